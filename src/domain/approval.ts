@@ -1,0 +1,179 @@
+/** The durable record of one paused call: four statuses say what may happen next, the outcome says how it ended. */
+import type { ApprovalId } from './approval-id.ts'
+import { digestOf } from './canonical.ts'
+import type { ApproverChain } from './policy.ts'
+import type { Principal } from './principal.ts'
+import type { Risk } from './risk.ts'
+import type { Era } from './tool-call.ts'
+
+/** Milliseconds since the epoch, always by the ledger's clock. */
+export type InstantMs = number
+
+/** What the client sent. It never changes. */
+export interface Asked {
+  readonly attachKey: string
+  readonly idempotencyKey: string | null
+  readonly requester: Principal
+  /** Name and version as the client states them: display only, never trusted. */
+  readonly client: string | null
+  readonly server: string
+  readonly tool: string
+  readonly era: Era
+}
+
+/** What would be sent, and the digest that binds a decision to it. */
+export interface Proposed {
+  /** RFC 8785 text of the `params`. */
+  readonly canonicalParams: string
+  readonly toolDefinitionDigest: string
+  readonly toolTitle: string | null
+  readonly digest: string
+}
+
+/** Why it asks, and whom. */
+export interface Asking {
+  readonly rule: string
+  readonly reason: string | null
+  readonly risk: Risk
+  readonly approvers: ApproverChain
+  readonly ruleDigest: string
+}
+
+export type DecisionKind = 'approve' | 'confirm' | 'reject'
+
+/** `confirm` is the owner's own yes where the rule allows it, and never called an approval. */
+export interface Decision {
+  readonly kind: DecisionKind
+  readonly by: string
+  readonly reason: string | null
+  readonly digest: string
+  readonly via: Door
+  readonly atMs: InstantMs
+}
+
+/** The doors a decision can come through. */
+export type Door = 'api' | 'cli' | 'demo' | 'console' | 'slack'
+
+/** The exclusive right to send, taken once by one gateway. */
+export interface Claim {
+  readonly node: string
+  readonly atMs: InstantMs
+}
+
+/** The upstream's answer. The text itself is kept beside the record, byte for byte. */
+export interface ReplyRef {
+  readonly kind: 'result' | 'error'
+  readonly isError: boolean
+  readonly digest: string
+  readonly bytes: number
+}
+
+/** What a person found out about a call whose end nobody could know. */
+export interface Annotation {
+  readonly finding: 'happened' | 'did_not_happen'
+  readonly by: string
+  readonly note: string | null
+  readonly atMs: InstantMs
+}
+
+export type Outcome =
+  | { readonly kind: 'answered'; readonly decision: Decision; readonly reply: ReplyRef }
+  | { readonly kind: 'rejected'; readonly decision: Decision }
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'lapsed'; readonly decision: Decision }
+  | { readonly kind: 'cancelled'; readonly by: string; readonly reason: string | null }
+  | { readonly kind: 'invalidated'; readonly change: string }
+  | { readonly kind: 'not_sent'; readonly decision: Decision; readonly reason: string }
+  | {
+      readonly kind: 'indeterminate'
+      readonly decision: Decision
+      readonly reason: string
+      readonly annotations: readonly Annotation[]
+    }
+
+interface Header {
+  /** The form of this record. A process that meets a higher one leaves it alone. */
+  readonly v: 1
+  readonly id: ApprovalId
+  /** Counts transitions from 1; every write is guarded by it. */
+  readonly version: number
+  /** Hash of the newest audit event; the next one is chained to it. */
+  readonly auditHead: string
+  readonly nonce: string
+  readonly asked: Asked
+  readonly proposed: Proposed
+  readonly asking: Asking
+  readonly createdAtMs: InstantMs
+  readonly expiresAtMs: InstantMs
+}
+
+export type Status = 'pending' | 'approved' | 'executing' | 'settled'
+
+export type Pending = Header & { readonly status: 'pending' }
+export type Approved = Header & {
+  readonly status: 'approved'
+  readonly decision: Decision
+  readonly startByMs: InstantMs
+}
+export type Executing = Header & {
+  readonly status: 'executing'
+  readonly decision: Decision
+  readonly claim: Claim
+}
+export type Settled = Header & {
+  readonly status: 'settled'
+  readonly outcome: Outcome
+  readonly settledAtMs: InstantMs
+}
+export type Approval = Pending | Approved | Executing | Settled
+
+export interface Binding {
+  readonly nonce: string
+  readonly server: string
+  readonly tool: string
+  readonly canonicalParams: string
+  readonly toolDefinitionDigest: string
+  readonly ruleDigest: string
+  readonly requester: Principal
+}
+
+/** The one digest that is shown, decided on, and checked again before the claim. Deadlines are not in it: they may be extended. */
+export function bindingDigest(binding: Binding): string {
+  return digestOf({
+    v: 1,
+    nonce: binding.nonce,
+    server: binding.server,
+    tool: binding.tool,
+    params: binding.canonicalParams,
+    toolDefinition: binding.toolDefinitionDigest,
+    rule: binding.ruleDigest,
+    requester: { name: binding.requester.name, owner: binding.requester.owner },
+  })
+}
+
+/** The digest of what the record would send now, computed from the stored bytes. */
+export function recomputedDigest(approval: Approval): string {
+  return bindingDigest({
+    nonce: approval.nonce,
+    server: approval.asked.server,
+    tool: approval.asked.tool,
+    canonicalParams: approval.proposed.canonicalParams,
+    toolDefinitionDigest: approval.proposed.toolDefinitionDigest,
+    ruleDigest: approval.asking.ruleDigest,
+    requester: approval.asked.requester,
+  })
+}
+
+/** When someone has to look at it next; `null` when nothing can become due by itself. */
+export function dueAtMs(approval: Approval): InstantMs | null {
+  switch (approval.status) {
+    case 'pending':
+      return approval.expiresAtMs
+    case 'approved':
+      return approval.startByMs
+    case 'executing':
+      return null
+    case 'settled':
+      return null
+  }
+}

@@ -1,0 +1,77 @@
+/** The audit event of one transition and the chain it hangs in: each names the hash of the one before. */
+import type { Approval, InstantMs } from './approval.ts'
+import { canonical, sha256 } from './canonical.ts'
+import type { ApprovalEvent } from './transition.ts'
+
+/** The head of a chain that has no events yet. */
+export const CHAIN_START = '0'.repeat(64)
+
+export interface AuditEvent {
+  /** RFC 8785 text: what happened, to which version, when, by whom. Digests only, never arguments. */
+  readonly payload: string
+  readonly hash: string
+}
+
+export const chainHash = (previousHash: string, payload: string): string =>
+  sha256(`${previousHash}\n${payload}`)
+
+export type AuditedEvent = { readonly kind: 'ask' } | ApprovalEvent
+
+export function auditEvent(
+  previousHash: string,
+  event: AuditedEvent,
+  next: Omit<Approval, 'auditHead'>,
+  atMs: InstantMs,
+): AuditEvent {
+  const payload = canonical({
+    v: 1,
+    approval: next.id,
+    version: next.version,
+    status: next.status,
+    at: new Date(atMs).toISOString(),
+    event: event.kind,
+    details: details(event, next),
+  })
+  return { payload, hash: chainHash(previousHash, payload) }
+}
+
+function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
+  switch (event.kind) {
+    case 'ask':
+      return {
+        server: next.asked.server,
+        tool: next.asked.tool,
+        requester: { name: next.asked.requester.name, owner: next.asked.requester.owner },
+        digest: next.proposed.digest,
+        rule: next.asking.rule,
+        ruleDigest: next.asking.ruleDigest,
+        toolDefinitionDigest: next.proposed.toolDefinitionDigest,
+        expiresAt: new Date(next.expiresAtMs).toISOString(),
+      }
+    case 'decide': {
+      const { kind, by, reason, digest, via } = event.decision
+      return { decision: kind, by, reason, digest, via }
+    }
+    case 'cancel':
+      return { by: event.by, reason: event.reason }
+    case 'invalidate':
+      return { change: event.change }
+    case 'claim':
+      return { node: event.node, digest: next.proposed.digest }
+    case 'answer':
+      return {
+        reply: event.reply.kind,
+        isError: event.reply.isError,
+        digest: event.reply.digest,
+        bytes: event.reply.bytes,
+      }
+    case 'fail_unsent':
+    case 'lose_track':
+      return { reason: event.reason }
+    case 'annotate':
+      return { finding: event.annotation.finding, by: event.annotation.by, note: event.annotation.note }
+    case 'expire':
+    case 'lapse':
+      return {}
+  }
+}

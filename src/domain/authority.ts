@@ -1,0 +1,29 @@
+/** Who may decide: an approver of the rule who is neither the requester nor its owner, or the owner where self-confirm says so. */
+import type { Asked, Asking, DecisionKind } from './approval.ts'
+import type { ApproverChain } from './policy.ts'
+import type { Person } from './principal.ts'
+import { err, ok, type Result } from './result.ts'
+
+export type Unauthorised =
+  | { readonly reason: 'not_an_approver'; readonly approvers: ApproverChain }
+  | { readonly reason: 'own_call'; readonly owner: string }
+
+/**
+ * Turns a person's yes or no into the kind of decision it is for this call.
+ * The owner of the requesting agent can confirm where the rule allows it; what they said is then not an approval.
+ */
+export function authorise(
+  person: Person,
+  answer: 'approve' | 'reject',
+  asked: Asked,
+  asking: Asking,
+): Result<DecisionKind, Unauthorised> {
+  const { approvers } = asking
+  if (person.id === asked.requester.owner) {
+    if (!approvers.selfConfirm) return err({ reason: 'own_call', owner: asked.requester.owner })
+    return ok(answer === 'approve' ? 'confirm' : 'reject')
+  }
+  const named =
+    approvers.people.includes(person.id) || person.groups.some((group) => approvers.groups.includes(group))
+  return named ? ok(answer) : err({ reason: 'not_an_approver', approvers })
+}

@@ -1,0 +1,37 @@
+/** Every size and count that is bounded, with its reason. */
+
+export interface Limits {
+  /** One request body. The MCP SDKs accept as much; a larger tool call is not something a person can read. */
+  readonly bodyBytesMax: number
+  /** Undecided calls one principal may have: beyond it, cards are noise and people stop reading. */
+  readonly pendingPerPrincipalMax: number
+  /** Requests held open by one gateway: each costs a socket and a timer, and a node has 64 k descriptors at best. */
+  readonly heldRequestsMax: number
+  /** One upstream reply to an approved call, which is stored: screenshots and exports fit, a runaway stream does not. */
+  readonly replyBytesMax: number
+  /** Child processes of stdio upstreams in one gateway: tens of megabytes each. */
+  readonly childrenMax: number
+  /** Child processes for one principal, so that one agent cannot take them all. */
+  readonly childrenPerPrincipalMax: number
+  /** One line from a stdio upstream. */
+  readonly lineBytesMax: number
+}
+
+const MiB = 1024 * 1024
+
+export const defaultLimits: Limits = {
+  bodyBytesMax: 4 * MiB,
+  pendingPerPrincipalMax: 20,
+  heldRequestsMax: 10_000,
+  replyBytesMax: 16 * MiB,
+  childrenMax: 64,
+  childrenPerPrincipalMax: 16,
+  lineBytesMax: 16 * MiB,
+}
+
+/** JSON nesting in a tool call; deeper is an attack on the parsers behind us, not an argument. */
+export const JSON_DEPTH_MAX = 64
+/** A JSON-RPC id that is a string. Ids are echoed, never used as keys. */
+export const JSONRPC_ID_LENGTH_MAX = 256
+/** A reason a person types. Slack's own input limit is 3,000. */
+export const REASON_LENGTH_MAX = 1_000

@@ -1,0 +1,47 @@
+/** Every duration the lifecycle depends on, in milliseconds, each with its reason. All can be set in `holdpoint.yaml`. */
+
+export interface Timings {
+  /** A person has this long to decide. Long enough for a meeting, short enough that a forgotten card dies the same day. */
+  readonly decisionMs: number
+  /** An approved call must begin within this time: an old "yes" describes a world that has moved on. */
+  readonly startByMs: number
+  /** After a rejection the same call is refused for this long, so that an agent cannot wear people down. */
+  readonly coolDownMs: number
+  /** An outcome nobody has collected waits this long for its requester. */
+  readonly keepOutcomeMs: number
+  /** An outcome stays readable this long after a stream that carried it was closed: nobody can know what a client has read. */
+  readonly replayMs: number
+  /** A call is held open this long before the client is told to come back: under the 60 s that most SDK clients wait. */
+  readonly holdMs: number
+  /** SSE comments keep proxies and idle timers (undici 300 s, load balancers 30 to 60 s) from cutting a held stream. */
+  readonly commentMs: number
+  /** Progress notifications tell the agent's user that someone was asked. */
+  readonly progressMs: number
+  /** A gateway that has not renewed its lease for this long is taken for dead. */
+  readonly nodeLeaseMs: number
+  /** The claim must turn into a send within this time, else nothing is sent any more: others may by then say that nobody knows. */
+  readonly sendFenceMs: number
+  /** An upstream that is silent for this long after the send has not answered. Long tools report progress, which counts. */
+  readonly replyIdleMs: number
+  /** Behind all wake-ups: how often every process looks for what is due. */
+  readonly loopMs: number
+}
+
+const seconds = 1_000
+const minutes = 60 * seconds
+const hours = 60 * minutes
+
+export const defaultTimings: Timings = {
+  decisionMs: 4 * hours,
+  startByMs: 1 * hours,
+  coolDownMs: 10 * minutes,
+  keepOutcomeMs: 24 * hours,
+  replayMs: 60 * seconds,
+  holdMs: 50 * seconds,
+  commentMs: 15 * seconds,
+  progressMs: 30 * seconds,
+  nodeLeaseMs: 10 * seconds,
+  sendFenceMs: 2 * seconds,
+  replyIdleMs: 15 * minutes,
+  loopMs: 2 * seconds,
+}

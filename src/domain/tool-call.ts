@@ -1,0 +1,91 @@
+/** One `tools/call` as a value, split into what identifies it, what is shown and sent, and what only carries it. */
+import { canonical, digestOf, type JsonObject, type JsonValue } from './canonical.ts'
+import type { Principal } from './principal.ts'
+
+/** Revisions up to 2025-11-25 are `legacy` (a handshake), later ones `modern` (each request stands alone). */
+export type Era = 'legacy' | 'modern'
+
+export interface ToolCall {
+  readonly server: string
+  readonly tool: string
+  readonly principal: Principal
+  readonly era: Era
+  readonly arguments: JsonObject
+  /** RFC 8785 text of `{name, arguments, _meta?}` without the `_meta` keys that only carry the call. */
+  readonly canonicalParams: string
+  readonly idempotencyKey: string | null
+}
+
+/** Our keys in `_meta` (MCP: reverse-DNS prefix), on requests and on results. */
+export const META_IDEMPOTENCY_KEY = 'dev.holdpoint/idempotency-key'
+export const META_APPROVAL = 'dev.holdpoint/approval'
+
+/**
+ * Keys of `params._meta` that belong to the transport of one request, so that they are neither shown, nor hashed,
+ * nor stored: the protocol's envelope (MCP 2026-07-28, Basic), the progress token, W3C trace context, and the
+ * identifiers some hosts add to every call (a repeat of the same call must still be the same call).
+ */
+export function isTransportMeta(key: string): boolean {
+  return (
+    key === 'progressToken' ||
+    key === 'traceparent' ||
+    key === 'tracestate' ||
+    key === 'baggage' ||
+    key.startsWith('io.modelcontextprotocol/') ||
+    key.startsWith('dev.holdpoint/') ||
+    key.startsWith('claudecode/')
+  )
+}
+
+/** The text that is shown, hashed, stored and sent. */
+export function canonicalParams(name: string, args: JsonObject, meta: JsonObject): string {
+  const kept = Object.entries(meta).filter(([key]) => !isTransportMeta(key))
+  const params: Record<string, JsonValue> = { name, arguments: args }
+  if (kept.length > 0) params['_meta'] = Object.fromEntries(kept)
+  return canonical(params)
+}
+
+/**
+ * Two calls with the same attach key are the same call: one approval, one execution, one outcome for both.
+ * The era is part of it because a reply of one era is not a valid reply in the other. JSON-RPC ids are not.
+ */
+export function attachKey(call: ToolCall): string {
+  return digestOf({
+    v: 1,
+    principal: call.principal.name,
+    server: call.server,
+    tool: call.tool,
+    arguments: call.arguments,
+    era: call.era,
+    idempotencyKey: call.idempotencyKey,
+  })
+}
+
+/** What the upstream says a tool is. Pinned by digest, because people approve what the tool was when they looked. */
+export interface ToolDefinition {
+  readonly digest: string
+  readonly title: string | null
+  readonly description: string | null
+}
+
+const definingKeys = [
+  'name',
+  'title',
+  'description',
+  'inputSchema',
+  'outputSchema',
+  'annotations',
+  'execution',
+] as const
+
+export function toolDefinition(listed: JsonObject): ToolDefinition {
+  const defining = Object.fromEntries(
+    definingKeys.flatMap((key) => (listed[key] === undefined ? [] : [[key, listed[key]] as const])),
+  )
+  const text = (value: JsonValue | undefined) => (typeof value === 'string' ? value : null)
+  return {
+    digest: digestOf(defining),
+    title: text(listed['title']),
+    description: text(listed['description']),
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * One HTTP exchange with an upstream, as Streamable HTTP has it. Every upstream looks like this from above: a URL
+ * is reached over the network, a stdio command through sessions of its own that speak the same terms.
+ */
+import type { Principal } from '../../domain/principal.ts'
+
+export interface WireRequest {
+  readonly method: 'POST' | 'GET' | 'DELETE'
+  /** Lower-case names. Never the client's credentials, cookies or hop-by-hop headers. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The exact text of the message, or `null`. */
+  readonly body: string | null
+  readonly principal: Principal
+  /** Ends the exchange: the requester left. */
+  readonly signal: AbortSignal
+  /** A connection of its own, so that a stale kept-alive socket cannot blur whether anything was sent. */
+  readonly freshConnection: boolean
+}
+
+export interface WireResponse {
+  readonly status: number
+  /** Lower-case names, without hop-by-hop headers. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: ReadableStream<Uint8Array> | null
+}
+
+/** The exchange failed before an HTTP status came back. `isSent: false` is said only when proved. */
+export class UpstreamFault extends Error {
+  constructor(
+    message: string,
+    readonly isSent: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.name = 'UpstreamFault'
+  }
+}
+
+export interface Upstream {
+  readonly server: string
+  /** @throws UpstreamFault */
+  exchange(request: WireRequest): Promise<WireResponse>
+  /** Ends sessions, connections and children; resolves when they are gone. */
+  close(): Promise<void>
+}

@@ -1,0 +1,89 @@
+/** The truth: every approval, its audit events, its waiters. Each method is one durable step; faults are thrown. */
+import type { Approval, InstantMs, Settled, Status } from '../domain/approval.ts'
+import type { ApprovalId } from '../domain/approval-id.ts'
+import type { AuditEvent } from '../domain/audit.ts'
+import type { Deadline } from '../domain/transition.ts'
+
+/** A record and the ledger's clock at the moment of reading. All reasoning about time uses this clock. */
+export interface Reading {
+  readonly approval: Approval
+  readonly nowMs: InstantMs
+}
+
+export interface NewApproval {
+  readonly approval: Approval
+  readonly audit: AuditEvent
+  readonly pendingPerPrincipalMax: number
+}
+
+export type Created =
+  | { readonly kind: 'created' }
+  /** The same call is unsettled already. */
+  | { readonly kind: 'attached'; readonly approval: Approval }
+  | { readonly kind: 'too_many_pending'; readonly pending: number }
+
+export interface Change {
+  readonly previous: Approval
+  readonly next: Approval
+  readonly deadline: Deadline
+  readonly audit: AuditEvent
+  /** The upstream's own bytes, written with an `answered` outcome. */
+  readonly replyText: string | null
+}
+
+export interface SettledReading {
+  readonly approval: Settled
+  readonly deliveredAtMs: InstantMs | null
+}
+
+export interface ApprovalFilter {
+  readonly statuses: readonly Status[] | null
+  /** Restricts to one requester. */
+  readonly principal: string | null
+  /** Rows per page, newest first. */
+  readonly limit: number
+  /** Id of the last row of the page before. */
+  readonly after: ApprovalId | null
+}
+
+export interface Ledger {
+  nowMs(): Promise<InstantMs>
+
+  /** Attaching and creating are one statement: of parallel same calls exactly one creates. */
+  create(proposal: NewApproval): Promise<Created>
+  /**
+   * The one door for every change: writes `next`, its audit event, and for a claim the unique claim row, in one statement
+   * guarded by the version and status of `previous` and by the ledger's clock. `false`: somebody else was first, or the
+   * deadline does not hold; nothing was written.
+   */
+  save(change: Change): Promise<boolean>
+
+  get(id: ApprovalId): Promise<Reading | null>
+  list(filter: ApprovalFilter): Promise<readonly Approval[]>
+  replyText(id: ApprovalId): Promise<string | null>
+  auditTrail(id: ApprovalId): Promise<readonly AuditEvent[]>
+
+  unsettledByAttachKey(attachKey: string): Promise<Reading | null>
+  lastSettledByAttachKey(attachKey: string): Promise<SettledReading | null>
+  /** The attach key that an idempotency key was first used with. */
+  attachKeyOf(principal: string, server: string, idempotencyKey: string): Promise<string | null>
+  /** Marks that a stream which carried the outcome was closed; only the first mark counts. */
+  markDelivered(id: ApprovalId): Promise<void>
+  /** Remembers why an approved call could not be sent yet. */
+  noteUnsent(id: ApprovalId, reason: string): Promise<void>
+  unsentReason(id: ApprovalId): Promise<string | null>
+
+  /** Versions of those among `ids` that still exist: what a process compares with what it has seen. */
+  versionsOf(ids: readonly ApprovalId[]): Promise<ReadonlyMap<ApprovalId, number>>
+  /** Approvals that are due, and executing ones whose gateway's lease has lapsed. */
+  due(limit: number): Promise<readonly ApprovalId[]>
+
+  /** Renews (or takes) this process's lease. */
+  renewLease(node: string, leaseMs: number): Promise<void>
+  dropLease(node: string): Promise<void>
+  addWaiter(id: ApprovalId, node: string): Promise<string>
+  removeWaiter(waiter: string): Promise<void>
+  /** Nodes with a live lease that hold waiters of this approval, oldest waiter first. */
+  waitingNodes(id: ApprovalId): Promise<readonly string[]>
+  hasLiveLease(node: string): Promise<boolean>
+}

@@ -1,0 +1,12 @@
+/** The policies and approvers in force, in memory: an allowed call asks nobody else. */
+import type { ApproverChain, Policy } from '../domain/policy.ts'
+
+export interface ServerRules {
+  readonly policy: Policy
+  readonly approvers: ApproverChain
+}
+
+export interface Rules {
+  /** `null`: no such server. */
+  of(server: string): ServerRules | null
+}

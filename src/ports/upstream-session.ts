@@ -1,0 +1,37 @@
+/** One requester's way to an upstream: the session its call was made on, or a new one on the same terms. */
+import type { ToolDefinition } from '../domain/tool-call.ts'
+
+export interface SendRequest {
+  /** Our own JSON-RPC id and idempotency key for the upstream. */
+  readonly approvalId: string
+  /** RFC 8785 text of `params`; exactly these bytes go out, plus the `_meta` that carries the request. */
+  readonly canonicalParams: string
+  readonly idempotencyKey: string | null
+}
+
+/** The upstream's answer to one call. `text` is the raw JSON of `result` or `error`. */
+export interface Reply {
+  readonly kind: 'result' | 'error'
+  readonly text: string
+  readonly isError: boolean
+}
+
+export type Sent =
+  | { readonly kind: 'answered'; readonly reply: Reply }
+  /** Proved: no byte of the request left this machine. */
+  | { readonly kind: 'not_sent'; readonly reason: string }
+  /** Perhaps it arrived; nobody here can know. */
+  | { readonly kind: 'indeterminate'; readonly reason: string }
+
+export type Described =
+  | { readonly kind: 'listed'; readonly definition: ToolDefinition }
+  | { readonly kind: 'unlisted' }
+  /** The upstream could not be asked; nothing was sent that acts. */
+  | { readonly kind: 'unavailable'; readonly reason: string }
+
+export interface UpstreamSession {
+  /** Asks the upstream what this tool is now. Also proves that the session is alive. */
+  describe(tool: string): Promise<Described>
+  /** Sends once: no retry in any layer, a fresh connection, no redirects. Never throws. */
+  send(request: SendRequest): Promise<Sent>
+}
