@@ -69,6 +69,8 @@ export interface Ledger {
   attachKeyOf(principal: string, server: string, idempotencyKey: string): Promise<string | null>
   /** Marks that a stream which carried the outcome was closed; only the first mark counts. */
   markDelivered(id: ApprovalId): Promise<void>
+  /** Keeps what the upstream said after the outcome had already been settled otherwise. Never a transition. */
+  keepEvidence(id: ApprovalId, text: string): Promise<void>
   /** Remembers why an approved call could not be sent yet. */
   noteUnsent(id: ApprovalId, reason: string): Promise<void>
   unsentReason(id: ApprovalId): Promise<string | null>

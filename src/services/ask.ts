@@ -1,0 +1,144 @@
+/** A critical call asks for a decision: it attaches to the same call, receives its outcome, or becomes a new approval. */
+import { type Approval, bindingDigest, type InstantMs, type Settled } from '../domain/approval.ts'
+import { auditEvent, CHAIN_START } from '../domain/audit.ts'
+import type { Limits } from '../domain/limits.ts'
+import { type ApproverChain, effectiveRuleDigest, type Verdict } from '../domain/policy.ts'
+import { err, ok, type Result } from '../domain/result.ts'
+import { sameCallAgain } from '../domain/same-call-again.ts'
+import type { Timings } from '../domain/timings.ts'
+import { attachKey, type ToolCall, type ToolDefinition } from '../domain/tool-call.ts'
+import type { Ledger } from '../ports/ledger.ts'
+import type { Log } from '../ports/log.ts'
+import type { Random } from '../ports/random.ts'
+import type { UpstreamSession } from '../ports/upstream-session.ts'
+import type { Announce } from './change.ts'
+
+export interface AskRequest {
+  readonly call: ToolCall
+  readonly verdict: Extract<Verdict, { kind: 'require_approval' }>
+  readonly approvers: ApproverChain
+  /** Name and version of the client as it states them, for display. */
+  readonly client: string | null
+  readonly session: UpstreamSession
+}
+
+export type Answered =
+  | { readonly kind: 'waiting'; readonly approval: Approval; readonly isNew: boolean }
+  | { readonly kind: 'outcome'; readonly approval: Settled }
+
+export type AskRefusal =
+  | { readonly reason: 'cool_down'; readonly approval: Settled; readonly untilMs: InstantMs }
+  | { readonly reason: 'unresolved'; readonly approval: Settled }
+  | { readonly reason: 'idempotency_key_reused' }
+  | { readonly reason: 'too_many_pending'; readonly pending: number; readonly max: number }
+  | { readonly reason: 'unknown_tool' }
+  | { readonly reason: 'upstream_unavailable'; readonly detail: string }
+
+export type Ask = (request: AskRequest) => Promise<Result<Answered, AskRefusal>>
+
+export function createAsk(deps: {
+  ledger: Ledger
+  announce: Announce
+  random: Random
+  timings: Timings
+  limits: Limits
+  log: Log
+}): Ask {
+  const { ledger, announce, random, timings, limits, log } = deps
+
+  return async function ask(request) {
+    const { call, session } = request
+    const key = attachKey(call)
+
+    // Attaching comes before every limit: a repeat costs nothing and must never be turned away.
+    const unsettled = await ledger.unsettledByAttachKey(key)
+    if (unsettled !== null) return ok({ kind: 'waiting', approval: unsettled.approval, isNew: false })
+
+    const nowMs = await ledger.nowMs()
+    const last = await ledger.lastSettledByAttachKey(key)
+    if (last !== null) {
+      const repeat = sameCallAgain(last.approval, last.deliveredAtMs, nowMs, timings)
+      if (repeat.kind === 'outcome') return ok({ kind: 'outcome', approval: last.approval })
+      if (repeat.kind === 'refused' && repeat.because === 'unresolved') {
+        return err({ reason: 'unresolved', approval: last.approval })
+      }
+      if (repeat.kind === 'refused') {
+        return err({ reason: 'cool_down', approval: last.approval, untilMs: repeat.untilMs ?? nowMs })
+      }
+    }
+    if (call.idempotencyKey !== null) {
+      const first = await ledger.attachKeyOf(call.principal.name, call.server, call.idempotencyKey)
+      if (first !== null && first !== key) return err({ reason: 'idempotency_key_reused' })
+    }
+
+    const described = await session.describe(call.tool)
+    if (described.kind === 'unlisted') return err({ reason: 'unknown_tool' })
+    if (described.kind === 'unavailable')
+      return err({ reason: 'upstream_unavailable', detail: described.reason })
+
+    const approval = newApproval(request, key, described.definition, nowMs)
+    const audit = auditEvent(CHAIN_START, { kind: 'ask' }, approval, nowMs)
+    const record: Approval = { ...approval, auditHead: audit.hash }
+    const { pendingPerPrincipalMax } = limits
+    const created = await ledger.create({ approval: record, audit, pendingPerPrincipalMax })
+    switch (created.kind) {
+      case 'attached':
+        return ok({ kind: 'waiting', approval: created.approval, isNew: false })
+      case 'too_many_pending':
+        return err({ reason: 'too_many_pending', pending: created.pending, max: pendingPerPrincipalMax })
+      case 'created':
+        log.info(
+          { approval: record.id, server: call.server, tool: call.tool, requester: call.principal.name },
+          'a call waits for a decision',
+        )
+        await announce(record, nowMs)
+        return ok({ kind: 'waiting', approval: record, isNew: true })
+    }
+  }
+
+  function newApproval(
+    { call, verdict, approvers, client }: AskRequest,
+    key: string,
+    definition: ToolDefinition,
+    nowMs: InstantMs,
+  ): Approval {
+    const nonce = random.nonce()
+    const ruleDigest = effectiveRuleDigest(verdict, approvers)
+    const { server, tool, canonicalParams, principal } = call
+    const toolDefinitionDigest = definition.digest
+    return {
+      v: 1,
+      id: random.approvalId(),
+      version: 1,
+      auditHead: CHAIN_START,
+      nonce,
+      status: 'pending',
+      asked: {
+        attachKey: key,
+        idempotencyKey: call.idempotencyKey,
+        requester: principal,
+        client,
+        server,
+        tool,
+        era: call.era,
+      },
+      proposed: {
+        canonicalParams,
+        toolDefinitionDigest,
+        toolTitle: definition.title,
+        digest: bindingDigest({
+          nonce,
+          server,
+          tool,
+          canonicalParams,
+          toolDefinitionDigest,
+          ruleDigest,
+          requester: principal,
+        }),
+      },
+      asking: { rule: verdict.rule, reason: verdict.reason, risk: verdict.risk, approvers, ruleDigest },
+      createdAtMs: nowMs,
+      expiresAtMs: nowMs + timings.decisionMs,
+    }
+  }
+}

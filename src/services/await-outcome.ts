@@ -1,0 +1,103 @@
+/**
+ * Waits for the outcome of an approval on behalf of one held request, which is a waiter while it lasts.
+ * Register, then read, then wait with a limit: a lost wake-up costs seconds, never the outcome.
+ */
+import type { Approval, Settled } from '../domain/approval.ts'
+import type { ApprovalId } from '../domain/approval-id.ts'
+import type { Timings } from '../domain/timings.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Ledger } from '../ports/ledger.ts'
+import type { Log } from '../ports/log.ts'
+import type { UpstreamSession } from '../ports/upstream-session.ts'
+import type { Resume } from './resume.ts'
+import type { Waiters } from './waiters.ts'
+
+export type Awaited =
+  | { readonly kind: 'settled'; readonly approval: Settled; readonly replyText: string | null }
+  /** The time to hold is over (or the gateway stops); the approval goes on. */
+  | { readonly kind: 'still_waiting'; readonly approval: Approval }
+  /** The requester left. Its approval goes on. */
+  | { readonly kind: 'left' }
+
+export interface AwaitRequest {
+  readonly id: ApprovalId
+  readonly session: UpstreamSession
+  readonly holdMs: number
+  /** Aborts when the requester leaves. */
+  readonly signal: AbortSignal
+}
+
+export type AwaitOutcome = (request: AwaitRequest) => Promise<Awaited>
+
+/** The watch of this process compares versions of all held approvals in one query; this is only for its own failure. */
+const IDLE_LOOK_MS = 20_000
+
+export function createAwaitOutcome(deps: {
+  ledger: Ledger
+  waiters: Waiters
+  resume: Resume
+  node: string
+  clock: Clock
+  timings: Timings
+  /** Aborts when the gateway stops: held requests are then told how to continue. */
+  stopping: AbortSignal
+  log: Log
+}): AwaitOutcome {
+  const { ledger, waiters, resume, node, clock, timings, stopping, log } = deps
+
+  return async function awaitOutcome({ id, session, holdMs, signal }) {
+    const giveUpMs = clock.monotonicMs() + holdMs
+    let look = new AbortController()
+    const wake = () => look.abort()
+    const waiter = { session, wake, seenVersion: 0 }
+    const remove = waiters.add(id, waiter)
+    signal.addEventListener('abort', wake)
+    stopping.addEventListener('abort', wake)
+    let waiterRow: string | null = null
+    try {
+      waiterRow = await ledger.addWaiter(id, node)
+      for (;;) {
+        look = new AbortController()
+        if (signal.aborted) return { kind: 'left' }
+        const approval = await read(id)
+        waiter.seenVersion = approval?.version ?? 0
+        if (approval !== null && approval.status === 'settled') {
+          const isAnswered = approval.outcome.kind === 'answered'
+          return { kind: 'settled', approval, replyText: isAnswered ? await ledger.replyText(id) : null }
+        }
+        const leftMs = giveUpMs - clock.monotonicMs()
+        if (approval !== null && (leftMs <= 0 || stopping.aborted)) return { kind: 'still_waiting', approval }
+        // Not awaited: the requester may leave while its call runs, and the call must go on.
+        if (approval !== null && approval.status === 'approved' && !stopping.aborted) void resume(id)
+        const lookAgainMs =
+          approval === null || approval.status === 'approved' ? timings.loopMs : IDLE_LOOK_MS
+        await clock.sleep(Math.max(1, Math.min(leftMs, lookAgainMs)), look.signal)
+      }
+    } finally {
+      remove()
+      signal.removeEventListener('abort', wake)
+      stopping.removeEventListener('abort', wake)
+      if (waiterRow !== null) await forget(waiterRow)
+    }
+  }
+
+  /** A ledger that is briefly away must not end a held request: `null` means "unknown, look again". */
+  async function read(id: ApprovalId): Promise<Approval | null> {
+    try {
+      const reading = await ledger.get(id)
+      if (reading !== null) return reading.approval
+    } catch (error) {
+      log.warn({ err: error, approval: id }, 'the ledger did not answer a waiting request; looking again')
+      return null
+    }
+    throw new Error(`${id} is not in the ledger any more`)
+  }
+
+  async function forget(waiterRow: string): Promise<void> {
+    try {
+      await ledger.removeWaiter(waiterRow)
+    } catch (error) {
+      log.warn({ err: error }, 'a waiter could not be removed; it ends with the lease of this gateway')
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Sends an approved call at most once: pre-flight, digest, claim, send, outcome, in this order.
+ * After the claim nothing is ever sent again, whatever happens to this process.
+ */
+import { type Approved, type ReplyRef, recomputedDigest } from '../domain/approval.ts'
+import type { ApprovalId } from '../domain/approval-id.ts'
+import { sha256 } from '../domain/canonical.ts'
+import { effectiveRuleDigest, evaluate } from '../domain/policy.ts'
+import type { Timings } from '../domain/timings.ts'
+import type { ApprovalEvent } from '../domain/transition.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Ledger } from '../ports/ledger.ts'
+import type { Log } from '../ports/log.ts'
+import type { Rules } from '../ports/rules.ts'
+import type { Reply, Sent, UpstreamSession } from '../ports/upstream-session.ts'
+import type { Change } from './change.ts'
+
+export type Execute = (id: ApprovalId, session: UpstreamSession) => Promise<void>
+
+/** How long the outcome of a call is pressed on a ledger that does not answer; then the lease has long said "nobody knows". */
+const OUTCOME_RETRY_MS = 60_000
+const OUTCOME_RETRY_PAUSE_MS = 250
+
+type Preflight =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'wait'; readonly reason: string }
+  | { readonly kind: 'invalid'; readonly change: string }
+
+export function createExecute(deps: {
+  ledger: Ledger
+  change: Change
+  rules: Rules
+  node: string
+  clock: Clock
+  timings: Timings
+  log: Log
+}): Execute {
+  const { ledger, change, rules, node, clock, timings, log } = deps
+
+  return async function execute(id, session) {
+    const reading = await ledger.get(id)
+    if (reading === null || reading.approval.status !== 'approved') return
+    const { approval } = reading
+
+    const flight = await preflight(approval, session)
+    if (flight.kind === 'wait') {
+      // Tried again at the next look until `startBy`; then the reason becomes the outcome.
+      await ledger.noteUnsent(id, flight.reason)
+      log.warn({ approval: id, reason: flight.reason }, 'an approved call cannot be sent yet')
+      return
+    }
+    if (flight.kind === 'invalid') {
+      await change(id, { kind: 'invalidate', change: flight.change }, { version: approval.version })
+      return
+    }
+
+    const beforeClaimMs = clock.monotonicMs()
+    const claimed = await change(id, { kind: 'claim', node }, { version: approval.version })
+    if (!claimed.ok) return
+
+    if (clock.monotonicMs() - beforeClaimMs > timings.sendFenceMs) {
+      // This process stood still after taking the claim. Others may be saying by now that nobody knows; sending late would make it worse.
+      await settle(id, {
+        kind: 'fail_unsent',
+        reason: 'the gateway stood still between claim and send, so it did not send',
+      })
+      return
+    }
+    const { asked, proposed } = approval
+    const sent = await session.send({
+      approvalId: id,
+      canonicalParams: proposed.canonicalParams,
+      idempotencyKey: asked.idempotencyKey,
+    })
+    await settle(id, outcomeOf(sent), sent.kind === 'answered' ? sent.reply.text : undefined)
+  }
+
+  async function preflight(approval: Approved, session: UpstreamSession): Promise<Preflight> {
+    const { asked, proposed, asking } = approval
+    const serverRules = rules.of(asked.server)
+    if (serverRules === null)
+      return { kind: 'invalid', change: `the server ${asked.server} is no longer configured` }
+    const verdict = evaluate(serverRules.policy, asked.tool)
+    if (verdict.kind === 'deny' || verdict.kind === 'hide') {
+      return { kind: 'invalid', change: 'the policy forbids this tool now' }
+    }
+    if (
+      verdict.kind === 'require_approval' &&
+      effectiveRuleDigest(verdict, serverRules.approvers) !== asking.ruleDigest
+    ) {
+      return { kind: 'invalid', change: 'the rule or its approvers changed after the decision' }
+    }
+    const described = await session.describe(asked.tool)
+    if (described.kind === 'unavailable') return { kind: 'wait', reason: described.reason }
+    if (described.kind === 'unlisted')
+      return { kind: 'invalid', change: 'the upstream no longer offers this tool' }
+    if (described.definition.digest !== proposed.toolDefinitionDigest) {
+      return { kind: 'invalid', change: 'the upstream changed the definition of this tool' }
+    }
+    const digest = recomputedDigest(approval)
+    if (digest !== proposed.digest || digest !== approval.decision.digest) {
+      log.error({ approval: approval.id, digest }, 'the stored call is not the call that was decided on')
+      return { kind: 'invalid', change: 'the stored call is not the call that was decided on' }
+    }
+    return { kind: 'ready' }
+  }
+
+  /** The send is over; now the outcome must not be lost to a ledger that is briefly away. */
+  async function settle(id: ApprovalId, event: ApprovalEvent, replyText?: string): Promise<void> {
+    const giveUpMs = clock.monotonicMs() + OUTCOME_RETRY_MS
+    for (;;) {
+      try {
+        const saved = await change(id, event, replyText === undefined ? {} : { replyText })
+        if (!saved.ok && replyText !== undefined) await ledger.keepEvidence(id, replyText)
+        if (!saved.ok)
+          log.error(
+            { approval: id, event: event.kind, refused: saved.error.reason },
+            'an outcome came too late',
+          )
+        return
+      } catch (error) {
+        if (clock.monotonicMs() > giveUpMs) throw error
+        log.warn({ err: error, approval: id }, 'the ledger did not take an outcome; trying again')
+        await clock.sleep(OUTCOME_RETRY_PAUSE_MS)
+      }
+    }
+  }
+}
+
+function outcomeOf(sent: Sent): ApprovalEvent {
+  switch (sent.kind) {
+    case 'answered':
+      return { kind: 'answer', reply: replyRef(sent.reply) }
+    case 'not_sent':
+      return { kind: 'fail_unsent', reason: sent.reason }
+    case 'indeterminate':
+      return { kind: 'lose_track', reason: sent.reason }
+  }
+}
+
+function replyRef({ kind, text, isError }: Reply): ReplyRef {
+  return { kind, isError, digest: sha256(text), bytes: Buffer.byteLength(text, 'utf8') }
+}
