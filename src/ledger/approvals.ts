@@ -1,0 +1,254 @@
+/** Approvals in PostgreSQL: created once, changed through one guarded statement, read back whole. */
+import type pg from 'pg'
+import { type Approval, dueAtMs } from '../domain/approval.ts'
+import type { Ledger } from '../ports/ledger.ts'
+import { only } from './connect.ts'
+import { parseId, parseRecord, parseSettled } from './record.ts'
+
+type Approvals = Pick<
+  Ledger,
+  | 'nowMs'
+  | 'create'
+  | 'save'
+  | 'get'
+  | 'list'
+  | 'replyText'
+  | 'auditTrail'
+  | 'unsettledByAttachKey'
+  | 'lastSettledByAttachKey'
+  | 'attachKeyOf'
+  | 'markDelivered'
+  | 'keepEvidence'
+  | 'noteUnsent'
+  | 'unsentReason'
+  | 'versionsOf'
+  | 'due'
+>
+
+/** `bigint` arrives as text; milliseconds fit a number. */
+const NOW_MS = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms'
+
+export function createApprovals(pool: pg.Pool): Approvals {
+  const approvals: Approvals = {
+    async nowMs() {
+      const { rows } = await pool.query<{ now_ms: string }>(`SELECT ${NOW_MS}`)
+      return Number(only(rows).now_ms)
+    },
+
+    async create({ approval, audit, pendingPerPrincipalMax }) {
+      const { asked } = approval
+      // The count may be overshot by calls that arrive in the same instant; it guards people's attention, not safety.
+      const { rows } = await pool.query<{ created: number; pending: number }>({
+        name: 'approval-create',
+        text: `
+          WITH waiting AS (
+            SELECT count(*)::int AS n FROM holdpoint.approval WHERE principal = $4 AND status = 'pending'
+          ), inserted AS (
+            INSERT INTO holdpoint.approval
+              (id, version, status, attach_key, principal, server, tool, idempotency_key, due_at, created_at, record)
+            SELECT $1, $2, 'pending', $3, $4, $5, $6, $7, to_timestamp($8::bigint / 1000.0),
+                   to_timestamp($9::bigint / 1000.0), $10::json
+            FROM waiting WHERE n < $11
+            ON CONFLICT (attach_key) WHERE status <> 'settled' DO NOTHING
+            RETURNING id
+          ), audited AS (
+            INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
+            SELECT id, $2, $12, $13 FROM inserted
+          )
+          SELECT (SELECT count(*) FROM inserted)::int AS created, (SELECT n FROM waiting) AS pending`,
+        values: [
+          approval.id,
+          approval.version,
+          asked.attachKey,
+          asked.requester.name,
+          asked.server,
+          asked.tool,
+          asked.idempotencyKey,
+          dueAtMs(approval),
+          approval.createdAtMs,
+          JSON.stringify(approval),
+          pendingPerPrincipalMax,
+          audit.payload,
+          audit.hash,
+        ],
+      })
+      const { created, pending } = only(rows)
+      if (created === 1) return { kind: 'created' }
+      const same = await approvals.unsettledByAttachKey(asked.attachKey)
+      if (same !== null) return { kind: 'attached', approval: same.approval }
+      if (pending >= pendingPerPrincipalMax) return { kind: 'too_many_pending', pending }
+      // The same call was there and settled in between.
+      return approvals.create({ approval, audit, pendingPerPrincipalMax })
+    },
+
+    async save({ previous, next, deadline, audit, replyText }) {
+      const { rows } = await pool.query<{ saved: number }>({
+        name: 'approval-save',
+        text: `
+          WITH changed AS (
+            UPDATE holdpoint.approval SET
+              version = $2, status = $3, record = $4::json,
+              due_at = to_timestamp($5::bigint / 1000.0), settled_at = to_timestamp($6::bigint / 1000.0),
+              claim_node = $7, reply = coalesce($8, reply)
+            WHERE id = $1 AND version = $9 AND status = $10
+              AND ($11::bigint IS NULL OR clock_timestamp() < to_timestamp($11::bigint / 1000.0))
+              AND ($12::bigint IS NULL OR clock_timestamp() >= to_timestamp($12::bigint / 1000.0))
+            RETURNING id, claim_node
+          ), claimed AS (
+            INSERT INTO holdpoint.claim (approval_id, node)
+            SELECT id, claim_node FROM changed WHERE claim_node IS NOT NULL
+          ), audited AS (
+            INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
+            SELECT id, $2, $13, $14 FROM changed
+          )
+          SELECT count(*)::int AS saved FROM changed`,
+        values: [
+          next.id,
+          next.version,
+          next.status,
+          JSON.stringify(next),
+          dueAtMs(next),
+          next.status === 'settled' ? next.settledAtMs : null,
+          next.status === 'executing' ? next.claim.node : null,
+          replyText,
+          previous.version,
+          previous.status,
+          deadline.kind === 'before' ? deadline.atMs : null,
+          deadline.kind === 'from' ? deadline.atMs : null,
+          audit.payload,
+          audit.hash,
+        ],
+      })
+      return only(rows).saved === 1
+    },
+
+    async get(id) {
+      const { rows } = await pool.query<{ record: unknown; now_ms: string }>({
+        name: 'approval-get',
+        text: `SELECT record, ${NOW_MS} FROM holdpoint.approval WHERE id = $1`,
+        values: [id],
+      })
+      return reading(rows)
+    },
+
+    async list({ statuses, principal, limit, after }) {
+      const { rows } = await pool.query<{ record: unknown }>({
+        name: 'approval-list',
+        text: `
+          SELECT record FROM holdpoint.approval
+          WHERE ($1::text[] IS NULL OR status = ANY ($1))
+            AND ($2::text IS NULL OR principal = $2)
+            AND ($3::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM holdpoint.approval WHERE id = $3))
+          ORDER BY created_at DESC, id DESC LIMIT $4`,
+        values: [statuses, principal, after, limit],
+      })
+      return rows.map((row): Approval => parseRecord(row.record))
+    },
+
+    async replyText(id) {
+      const { rows } = await pool.query<{ reply: string | null }>({
+        name: 'approval-reply',
+        text: 'SELECT reply FROM holdpoint.approval WHERE id = $1',
+        values: [id],
+      })
+      return rows[0]?.reply ?? null
+    },
+
+    async auditTrail(id) {
+      const { rows } = await pool.query<{ payload: string; hash: string }>(
+        'SELECT payload, hash FROM holdpoint.audit_event WHERE approval_id = $1 ORDER BY version',
+        [id],
+      )
+      return rows
+    },
+
+    async unsettledByAttachKey(attachKey) {
+      const { rows } = await pool.query<{ record: unknown; now_ms: string }>({
+        name: 'approval-unsettled',
+        text: `SELECT record, ${NOW_MS} FROM holdpoint.approval WHERE attach_key = $1 AND status <> 'settled'`,
+        values: [attachKey],
+      })
+      return reading(rows)
+    },
+
+    async lastSettledByAttachKey(attachKey) {
+      const { rows } = await pool.query<{ record: unknown; delivered_ms: string | null }>({
+        name: 'approval-last-settled',
+        text: `
+          SELECT record, floor(extract(epoch FROM delivered_at) * 1000)::bigint AS delivered_ms
+          FROM holdpoint.approval WHERE attach_key = $1 AND status = 'settled'
+          ORDER BY settled_at DESC LIMIT 1`,
+        values: [attachKey],
+      })
+      const [row] = rows
+      if (row === undefined) return null
+      const deliveredAtMs = row.delivered_ms === null ? null : Number(row.delivered_ms)
+      return { approval: parseSettled(row.record), deliveredAtMs }
+    },
+
+    async attachKeyOf(principal, server, idempotencyKey) {
+      const { rows } = await pool.query<{ attach_key: string }>(
+        `SELECT attach_key FROM holdpoint.approval
+         WHERE principal = $1 AND server = $2 AND idempotency_key = $3 ORDER BY created_at LIMIT 1`,
+        [principal, server, idempotencyKey],
+      )
+      return rows[0]?.attach_key ?? null
+    },
+
+    async markDelivered(id) {
+      await pool.query(
+        `UPDATE holdpoint.approval SET delivered_at = clock_timestamp()
+         WHERE id = $1 AND status = 'settled' AND delivered_at IS NULL`,
+        [id],
+      )
+    },
+
+    async keepEvidence(id, text) {
+      await pool.query('INSERT INTO holdpoint.late_reply (approval_id, reply) VALUES ($1, $2)', [id, text])
+    },
+
+    async noteUnsent(id, reason) {
+      await pool.query(
+        `UPDATE holdpoint.approval SET unsent_reason = $2 WHERE id = $1 AND status = 'approved'`,
+        [id, reason],
+      )
+    },
+
+    async unsentReason(id) {
+      const { rows } = await pool.query<{ unsent_reason: string | null }>(
+        'SELECT unsent_reason FROM holdpoint.approval WHERE id = $1',
+        [id],
+      )
+      return rows[0]?.unsent_reason ?? null
+    },
+
+    async versionsOf(ids) {
+      const { rows } = await pool.query<{ id: string; version: number }>({
+        name: 'approval-versions',
+        text: 'SELECT id, version FROM holdpoint.approval WHERE id = ANY ($1)',
+        values: [ids],
+      })
+      return new Map(rows.map((row) => [parseId(row.id), row.version]))
+    },
+
+    async due(limit) {
+      const { rows } = await pool.query<{ id: string }>({
+        name: 'approval-due',
+        text: `
+          (SELECT id FROM holdpoint.approval WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT $1)
+          UNION
+          (SELECT a.id FROM holdpoint.approval a
+           LEFT JOIN holdpoint.node n ON n.id = a.claim_node AND n.lease_until > clock_timestamp()
+           WHERE a.status = 'executing' AND n.id IS NULL LIMIT $1)`,
+        values: [limit],
+      })
+      return rows.map((row) => parseId(row.id))
+    },
+  }
+  return approvals
+}
+
+function reading(rows: readonly { record: unknown; now_ms: string }[]) {
+  const [row] = rows
+  return row === undefined ? null : { approval: parseRecord(row.record), nowMs: Number(row.now_ms) }
+}

@@ -1,0 +1,108 @@
+/** Reads an approval out of its row: what the ledger gives back is checked once, here, and trusted afterwards. */
+import { z } from 'zod'
+import type { Approval, Settled } from '../domain/approval.ts'
+import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
+import { risks } from '../domain/risk.ts'
+
+const approvalId = z.string().transform((text, context): ApprovalId => {
+  const id = parseApprovalId(text)
+  if (id.ok) return id.value
+  context.addIssue({ code: 'custom', message: 'not a ticket' })
+  return z.NEVER
+})
+const principal = z.object({ name: z.string(), owner: z.string() })
+const approvers = z.object({
+  groups: z.array(z.string()),
+  people: z.array(z.string()),
+  selfConfirm: z.boolean(),
+})
+const decision = z.object({
+  kind: z.enum(['approve', 'confirm', 'reject']),
+  by: z.string(),
+  reason: z.string().nullable(),
+  digest: z.string(),
+  via: z.enum(['api', 'cli', 'demo', 'console', 'slack']),
+  atMs: z.number(),
+})
+const annotation = z.object({
+  finding: z.enum(['happened', 'did_not_happen']),
+  by: z.string(),
+  note: z.string().nullable(),
+  atMs: z.number(),
+})
+const reply = z.object({
+  kind: z.enum(['result', 'error']),
+  isError: z.boolean(),
+  digest: z.string(),
+  bytes: z.number(),
+})
+const outcome = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('answered'), decision, reply }),
+  z.object({ kind: z.literal('rejected'), decision }),
+  z.object({ kind: z.literal('expired') }),
+  z.object({ kind: z.literal('lapsed'), decision }),
+  z.object({ kind: z.literal('cancelled'), by: z.string(), reason: z.string().nullable() }),
+  z.object({ kind: z.literal('invalidated'), change: z.string() }),
+  z.object({ kind: z.literal('not_sent'), decision, reason: z.string() }),
+  z.object({
+    kind: z.literal('indeterminate'),
+    decision,
+    reason: z.string(),
+    annotations: z.array(annotation),
+  }),
+])
+const header = z.object({
+  v: z.literal(1),
+  id: approvalId,
+  version: z.number().int().positive(),
+  auditHead: z.string(),
+  nonce: z.string(),
+  asked: z.object({
+    attachKey: z.string(),
+    idempotencyKey: z.string().nullable(),
+    requester: principal,
+    client: z.string().nullable(),
+    server: z.string(),
+    tool: z.string(),
+    era: z.enum(['legacy', 'modern']),
+  }),
+  proposed: z.object({
+    canonicalParams: z.string(),
+    toolDefinitionDigest: z.string(),
+    toolTitle: z.string().nullable(),
+    digest: z.string(),
+  }),
+  asking: z.object({
+    rule: z.string(),
+    reason: z.string().nullable(),
+    risk: z.enum(risks),
+    approvers,
+    ruleDigest: z.string(),
+  }),
+  createdAtMs: z.number(),
+  expiresAtMs: z.number(),
+})
+const claim = z.object({ node: z.string(), atMs: z.number() })
+
+const approval: z.ZodType<Approval> = z.discriminatedUnion('status', [
+  header.extend({ status: z.literal('pending') }),
+  header.extend({ status: z.literal('approved'), decision, startByMs: z.number() }),
+  header.extend({ status: z.literal('executing'), decision, claim }),
+  header.extend({ status: z.literal('settled'), outcome, settledAtMs: z.number() }),
+])
+
+/** @throws if the record was written by a newer Holdpoint or damaged: such a record is left alone. */
+export function parseRecord(record: unknown): Approval {
+  return approval.parse(record)
+}
+
+export function parseSettled(record: unknown): Settled {
+  const parsed = parseRecord(record)
+  if (parsed.status !== 'settled') throw new Error(`${parsed.id} is ${parsed.status}, not settled`)
+  return parsed
+}
+
+/** Ids from id columns. */
+export function parseId(text: string): ApprovalId {
+  return approvalId.parse(text)
+}

@@ -1,0 +1,72 @@
+/** Who is alive and who waits: node leases and waiter rows, by the ledger's clock. */
+import type pg from 'pg'
+import type { Ledger } from '../ports/ledger.ts'
+import { only } from './connect.ts'
+
+type Waiting = Pick<
+  Ledger,
+  'renewLease' | 'dropLease' | 'addWaiter' | 'removeWaiter' | 'waitingNodes' | 'hasLiveLease'
+>
+
+export function createWaiting(pool: pg.Pool): Waiting {
+  return {
+    async renewLease(node, leaseMs) {
+      // What dead processes left is swept by whoever is alive.
+      await pool.query({
+        name: 'lease-renew',
+        text: `
+          WITH dead AS (
+            DELETE FROM holdpoint.node WHERE lease_until < clock_timestamp() - interval '1 hour' RETURNING id
+          ), gone AS (
+            DELETE FROM holdpoint.waiter WHERE node IN (SELECT id FROM dead)
+          )
+          INSERT INTO holdpoint.node (id, lease_until)
+          VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond')
+          ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until`,
+        values: [node, leaseMs],
+      })
+    },
+
+    async dropLease(node) {
+      await pool.query('DELETE FROM holdpoint.waiter WHERE node = $1', [node])
+      await pool.query('DELETE FROM holdpoint.node WHERE id = $1', [node])
+    },
+
+    async addWaiter(id, node) {
+      const { rows } = await pool.query<{ id: string }>({
+        name: 'waiter-add',
+        text: 'INSERT INTO holdpoint.waiter (approval_id, node) VALUES ($1, $2) RETURNING id::text',
+        values: [id, node],
+      })
+      return only(rows).id
+    },
+
+    async removeWaiter(waiter) {
+      await pool.query({
+        name: 'waiter-remove',
+        text: 'DELETE FROM holdpoint.waiter WHERE id = $1::bigint',
+        values: [waiter],
+      })
+    },
+
+    async waitingNodes(id) {
+      const { rows } = await pool.query<{ node: string }>({
+        name: 'waiter-nodes',
+        text: `
+          SELECT w.node FROM holdpoint.waiter w
+          JOIN holdpoint.node n ON n.id = w.node AND n.lease_until > clock_timestamp()
+          WHERE w.approval_id = $1 GROUP BY w.node ORDER BY min(w.id)`,
+        values: [id],
+      })
+      return rows.map((row) => row.node)
+    },
+
+    async hasLiveLease(node) {
+      const { rows } = await pool.query(
+        'SELECT 1 FROM holdpoint.node WHERE id = $1 AND lease_until > clock_timestamp()',
+        [node],
+      )
+      return rows.length === 1
+    },
+  }
+}
