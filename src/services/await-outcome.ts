@@ -39,7 +39,7 @@ export function createAwaitOutcome(deps: {
   node: string
   clock: Clock
   timings: Timings
-  /** Aborts when the gateway stops: held requests are then told how to continue. */
+  /** Aborted when the gateway stops: held requests, woken by then, are told how to continue. */
   stopping: AbortSignal
   log: Log
 }): AwaitOutcome {
@@ -52,7 +52,6 @@ export function createAwaitOutcome(deps: {
     const waiter = { session, wake, seenVersion: 0 }
     const remove = waiters.add(id, waiter)
     signal.addEventListener('abort', wake)
-    stopping.addEventListener('abort', wake)
     let waiterRow: string | null = null
     try {
       waiterRow = await ledger.addWaiter(id, node)
@@ -76,7 +75,6 @@ export function createAwaitOutcome(deps: {
     } finally {
       remove()
       signal.removeEventListener('abort', wake)
-      stopping.removeEventListener('abort', wake)
       if (waiterRow !== null) await forget(waiterRow)
     }
   }

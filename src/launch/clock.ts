@@ -1,0 +1,14 @@
+/** This process's clock, for intervals. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../ports/clock.ts'
+
+export const clock: Clock = {
+  monotonicMs: () => performance.now(),
+  async sleep(ms, signal) {
+    try {
+      await sleep(ms, undefined, signal === undefined ? {} : { signal })
+    } catch {
+      // Aborted: waking early is what the signal is for.
+    }
+  },
+}

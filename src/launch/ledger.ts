@@ -1,0 +1,63 @@
+/** Opens the ledger: the configured PostgreSQL, or the embedded one, started or adopted. Closes it again without harming others. */
+import type { Config } from '../config.ts'
+import { createApprovals } from '../ledger/approvals.ts'
+import { createPool, migrate } from '../ledger/connect.ts'
+import { CREDENTIALS_CHANNEL, createCredentials } from '../ledger/credentials.ts'
+import { startEmbeddedPostgres } from '../ledger/embedded/start.ts'
+import { createNotifications } from '../ledger/notifications.ts'
+import { sealAuditEvents } from '../ledger/sealer.ts'
+import { sharedKey } from '../ledger/shared-key.ts'
+import { createWaiting } from '../ledger/waiters.ts'
+import { createWakeUps, WAKE_UP_CHANNEL } from '../ledger/wake-ups.ts'
+import type { CredentialStore } from '../ports/credentials.ts'
+import type { Ledger } from '../ports/ledger.ts'
+import type { Log } from '../ports/log.ts'
+import type { WakeUps } from '../ports/wake-ups.ts'
+
+export interface OpenLedger {
+  readonly ledger: Ledger
+  readonly credentials: CredentialStore
+  readonly wakeUps: WakeUps
+  readonly connectionString: string
+  /** What runs where, for people. */
+  readonly description: string
+  sharedKey(name: string): Promise<Buffer>
+  seal(): Promise<number>
+  close(): Promise<void>
+}
+
+/** @throws EmbeddedPostgresUnavailable, or the connection's error, with a remedy in its message */
+export async function openLedger(
+  config: Pick<Config, 'databaseUrl' | 'dataDir'>,
+  log: Log,
+): Promise<OpenLedger> {
+  const server =
+    config.databaseUrl === null ? await startEmbeddedPostgres({ dataDir: config.dataDir, log }) : null
+  const connectionString = config.databaseUrl ?? server?.connectionString ?? ''
+  await migrate(connectionString)
+  const pool = createPool(connectionString, log)
+  const notifications = await createNotifications(
+    connectionString,
+    pool,
+    [WAKE_UP_CHANNEL, CREDENTIALS_CHANNEL],
+    log,
+  )
+
+  return {
+    ledger: { ...createApprovals(pool), ...createWaiting(pool) },
+    credentials: createCredentials(pool, notifications),
+    wakeUps: createWakeUps(notifications),
+    connectionString,
+    description:
+      server === null
+        ? 'PostgreSQL at DATABASE_URL'
+        : `embedded PostgreSQL (${server.how}) in ${config.dataDir}`,
+    sharedKey: (name) => sharedKey(pool, name),
+    seal: () => sealAuditEvents(pool),
+    async close() {
+      await notifications.close()
+      await pool.end()
+      await server?.stop()
+    },
+  }
+}

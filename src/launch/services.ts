@@ -1,0 +1,52 @@
+/** Puts the services of one process together, on the ledger and queue it was given. */
+import type { Limits } from '../domain/limits.ts'
+import type { Timings } from '../domain/timings.ts'
+import type { Ledger } from '../ports/ledger.ts'
+import type { Log } from '../ports/log.ts'
+import type { Queue } from '../ports/queue.ts'
+import type { Rules } from '../ports/rules.ts'
+import type { WakeUps } from '../ports/wake-ups.ts'
+import { createAsk } from '../services/ask.ts'
+import { createAttend } from '../services/attend.ts'
+import { createAwaitOutcome } from '../services/await-outcome.ts'
+import { createAnnounce, createChange } from '../services/change.ts'
+import { createPeople } from '../services/decide.ts'
+import { createExecute } from '../services/execute.ts'
+import { createResume } from '../services/resume.ts'
+import { createWaiters } from '../services/waiters.ts'
+import { clock } from './clock.ts'
+import { random } from './random.ts'
+
+export interface ServicesDeps {
+  readonly ledger: Ledger
+  readonly queue: Queue
+  readonly wakeUps: WakeUps
+  readonly rules: Rules
+  readonly node: string
+  readonly timings: Timings
+  readonly limits: Limits
+  readonly stopping: AbortSignal
+  readonly log: Log
+}
+
+export type Services = ReturnType<typeof createServices>
+
+export function createServices(deps: ServicesDeps) {
+  const { ledger } = deps
+  const shared = { ...deps, clock, random }
+  const announce = createAnnounce(shared)
+  const change = createChange({ ...shared, announce })
+  const waiters = createWaiters()
+  // One listener for all held requests, instead of one for each.
+  deps.stopping.addEventListener('abort', () => waiters.wakeAll(), { once: true })
+  const execute = createExecute({ ...shared, change })
+  const resume = createResume({ ...shared, waiters, execute })
+  return {
+    ask: createAsk({ ...shared, announce }),
+    attend: createAttend({ ledger, change }),
+    awaitOutcome: createAwaitOutcome({ ...shared, waiters, resume }),
+    people: createPeople({ ...shared, change }),
+    resume,
+    waiters,
+  }
+}

@@ -1,0 +1,230 @@
+/** What every ledger must do. Time-dependent cases use deadlines in the past and the far future, so that no clock is needed. */
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Approval } from '../../src/domain/approval.ts'
+import { auditEvent, CHAIN_START, chainHash } from '../../src/domain/audit.ts'
+import { defaultTimings as timings } from '../../src/domain/timings.ts'
+import { type ApprovalEvent, type Deadline, transition } from '../../src/domain/transition.ts'
+import type { Ledger } from '../../src/ports/ledger.ts'
+import { anApproval, approveEvent } from '../support/builders.ts'
+
+const PENDING_MAX = 1_000
+let calls = 0
+const uniqueCall = () => ({ arguments: { n: ++calls } })
+
+export function ledgerContract(name: string, open: () => Promise<Ledger>): void {
+  describe(`${name} as a ledger`, () => {
+    let ledger: Ledger
+    let nowMs: number
+    beforeAll(async () => {
+      ledger = await open()
+      nowMs = await ledger.nowMs()
+    })
+
+    async function created(overrides: Parameters<typeof anApproval>[0] = {}): Promise<Approval> {
+      const { approval, audit } = anApproval({ nowMs, call: uniqueCall(), ...overrides })
+      expect(await ledger.create({ approval, audit, pendingPerPrincipalMax: PENDING_MAX })).toEqual({
+        kind: 'created',
+      })
+      return approval
+    }
+
+    function step(previous: Approval, event: ApprovalEvent, atMs = nowMs, deadline?: Deadline) {
+      const result = transition(previous, event, atMs, timings)
+      if (!result.ok) throw new Error(JSON.stringify(result.error))
+      const audit = auditEvent(previous.auditHead, event, result.value.next, atMs)
+      const next: Approval = { ...result.value.next, auditHead: audit.hash }
+      return { previous, next, audit, deadline: deadline ?? result.value.deadline, replyText: null }
+    }
+
+    test('gives back exactly what was put in, also NUL, Korean and lone quotes', async () => {
+      const approval = await created({
+        call: { arguments: { text: '\u0000 로그아웃 "\' \u{1F4A3}', n: ++calls } },
+      })
+      const reading = await ledger.get(approval.id)
+      expect(reading?.approval).toEqual(approval)
+      expect(reading?.nowMs).toBeGreaterThanOrEqual(nowMs)
+    })
+
+    test('of twenty parallel same calls one creates and the others attach to it', async () => {
+      const call = uniqueCall()
+      const results = await Promise.all(
+        Array.from({ length: 20 }, () =>
+          ledger.create({ ...anApproval({ nowMs, call }), pendingPerPrincipalMax: PENDING_MAX }),
+        ),
+      )
+      expect(results.filter((result) => result.kind === 'created')).toHaveLength(1)
+      const attached = results.flatMap((result) => (result.kind === 'attached' ? [result.approval.id] : []))
+      expect(attached).toHaveLength(19)
+      expect(new Set(attached).size).toBe(1)
+    })
+
+    test('attaching comes before the limit of pending calls, which then refuses', async () => {
+      const call = { ...uniqueCall(), principal: { name: 'greedy', owner: 'jun' } }
+      const first = { ...anApproval({ nowMs, call }), pendingPerPrincipalMax: 1 }
+      expect(await ledger.create(first)).toEqual({ kind: 'created' })
+      expect(
+        await ledger.create({ ...anApproval({ nowMs, call }), pendingPerPrincipalMax: 1 }),
+      ).toMatchObject({
+        kind: 'attached',
+      })
+      const other = {
+        ...anApproval({ nowMs, call: { ...call, ...uniqueCall() } }),
+        pendingPerPrincipalMax: 1,
+      }
+      expect(await ledger.create(other)).toEqual({ kind: 'too_many_pending', pending: 1 })
+    })
+
+    test('of twenty parallel changes of one version exactly one is saved', async () => {
+      const pending = await created()
+      const saved = await Promise.all(
+        Array.from({ length: 20 }, () => ledger.save(step(pending, approveEvent(pending)))),
+      )
+      expect(saved.filter(Boolean)).toHaveLength(1)
+      expect(await ledger.auditTrail(pending.id)).toHaveLength(2)
+    })
+
+    test('a claim is taken once, and only from the version it was decided on', async () => {
+      const pending = await created()
+      const approve = step(pending, approveEvent(pending))
+      await ledger.save(approve)
+      const claims = await Promise.all(
+        ['a', 'b', 'c'].map((node) => ledger.save(step(approve.next, { kind: 'claim', node }))),
+      )
+      expect(claims.filter(Boolean)).toHaveLength(1)
+      expect(await ledger.save(step(pending, { kind: 'cancel', by: 'jun', reason: null }))).toBe(false)
+    })
+
+    test('the deadline is checked by the ledger, whatever the caller believed', async () => {
+      const pending = await created()
+      const past: Deadline = { kind: 'before', atMs: nowMs - 1 }
+      expect(await ledger.save(step(pending, approveEvent(pending), nowMs, past))).toBe(false)
+      const future: Deadline = { kind: 'from', atMs: nowMs + 3_600_000 }
+      expect(await ledger.save(step(pending, { kind: 'expire' }, nowMs + 60_000, future))).toBe(false)
+      expect((await ledger.get(pending.id))?.approval).toEqual(pending)
+      expect(await ledger.auditTrail(pending.id)).toHaveLength(1)
+    })
+
+    test('the audit events of an approval form a chain that verifies', async () => {
+      const pending = await created()
+      const approve = step(pending, approveEvent(pending))
+      await ledger.save(approve)
+      await ledger.save(step(approve.next, { kind: 'claim', node: 'a' }))
+      const trail = await ledger.auditTrail(pending.id)
+      expect(trail).toHaveLength(3)
+      let head = CHAIN_START
+      for (const { payload, hash } of trail) {
+        expect(hash).toBe(chainHash(head, payload))
+        head = hash
+      }
+      expect((await ledger.get(pending.id))?.approval.auditHead).toBe(head)
+    })
+
+    test('keeps the reply byte for byte beside the record', async () => {
+      const pending = await created()
+      const approve = step(pending, approveEvent(pending))
+      await ledger.save(approve)
+      const claim = step(approve.next, { kind: 'claim', node: 'a' })
+      await ledger.save(claim)
+      const text = '{"content":[],"big":9007199254740993, "x":"\\u0000"}'
+      const reply = { kind: 'result', isError: false, digest: 'd', bytes: text.length } as const
+      expect(await ledger.save({ ...step(claim.next, { kind: 'answer', reply }), replyText: text })).toBe(
+        true,
+      )
+      expect(await ledger.replyText(pending.id)).toBe(text)
+      await ledger.keepEvidence(pending.id, text)
+    })
+
+    test('finds the unsettled and the last settled one of a call, and when it was delivered', async () => {
+      const pending = await created()
+      const { attachKey } = pending.asked
+      expect((await ledger.unsettledByAttachKey(attachKey))?.approval.id).toBe(pending.id)
+      expect(await ledger.lastSettledByAttachKey(attachKey)).toBeNull()
+      await ledger.markDelivered(pending.id)
+      const cancel = step(pending, { kind: 'cancel', by: 'jun', reason: 'wrong one' })
+      await ledger.save(cancel)
+      expect(await ledger.unsettledByAttachKey(attachKey)).toBeNull()
+      expect(await ledger.lastSettledByAttachKey(attachKey)).toEqual({
+        approval: cancel.next,
+        deliveredAtMs: null,
+      })
+      await ledger.markDelivered(pending.id)
+      const delivered = await ledger.lastSettledByAttachKey(attachKey)
+      expect(delivered?.deliveredAtMs).toBeGreaterThanOrEqual(nowMs)
+    })
+
+    test('an idempotency key leads to the call it was first used with', async () => {
+      const approval = await created({ call: { ...uniqueCall(), idempotencyKey: 'once' } })
+      const { requester, server, attachKey } = approval.asked
+      expect(await ledger.attachKeyOf(requester.name, server, 'once')).toBe(attachKey)
+      expect(await ledger.attachKeyOf(requester.name, server, 'never')).toBeNull()
+      expect(await ledger.attachKeyOf('other', server, 'once')).toBeNull()
+    })
+
+    test('what is due is listed, what is settled or not yet due is not', async () => {
+      const due = await created({ nowMs: nowMs - 1_000, decisionMs: 500 })
+      const later = await created()
+      const ids = await ledger.due(1_000)
+      expect(ids).toContain(due.id)
+      expect(ids).not.toContain(later.id)
+      await ledger.save(step(due, { kind: 'expire' }, nowMs))
+      expect(await ledger.due(1_000)).not.toContain(due.id)
+    })
+
+    test('a call whose gateway has no lease any more is due', async () => {
+      const pending = await created()
+      const approve = step(pending, approveEvent(pending))
+      await ledger.save(approve)
+      await ledger.renewLease('sender', 60_000)
+      await ledger.save(step(approve.next, { kind: 'claim', node: 'sender' }))
+      expect(await ledger.hasLiveLease('sender')).toBe(true)
+      expect(await ledger.due(1_000)).not.toContain(pending.id)
+      await ledger.dropLease('sender')
+      expect(await ledger.hasLiveLease('sender')).toBe(false)
+      expect(await ledger.due(1_000)).toContain(pending.id)
+    })
+
+    test('waiters count while their gateway has a lease, oldest first', async () => {
+      const { id } = await created()
+      await ledger.renewLease('first', 60_000)
+      await ledger.renewLease('second', 60_000)
+      const oldest = await ledger.addWaiter(id, 'first')
+      await ledger.addWaiter(id, 'second')
+      await ledger.addWaiter(id, 'dead')
+      expect(await ledger.waitingNodes(id)).toEqual(['first', 'second'])
+      await ledger.removeWaiter(oldest)
+      expect(await ledger.waitingNodes(id)).toEqual(['second'])
+      await ledger.dropLease('second')
+      expect(await ledger.waitingNodes(id)).toEqual([])
+    })
+
+    test('why an approved call could not be sent yet is remembered', async () => {
+      const pending = await created()
+      const approve = step(pending, approveEvent(pending))
+      await ledger.save(approve)
+      expect(await ledger.unsentReason(pending.id)).toBeNull()
+      await ledger.noteUnsent(pending.id, 'connection refused')
+      expect(await ledger.unsentReason(pending.id)).toBe('connection refused')
+    })
+
+    test('lists newest first, page by page, by status and principal', async () => {
+      const principal = { name: 'lister', owner: 'jun' }
+      const made: Approval[] = []
+      for (let n = 0; n < 5; n++)
+        made.push(await created({ nowMs: nowMs + n, call: { ...uniqueCall(), principal } }))
+      const filter = { statuses: ['pending' as const], principal: 'lister', limit: 3 }
+      const first = await ledger.list({ ...filter, after: null })
+      const second = await ledger.list({ ...filter, after: first.at(-1)?.id ?? null })
+      expect([...first, ...second].map((approval) => approval.id)).toEqual(
+        made.map((approval) => approval.id).reverse(),
+      )
+      expect(await ledger.list({ ...filter, statuses: ['settled'], after: null })).toEqual([])
+    })
+
+    test('tells the versions of those that exist', async () => {
+      const pending = await created()
+      await ledger.save(step(pending, approveEvent(pending)))
+      const { approval: unknown } = anApproval()
+      expect(await ledger.versionsOf([pending.id, unknown.id])).toEqual(new Map([[pending.id, 2]]))
+    })
+  })
+}

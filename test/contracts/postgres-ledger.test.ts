@@ -1,0 +1,20 @@
+import { afterAll } from 'vitest'
+import { silentLog } from '../../src/launch/log.ts'
+import { createApprovals } from '../../src/ledger/approvals.ts'
+import { createPool, migrate } from '../../src/ledger/connect.ts'
+import { createWaiting } from '../../src/ledger/waiters.ts'
+import { freshDatabase } from '../support/postgres.ts'
+import { ledgerContract } from './ledger.ts'
+
+const database = await freshDatabase()
+const pool = createPool(database.connectionString, silentLog)
+afterAll(async () => {
+  await pool.end()
+  await database.drop()
+})
+
+ledgerContract('PostgreSQL', async () => {
+  // Two processes that start at once both migrate.
+  await Promise.all([migrate(database.connectionString), migrate(database.connectionString)])
+  return { ...createApprovals(pool), ...createWaiting(pool) }
+})

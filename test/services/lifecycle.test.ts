@@ -1,0 +1,319 @@
+/** One critical call from asking to outcome, on the real services. */
+import { expect, test } from 'vitest'
+import type { Settled } from '../../src/domain/approval.ts'
+import { defaultTimings } from '../../src/domain/timings.ts'
+import { mina, owner } from '../support/builders.ts'
+import { aGateway, aWorld, type World } from '../support/world.ts'
+
+async function paused(world: World, options: Parameters<typeof aGateway>[1] = {}) {
+  const gateway = await aGateway(world, options)
+  const asked = await gateway.ask()
+  if (!asked.ok || asked.value.kind !== 'waiting') throw new Error(JSON.stringify(asked))
+  return { gateway, id: asked.value.approval.id }
+}
+
+async function outcomeOf(world: World, id: Settled['id']) {
+  const reading = await world.ledger.get(id)
+  return reading?.approval.status === 'settled' ? reading.approval.outcome.kind : reading?.approval.status
+}
+
+test('an approved call is sent once, with the bytes that were shown, and every waiter gets its answer', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const held = Array.from({ length: 20 }, () => gateway.hold(id))
+  expect(await gateway.decide(id)).toMatchObject({ ok: true })
+  for (const awaited of await Promise.all(held)) {
+    expect(awaited).toMatchObject({ kind: 'settled', replyText: '{"content":[]}' })
+  }
+  expect(world.upstream.sent).toEqual([
+    {
+      approvalId: id,
+      canonicalParams: '{"arguments":{"name":"acme/shop"},"name":"delete_repository"}',
+      idempotencyKey: null,
+    },
+  ])
+})
+
+test('a rejected call is never sent, and asking again is refused for the cool-down', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const held = gateway.hold(id)
+  await gateway.decide(id, 'reject')
+  expect(await held).toMatchObject({ kind: 'settled', approval: { outcome: { kind: 'rejected' } } })
+  expect(await gateway.ask()).toMatchObject({ ok: false, error: { reason: 'cool_down' } })
+  world.ledger.advance(defaultTimings.coolDownMs)
+  await world.ledger.markDelivered(id)
+  world.ledger.advance(defaultTimings.replayMs)
+  expect(await gateway.ask()).toMatchObject({ ok: true, value: { kind: 'waiting', isNew: true } })
+  expect(world.upstream.sent).toEqual([])
+})
+
+test('time-out rejects and never approves; a click that comes after it changes nothing', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const held = gateway.hold(id)
+  await gateway.attend(id)
+  expect(await outcomeOf(world, id)).toBe('pending')
+  world.ledger.advance(defaultTimings.decisionMs)
+  expect(await gateway.decide(id)).toMatchObject({ ok: false, error: { refusal: { reason: 'too_late' } } })
+  await gateway.attend(id)
+  expect(await held).toMatchObject({ kind: 'settled', approval: { outcome: { kind: 'expired' } } })
+  expect(await gateway.decide(id)).toMatchObject({
+    ok: false,
+    error: { refusal: { reason: 'wrong_status' } },
+  })
+  expect(world.upstream.sent).toEqual([])
+})
+
+test('without a waiter an approved call stays, runs when the agent returns, and lapses when it does not', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  await gateway.decide(id)
+  await gateway.resume(id)
+  expect(await outcomeOf(world, id)).toBe('approved')
+  expect(await gateway.ask()).toMatchObject({ ok: true, value: { kind: 'waiting', isNew: false } })
+  expect(await gateway.hold(id)).toMatchObject({
+    kind: 'settled',
+    approval: { outcome: { kind: 'answered' } },
+  })
+
+  const second = await gateway.ask({ arguments: { name: 'other' } })
+  if (!second.ok || second.value.kind !== 'waiting') throw new Error('not paused')
+  const lapsing = second.value.approval.id
+  await gateway.decide(lapsing)
+  world.ledger.advance(defaultTimings.startByMs)
+  await gateway.attend(lapsing)
+  expect(await outcomeOf(world, lapsing)).toBe('lapsed')
+  expect(world.upstream.sent).toHaveLength(1)
+})
+
+test('a requester that leaves ends its request, not its approval', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const leaving = new AbortController()
+  const held = gateway.hold(id, 5_000, leaving.signal)
+  leaving.abort()
+  expect(await held).toEqual({ kind: 'left' })
+  expect(await outcomeOf(world, id)).toBe('pending')
+  expect(await world.ledger.waitingNodes(id)).toEqual([])
+})
+
+test('a requester that leaves while its call runs does not stop it; the repeat gets the result', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const leaving = new AbortController()
+  let finish = () => {}
+  world.upstream.answer = async () => {
+    leaving.abort()
+    await new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    return { kind: 'answered', reply: { kind: 'result', text: '"done"', isError: false } }
+  }
+  const held = gateway.hold(id, 5_000, leaving.signal)
+  await gateway.decide(id)
+  expect(await held).toEqual({ kind: 'left' })
+  const again = gateway.hold(id)
+  finish()
+  expect(await again).toMatchObject({ kind: 'settled', replyText: '"done"' })
+  expect(world.upstream.sent).toHaveLength(1)
+})
+
+test('at the end of the hold the request is told to come back, and the approval goes on', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  expect(await gateway.hold(id, 10)).toMatchObject({ kind: 'still_waiting', approval: { status: 'pending' } })
+  expect(await outcomeOf(world, id)).toBe('pending')
+})
+
+test('a stopping gateway lets its held requests go and starts nothing new', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const held = gateway.hold(id)
+  gateway.stop.abort()
+  expect(await held).toMatchObject({ kind: 'still_waiting' })
+  await gateway.decide(id)
+  expect(await gateway.hold(id)).toMatchObject({ kind: 'still_waiting', approval: { status: 'approved' } })
+  expect(world.upstream.sent).toEqual([])
+})
+
+test.each([
+  [
+    'the upstream changed the tool',
+    (world: World) => {
+      world.upstream.described = {
+        kind: 'listed',
+        definition: { digest: 'e'.repeat(64), title: null, description: null },
+      }
+    },
+  ],
+  [
+    'the upstream dropped the tool',
+    (world: World) => {
+      world.upstream.described = { kind: 'unlisted' }
+    },
+  ],
+  [
+    'the approvers changed',
+    (world: World) => {
+      world.rules.approvers = { groups: ['security'], people: [], selfConfirm: false }
+    },
+  ],
+  [
+    'the policy forbids it now',
+    (world: World) => {
+      world.rules.policy = { ...world.rules.policy, hidden: new Set(['*']) }
+    },
+  ],
+])('when %s between decision and send, the approval is void and nothing is sent', async (_what, change) => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  await gateway.decide(id)
+  change(world)
+  expect(await gateway.hold(id)).toMatchObject({ approval: { outcome: { kind: 'invalidated' } } })
+  expect(world.upstream.sent).toEqual([])
+})
+
+test('an upstream that is away is tried again until the yes is too old, then the call is certainly not sent', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  world.upstream.described = { kind: 'unavailable', reason: 'connection refused' }
+  await gateway.decide(id)
+  expect(await gateway.hold(id, 50)).toMatchObject({
+    kind: 'still_waiting',
+    approval: { status: 'approved' },
+  })
+  world.ledger.advance(defaultTimings.startByMs)
+  await gateway.attend(id)
+  const reading = await world.ledger.get(id)
+  expect(reading?.approval).toMatchObject({ outcome: { kind: 'not_sent', reason: 'connection refused' } })
+  expect(world.upstream.sent).toEqual([])
+})
+
+test('when nobody can know, nobody says "failed", and the same call is refused until a person has looked', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  world.upstream.answer = async () => ({ kind: 'indeterminate', reason: 'connection reset' })
+  const held = gateway.hold(id)
+  await gateway.decide(id)
+  expect(await held).toMatchObject({ approval: { outcome: { kind: 'indeterminate' } } })
+  await world.ledger.markDelivered(id)
+  world.ledger.advance(defaultTimings.keepOutcomeMs * 10)
+  expect(await gateway.ask()).toMatchObject({ ok: false, error: { reason: 'unresolved' } })
+  const annotated = await gateway.people.annotate({
+    id,
+    person: mina,
+    finding: 'did_not_happen',
+    note: 'looked',
+  })
+  expect(annotated).toMatchObject({ ok: true })
+  expect(await gateway.ask()).toMatchObject({ ok: true, value: { isNew: true } })
+  expect(world.upstream.sent).toHaveLength(1)
+})
+
+test('a gateway that dies after its claim leaves "nobody knows"; its late answer is evidence, not a transition', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  let finish = () => {}
+  const started = new Promise<void>((resolve) => {
+    world.upstream.answer = async () => {
+      resolve()
+      await new Promise<void>((done) => {
+        finish = done
+      })
+      return { kind: 'answered', reply: { kind: 'result', text: '"late"', isError: false } }
+    }
+  })
+  const held = gateway.hold(id)
+  await gateway.decide(id)
+  await started
+  const other = await aGateway(world, { node: 'gateway-2' })
+  await other.attend(id)
+  expect(await outcomeOf(world, id)).toBe('executing')
+  world.ledger.advance(defaultTimings.nodeLeaseMs)
+  expect(await world.ledger.due(10)).toContain(id)
+  await other.attend(id)
+  expect(await held).toMatchObject({ approval: { outcome: { kind: 'indeterminate' } } })
+  finish()
+  await gateway.resume.drained()
+  expect(await outcomeOf(world, id)).toBe('indeterminate')
+  expect(world.ledger.evidence(id)).toEqual(['"late"'])
+})
+
+test('of two gateways only the one of the oldest live waiter sends', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const other = await aGateway(world, { node: 'gateway-2' })
+  const otherSession = { ...world.upstream, send: async () => Promise.reject(new Error('must not send')) }
+  const first = gateway.hold(id)
+  await expect.poll(() => world.ledger.waitingNodes(id)).toEqual(['gateway-1'])
+  const second = other.hold(id, 5_000, new AbortController().signal, otherSession)
+  await gateway.decide(id)
+  for (const awaited of await Promise.all([first, second])) expect(awaited).toMatchObject({ kind: 'settled' })
+  expect(world.upstream.sent).toHaveLength(1)
+})
+
+test('when the gateway of the oldest waiter is dead, the next one sends', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  await world.ledger.addWaiter(id, 'gateway-dead')
+  await world.ledger.renewLease('gateway-dead', 1_000)
+  await gateway.decide(id)
+  const held = gateway.hold(id)
+  await gateway.resume(id)
+  expect(world.upstream.sent).toHaveLength(0)
+  world.ledger.advance(1_000)
+  expect(await held).toMatchObject({ kind: 'settled' })
+  expect(world.upstream.sent).toHaveLength(1)
+})
+
+test('neither the owner of the agent nor a stranger decides', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  expect(await gateway.decide(id, 'approve', owner)).toMatchObject({
+    error: { because: { reason: 'own_call' } },
+  })
+  const stranger = { id: 'kim', name: 'Kim', groups: ['sales'] }
+  expect(await gateway.decide(id, 'approve', stranger)).toMatchObject({
+    error: { because: { reason: 'not_an_approver' } },
+  })
+  expect(await gateway.people.cancel({ id, person: owner, reason: 'mine, and wrong' })).toMatchObject({
+    ok: true,
+  })
+  expect(await outcomeOf(world, id)).toBe('cancelled')
+})
+
+test('where the rule says so the owner confirms, and it is never called an approval', async () => {
+  const world = aWorld()
+  world.rules.approvers = { groups: ['ops'], people: [], selfConfirm: true }
+  const { gateway, id } = await paused(world)
+  expect(await gateway.decide(id, 'approve', owner)).toMatchObject({
+    value: { decision: { kind: 'confirm' } },
+  })
+})
+
+test('an idempotency key makes a new call of the same one, and belongs to one call only', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const fresh = await gateway.ask({ idempotencyKey: 'k1' })
+  expect(fresh).toMatchObject({ ok: true, value: { isNew: true } })
+  if (fresh.ok) expect(fresh.value.approval.id).not.toBe(id)
+  expect(await gateway.ask({ idempotencyKey: 'k1', arguments: { name: 'other' } })).toMatchObject({
+    error: { reason: 'idempotency_key_reused' },
+  })
+})
+
+test('a ledger that is briefly away after the send does not lose the answer', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const { save } = world.ledger
+  let failures = 3
+  world.ledger.save = async (change) => {
+    if (change.next.status === 'settled' && failures-- > 0) throw new Error('connection terminated')
+    return save(change)
+  }
+  const held = gateway.hold(id)
+  await gateway.decide(id)
+  expect(await held).toMatchObject({ kind: 'settled', approval: { outcome: { kind: 'answered' } } })
+  expect(world.upstream.sent).toHaveLength(1)
+})

@@ -1,0 +1,121 @@
+/** Values with sensible defaults, so that a test says only what it is about. */
+import { type Approval, bindingDigest, type Pending } from '../../src/domain/approval.ts'
+import { type ApprovalId, parseApprovalId, TICKET_ALPHABET } from '../../src/domain/approval-id.ts'
+import { type AuditEvent, auditEvent, CHAIN_START } from '../../src/domain/audit.ts'
+import type { JsonObject } from '../../src/domain/canonical.ts'
+import { effectiveRuleDigest, evaluate, type Policy } from '../../src/domain/policy.ts'
+import type { Person, Principal } from '../../src/domain/principal.ts'
+import { attachKey, canonicalParams, type ToolCall } from '../../src/domain/tool-call.ts'
+
+export const owner: Person = { id: 'jun', name: 'Jun', groups: [] }
+export const mina: Person = { id: 'mina', name: '김미나', groups: ['ops'] }
+export const agent: Principal = { name: 'night-agent', owner: 'jun' }
+export const approvers = { groups: ['ops'], people: [], selfConfirm: false }
+
+let tickets = 0
+export function aTicket(): ApprovalId {
+  let rest = ++tickets
+  let text = ''
+  for (let place = 0; place < 10; place++) {
+    text = TICKET_ALPHABET.charAt(rest % TICKET_ALPHABET.length) + text
+    rest = Math.floor(rest / TICKET_ALPHABET.length)
+  }
+  const id = parseApprovalId(`HP-${text}`)
+  if (!id.ok) throw new Error(text)
+  return id.value
+}
+
+export function aPolicy(tools: Record<string, 'allow' | 'deny' | 'require_approval'> = {}): Policy {
+  return {
+    source: 'test',
+    fallback: { action: 'require_approval', pointer: '/default', reason: null },
+    tools: new Map(
+      Object.entries(tools).map(([name, action]) => {
+        const pointer = `/tools/${name}`
+        return [name, action === 'allow' ? { action, pointer } : { action, pointer, reason: null }]
+      }),
+    ),
+    hidden: new Set(),
+  }
+}
+
+export function aToolCall(overrides: Partial<ToolCall> & { arguments?: JsonObject } = {}): ToolCall {
+  const tool = overrides.tool ?? 'delete_repository'
+  const args = overrides.arguments ?? { name: 'acme/shop' }
+  return {
+    server: 'github',
+    tool,
+    principal: agent,
+    era: 'legacy',
+    arguments: args,
+    canonicalParams: canonicalParams(tool, args, {}),
+    idempotencyKey: null,
+    ...overrides,
+  }
+}
+
+export function aVerdict(tool = 'delete_repository') {
+  const verdict = evaluate(aPolicy(), tool)
+  if (verdict.kind !== 'require_approval') throw new Error('the test policy asks for everything')
+  return verdict
+}
+
+/** A pending approval and the audit event that belongs to its creation. */
+export function anApproval(
+  overrides: { nowMs?: number; call?: Partial<ToolCall>; decisionMs?: number } = {},
+): { approval: Pending; audit: AuditEvent } {
+  const nowMs = overrides.nowMs ?? 1_000_000
+  const call = aToolCall(overrides.call)
+  const ruleDigest = effectiveRuleDigest(aVerdict(call.tool), approvers)
+  const toolDefinitionDigest = 'd'.repeat(64)
+  const nonce = 'n'.repeat(32)
+  const unchained: Pending = {
+    v: 1,
+    id: aTicket(),
+    version: 1,
+    auditHead: CHAIN_START,
+    nonce,
+    status: 'pending',
+    asked: {
+      attachKey: attachKey(call),
+      idempotencyKey: call.idempotencyKey,
+      requester: call.principal,
+      client: 'test 1.0',
+      server: call.server,
+      tool: call.tool,
+      era: call.era,
+    },
+    proposed: {
+      canonicalParams: call.canonicalParams,
+      toolDefinitionDigest,
+      toolTitle: null,
+      digest: bindingDigest({
+        nonce,
+        server: call.server,
+        tool: call.tool,
+        canonicalParams: call.canonicalParams,
+        toolDefinitionDigest,
+        ruleDigest,
+        requester: call.principal,
+      }),
+    },
+    asking: { rule: 'test#/default', reason: null, risk: 'critical', approvers, ruleDigest },
+    createdAtMs: nowMs,
+    expiresAtMs: nowMs + (overrides.decisionMs ?? 60_000),
+  }
+  const audit = auditEvent(CHAIN_START, { kind: 'ask' }, unchained, nowMs)
+  return { approval: { ...unchained, auditHead: audit.hash }, audit }
+}
+
+export function approveEvent(approval: Approval, by = 'mina') {
+  return {
+    kind: 'decide' as const,
+    decision: {
+      kind: 'approve' as const,
+      by,
+      reason: null,
+      digest: approval.proposed.digest,
+      via: 'api' as const,
+    },
+  }
+}

@@ -1,0 +1,164 @@
+/** The ledger port in memory, with a clock that tests move. It passes the same contract as PostgreSQL. */
+import { type Approval, dueAtMs, type Settled } from '../../src/domain/approval.ts'
+import type { ApprovalId } from '../../src/domain/approval-id.ts'
+import type { AuditEvent } from '../../src/domain/audit.ts'
+import type { Ledger } from '../../src/ports/ledger.ts'
+
+interface Row {
+  approval: Approval
+  audit: AuditEvent[]
+  reply: string | null
+  deliveredAtMs: number | null
+  unsentReason: string | null
+  evidence: string[]
+}
+
+export interface MemoryLedger extends Ledger {
+  /** Moves the ledger's clock. */
+  advance(ms: number): void
+  evidence(id: ApprovalId): readonly string[]
+  claims: string[]
+}
+
+export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
+  let nowMs = startMs
+  let waiterIds = 0
+  const rows = new Map<ApprovalId, Row>()
+  const waiters = new Map<string, { id: ApprovalId; node: string }>()
+  const leases = new Map<string, number>()
+  const claims: string[] = []
+  const all = () => [...rows.values()]
+  const isUnsettled = (row: Row, key: string) =>
+    row.approval.asked.attachKey === key && row.approval.status !== 'settled'
+  const isAlive = (node: string) => (leases.get(node) ?? 0) > nowMs
+
+  return {
+    claims,
+    advance(ms) {
+      nowMs += ms
+    },
+    evidence: (id) => rows.get(id)?.evidence ?? [],
+    nowMs: async () => nowMs,
+    async create({ approval, audit, pendingPerPrincipalMax }) {
+      const same = all().find((row) => isUnsettled(row, approval.asked.attachKey))
+      if (same !== undefined) return { kind: 'attached', approval: same.approval }
+      const pending = all().filter(
+        (row) =>
+          row.approval.status === 'pending' &&
+          row.approval.asked.requester.name === approval.asked.requester.name,
+      ).length
+      if (pending >= pendingPerPrincipalMax) return { kind: 'too_many_pending', pending }
+      rows.set(approval.id, {
+        approval,
+        audit: [audit],
+        reply: null,
+        deliveredAtMs: null,
+        unsentReason: null,
+        evidence: [],
+      })
+      return { kind: 'created' }
+    },
+    async save({ previous, next, deadline, audit, replyText }) {
+      const row = rows.get(previous.id)
+      if (row === undefined || row.approval.version !== previous.version) return false
+      if (row.approval.status !== previous.status) return false
+      if (deadline.kind === 'before' && nowMs >= deadline.atMs) return false
+      if (deadline.kind === 'from' && nowMs < deadline.atMs) return false
+      if (next.status === 'executing') {
+        if (claims.includes(next.id)) throw new Error('claimed twice')
+        claims.push(next.id)
+      }
+      row.approval = next
+      row.audit.push(audit)
+      row.reply = replyText ?? row.reply
+      return true
+    },
+    async get(id) {
+      const row = rows.get(id)
+      return row === undefined ? null : { approval: row.approval, nowMs }
+    },
+    async list({ statuses, principal, limit, after }) {
+      const newest = all()
+        .map((row) => row.approval)
+        .reverse()
+        .filter((approval) => statuses === null || statuses.includes(approval.status))
+        .filter((approval) => principal === null || approval.asked.requester.name === principal)
+      const start = after === null ? 0 : newest.findIndex((approval) => approval.id === after) + 1
+      return newest.slice(start, start + limit)
+    },
+    replyText: async (id) => rows.get(id)?.reply ?? null,
+    auditTrail: async (id) => rows.get(id)?.audit ?? [],
+    async unsettledByAttachKey(key) {
+      const row = all().find((candidate) => isUnsettled(candidate, key))
+      return row === undefined ? null : { approval: row.approval, nowMs }
+    },
+    async lastSettledByAttachKey(key) {
+      const settled = all().flatMap((row): { approval: Settled; deliveredAtMs: number | null }[] =>
+        row.approval.status === 'settled' && row.approval.asked.attachKey === key
+          ? [{ approval: row.approval, deliveredAtMs: row.deliveredAtMs }]
+          : [],
+      )
+      return settled.sort((a, b) => b.approval.settledAtMs - a.approval.settledAtMs)[0] ?? null
+    },
+    async attachKeyOf(principal, server, idempotencyKey) {
+      const first = all().find(
+        ({ approval: { asked } }) =>
+          asked.requester.name === principal &&
+          asked.server === server &&
+          asked.idempotencyKey === idempotencyKey,
+      )
+      return first?.approval.asked.attachKey ?? null
+    },
+    async markDelivered(id) {
+      const row = rows.get(id)
+      if (row !== undefined && row.approval.status === 'settled') row.deliveredAtMs ??= nowMs
+    },
+    async keepEvidence(id, text) {
+      rows.get(id)?.evidence.push(text)
+    },
+    async noteUnsent(id, reason) {
+      const row = rows.get(id)
+      if (row?.approval.status === 'approved') row.unsentReason = reason
+    },
+    unsentReason: async (id) => rows.get(id)?.unsentReason ?? null,
+    async versionsOf(ids) {
+      return new Map(
+        ids.flatMap((id) => {
+          const row = rows.get(id)
+          return row === undefined ? [] : [[id, row.approval.version] as const]
+        }),
+      )
+    },
+    async due(limit) {
+      return all()
+        .map((row) => row.approval)
+        .filter((approval) => {
+          const dueMs = dueAtMs(approval)
+          const isOrphaned = approval.status === 'executing' && !isAlive(approval.claim.node)
+          return isOrphaned || (dueMs !== null && dueMs <= nowMs)
+        })
+        .slice(0, limit)
+        .map((approval) => approval.id)
+    },
+    async renewLease(node, leaseMs) {
+      leases.set(node, nowMs + leaseMs)
+    },
+    async dropLease(node) {
+      leases.delete(node)
+      for (const [key, waiter] of waiters) if (waiter.node === node) waiters.delete(key)
+    },
+    async addWaiter(id, node) {
+      const key = String(++waiterIds)
+      waiters.set(key, { id, node })
+      return key
+    },
+    async removeWaiter(waiter) {
+      waiters.delete(waiter)
+    },
+    async waitingNodes(id) {
+      const nodes = [...waiters.values()].filter((waiter) => waiter.id === id && isAlive(waiter.node))
+      return [...new Set(nodes.map((waiter) => waiter.node))]
+    },
+    hasLiveLease: async (node) => isAlive(node),
+  }
+}

@@ -1,0 +1,119 @@
+/** The real services on a memory ledger, a hand-moved clock and an upstream that does as it is told. */
+
+import type { ApprovalId } from '../../src/domain/approval-id.ts'
+import { defaultLimits, type Limits } from '../../src/domain/limits.ts'
+import { type ApproverChain, effectiveRuleDigest, type Policy } from '../../src/domain/policy.ts'
+import { defaultTimings, type Timings } from '../../src/domain/timings.ts'
+import { silentLog } from '../../src/launch/log.ts'
+import { createServices } from '../../src/launch/services.ts'
+import type { Described, SendRequest, Sent, UpstreamSession } from '../../src/ports/upstream-session.ts'
+import type { WakeUps } from '../../src/ports/wake-ups.ts'
+import { agent, aPolicy, aToolCall, aVerdict, approvers as defaultApprovers, mina } from './builders.ts'
+import { createMemoryLedger, type MemoryLedger } from './memory-ledger.ts'
+
+export interface TestUpstream extends UpstreamSession {
+  described: Described
+  answer: (request: SendRequest) => Promise<Sent>
+  readonly sent: SendRequest[]
+}
+
+export function aTestUpstream(): TestUpstream {
+  const upstream: TestUpstream = {
+    described: { kind: 'listed', definition: { digest: 'd'.repeat(64), title: null, description: null } },
+    answer: async () => ({
+      kind: 'answered',
+      reply: { kind: 'result', text: '{"content":[]}', isError: false },
+    }),
+    sent: [],
+    describe: async () => upstream.described,
+    send(request) {
+      upstream.sent.push(request)
+      return upstream.answer(request)
+    },
+  }
+  return upstream
+}
+
+export interface World {
+  readonly ledger: MemoryLedger
+  readonly upstream: TestUpstream
+  readonly jobs: string[]
+  readonly rules: { policy: Policy; approvers: ApproverChain }
+  readonly wakeUps: WakeUps
+}
+
+/** What several gateways share. */
+export function aWorld(): World {
+  const listeners = new Set<(id: ApprovalId | 'all') => void>()
+  return {
+    ledger: createMemoryLedger(),
+    upstream: aTestUpstream(),
+    jobs: [],
+    rules: { policy: aPolicy(), approvers: defaultApprovers },
+    wakeUps: {
+      async announce(id) {
+        for (const listener of listeners) listener(id)
+      },
+      onWakeUp(listener) {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+    },
+  }
+}
+
+export async function aGateway(
+  world: World,
+  options: { node?: string; timings?: Partial<Timings>; limits?: Partial<Limits> } = {},
+) {
+  const node = options.node ?? 'gateway-1'
+  const timings = { ...defaultTimings, loopMs: 5, ...options.timings }
+  const stop = new AbortController()
+  const { ledger, upstream, jobs, wakeUps, rules } = world
+  const services = createServices({
+    ledger,
+    wakeUps,
+    queue: {
+      async setAlarm(id, version) {
+        jobs.push(`alarm ${id}.${version}`)
+      },
+      async requestExecution(id, version) {
+        jobs.push(`execute ${id}.${version}`)
+      },
+    },
+    rules: { of: (server) => (server === 'github' ? rules : null) },
+    node,
+    timings,
+    limits: { ...defaultLimits, ...options.limits },
+    stopping: stop.signal,
+    log: silentLog,
+  })
+  wakeUps.onWakeUp((id) => (id === 'all' ? services.waiters.wakeAll() : services.waiters.wake(id)))
+  await ledger.renewLease(node, timings.nodeLeaseMs)
+
+  return {
+    ...services,
+    stop,
+    ask: (call: Partial<Parameters<typeof aToolCall>[0]> = {}, session: UpstreamSession = upstream) =>
+      services.ask({
+        call: aToolCall({ principal: agent, ...call }),
+        verdict: aVerdict(),
+        approvers: rules.approvers,
+        client: 'test 1.0',
+        session,
+      }),
+    hold: (
+      id: ApprovalId,
+      holdMs = 5_000,
+      signal = new AbortController().signal,
+      session: UpstreamSession = upstream,
+    ) => services.awaitOutcome({ id, session, holdMs, signal }),
+    async decide(id: ApprovalId, answer: 'approve' | 'reject' = 'approve', person = mina) {
+      const reading = await ledger.get(id)
+      const digest = reading?.approval.proposed.digest ?? ''
+      return services.people.decide({ id, person, answer, digest, reason: null, via: 'api' })
+    },
+  }
+}
+
+export const ruleDigestOf = (chain: ApproverChain) => effectiveRuleDigest(aVerdict(), chain)
