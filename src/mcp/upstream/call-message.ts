@@ -1,0 +1,39 @@
+/** The one message an approval sends. What was approved stays byte for byte; only what carries it is added. */
+import { META_IDEMPOTENCY_KEY } from '../../domain/tool-call.ts'
+import { mergeObjects, rawMember, withMember } from '../raw-json.ts'
+
+/** Tells the upstream's own log which approval stands behind a call. */
+export const META_APPROVAL_ID = 'dev.holdpoint/approval-id'
+
+interface Carrier {
+  readonly approvalId: string
+  /** Raw JSON, or `null` when the requester did not ask for progress. */
+  readonly progressToken: string | null
+  /** Raw JSON object: the `io.modelcontextprotocol/*` members that every 2026-07-28 request carries, else `{}`. */
+  readonly envelope: string
+}
+
+export function callMessage(
+  canonicalParams: string,
+  { approvalId, progressToken, envelope }: Carrier,
+): string {
+  const id = JSON.stringify(approvalId)
+  const approvedMeta = rawMember(canonicalParams, '_meta') ?? '{}'
+  const carried = mergeObjects(
+    mergeObjects(envelope, approvedMeta),
+    `{"${META_APPROVAL_ID}":${id},"${META_IDEMPOTENCY_KEY}":${id}}`,
+  )
+  const meta = progressToken === null ? carried : withMember(carried, 'progressToken', progressToken)
+  return `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":${withMember(canonicalParams, '_meta', meta)}}`
+}
+
+const SENTINEL = /^=\?base64\?.*\?=$/
+
+/**
+ * The `Mcp-Name` of a request (MCP 2026-07-28, Transports): what is not plain ASCII, has blanks at its ends, or looks
+ * like the encoded form already, goes as `=?base64?…?=`.
+ */
+export function nameHeader(name: string): string {
+  const isPlain = /^[\t\x20-\x7e]+$/.test(name) && name === name.trim() && !SENTINEL.test(name)
+  return isPlain ? name : `=?base64?${Buffer.from(name, 'utf8').toString('base64')}?=`
+}

@@ -1,0 +1,76 @@
+/**
+ * An upstream at a URL. Each exchange is one HTTP request: nothing is repeated, no redirect is followed, and a fault
+ * says whether the request had been started.
+ */
+import { Client, type Dispatcher, Pool } from 'undici'
+import type { Log } from '../../ports/log.ts'
+import { dispatchOnce } from './dispatch-once.ts'
+import { headersUp } from './headers.ts'
+import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from './wire.ts'
+
+/** A host that does not complete a connection in this time is down, as far as a waiting agent is concerned. */
+const CONNECT_MS = 10_000
+
+interface HttpUpstreamOptions {
+  readonly server: string
+  readonly url: string
+  /** From the configuration, credentials included; they win over the client's. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly log: Log
+}
+
+export function createHttpUpstream({ server, url, headers, log }: HttpUpstreamOptions): Upstream {
+  const { origin, pathname, search } = new URL(url)
+  const path = `${pathname}${search}`
+  // Answers may be silent for hours while a tool works; whoever waits has a limit of its own.
+  const options = { connect: { timeout: CONNECT_MS }, headersTimeout: 0, bodyTimeout: 0, allowH2: false }
+  // One request at a time on each connection: behind an open stream nothing else could move.
+  const pool = new Pool(origin, { ...options, connections: null, pipelining: 1 })
+  const ownClients = new Set<Client>()
+
+  async function exchange(request: WireRequest): Promise<WireResponse> {
+    const response = request.freshConnection
+      ? await onOwnConnection(request)
+      : await send(pool, request, () => {})
+    if (response.status < 300 || response.status > 399) return response
+    await response.body?.cancel()
+    // Following it could carry the configured credentials to another host, or send a call twice.
+    throw new UpstreamFault(
+      `${server} answered with a redirect (HTTP ${response.status}) to ${response.headers.location ?? 'nowhere'}. ` +
+        'Redirects are not followed: set the url of this server to its final address.',
+      true,
+    )
+  }
+
+  function send(dispatcher: Dispatcher, request: WireRequest, onEnd: () => void): Promise<WireResponse> {
+    log.debug({ server, method: request.method, fresh: request.freshConnection }, 'upstream request')
+    return dispatchOnce({
+      server,
+      dispatcher,
+      request: {
+        method: request.method,
+        path,
+        headers: headersUp(request.headers, headers),
+        body: request.body,
+      },
+      signal: request.signal,
+      onEnd,
+    })
+  }
+
+  function onOwnConnection(request: WireRequest): Promise<WireResponse> {
+    // `pipelining: 0` is undici's word for `connection: close`.
+    const client = new Client(origin, { ...options, pipelining: 0 })
+    ownClients.add(client)
+    return send(client, request, () => {
+      ownClients.delete(client)
+      void client.destroy()
+    })
+  }
+
+  async function close(): Promise<void> {
+    await Promise.all([pool, ...ownClients].map((dispatcher) => dispatcher.destroy()))
+  }
+
+  return { server, exchange, close }
+}

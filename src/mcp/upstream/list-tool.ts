@@ -1,0 +1,66 @@
+/** Finds one tool in what an upstream lists now. */
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import type { JsonObject } from '../../domain/canonical.ts'
+import { toolDefinition } from '../../domain/tool-call.ts'
+import type { Described } from '../../ports/upstream-session.ts'
+import { rawMember } from '../raw-json.ts'
+import type { Asked } from './ask.ts'
+import { parseJson } from './peek.ts'
+
+/** A list that does not end is not worth waiting for; servers page by tens or hundreds. */
+const PAGES_MAX = 50
+
+/** `gone`: the upstream does not know the session any more. */
+export type Listed = Described | { readonly kind: 'gone' }
+
+export type AskFor = (method: string, id: string, rawParams: string) => Promise<Asked>
+
+// What JSON.parse made is JSON all the way down; only the outermost shape is in question.
+const jsonObject = z.custom<JsonObject>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+)
+const pageSchema = z.object({ tools: z.array(jsonObject), nextCursor: z.string().nullish() })
+
+export async function listTool(server: string, tool: string, askFor: AskFor): Promise<Listed> {
+  const unavailable = (reason: string): Listed => ({ kind: 'unavailable', reason })
+  let cursor: string | null = null
+  for (let pages = 0; pages < PAGES_MAX; pages++) {
+    const rawParams = cursor === null ? '{}' : JSON.stringify({ cursor })
+    const asked: Asked = await askFor('tools/list', `holdpoint-${randomUUID()}`, rawParams)
+    if (asked.kind === 'fault') return unavailable(asked.reason)
+    if (asked.status === 401 || asked.status === 403)
+      return unavailable(
+        `${server} answered HTTP ${asked.status}: its credentials in the configuration are missing or not valid`,
+      )
+    // The request itself is known to be well formed, so it is the session that is refused. Some servers say 400.
+    if (asked.status === 404 || asked.status === 400) return { kind: 'gone' }
+    if (asked.kind === 'none') return unavailable(asked.reason)
+    if (asked.isError)
+      return unavailable(`${server} answered tools/list with an error: ${errorText(asked.text)}`)
+    const page = pageSchema.safeParse(parseJson(rawMember(asked.text, 'result') ?? ''))
+    if (!page.success)
+      return unavailable(`${server} answered tools/list with something that is no list of tools`)
+    const listed = page.data.tools.find(({ name }) => name === tool)
+    if (listed !== undefined) return describedAs(server, listed)
+    cursor = page.data.nextCursor ?? null
+    if (cursor === null) return { kind: 'unlisted' }
+  }
+  return unavailable(`${server} lists its tools on more than ${PAGES_MAX} pages`)
+}
+
+function describedAs(server: string, listed: JsonObject): Described {
+  try {
+    return { kind: 'listed', definition: toolDefinition(listed) }
+  } catch (error) {
+    // A lone surrogate has no canonical form, and a thousand levels of schema have no end.
+    return {
+      kind: 'unavailable',
+      reason: `${server} describes this tool in a way that cannot be pinned: ${String(error)}`,
+    }
+  }
+}
+
+function errorText(message: string): string {
+  return (rawMember(message, 'error') ?? '').slice(0, 300)
+}

@@ -1,0 +1,158 @@
+/**
+ * A requester's way to an upstream, for one approved call: asks what the tool is now, then sends once. A session that
+ * the upstream has forgotten meanwhile is replaced while asking, never after something was sent.
+ */
+import type { Limits } from '../../domain/limits.ts'
+import type { Principal } from '../../domain/principal.ts'
+import { err, ok } from '../../domain/result.ts'
+import type { Timings } from '../../domain/timings.ts'
+import type { Era } from '../../domain/tool-call.ts'
+import type { Described, SendRequest, Sent, UpstreamSession } from '../../ports/upstream-session.ts'
+import { mergeObjects, rawMember } from '../raw-json.ts'
+import { type Asked, ask } from './ask.ts'
+import { callMessage, nameHeader } from './call-message.ts'
+import { closeSession, openFreshSession } from './fresh-session.ts'
+import { type AskFor, listTool } from './list-tool.ts'
+import { parseJson } from './peek.ts'
+import type { Upstream } from './wire.ts'
+
+/** Asking is quick for a server that is alive; a person or an agent waits for it. */
+const DESCRIBE_MS = 20_000
+/** A replacement session that no send follows is closed after this time. */
+const UNUSED_MS = 60_000
+
+interface UpstreamSessionOptions {
+  readonly upstream: Upstream
+  readonly principal: Principal
+  /** Of the requester, lower case: `mcp-session-id` as the upstream knows it, `mcp-protocol-version`, `mcp-param-*`. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly era: Era
+  /** Raw JSON object: the `io.modelcontextprotocol/*` members of the request's `_meta`; `{}` for legacy requests. */
+  readonly envelope: string
+  /** Raw JSON of the request's progress token. */
+  readonly progressToken: string | null
+  /** Every other message that comes back with an answer: progress, logs, the server's own requests. Raw, in order. */
+  readonly onMessage: (rawText: string) => void
+  readonly limits: Pick<Limits, 'replyBytesMax'>
+  readonly timings: Pick<Timings, 'replyIdleMs'>
+}
+
+export function createUpstreamSession(options: UpstreamSessionOptions): UpstreamSession {
+  const { upstream, principal, era, envelope, progressToken, onMessage, limits, timings } = options
+  const { server } = upstream
+  let headers = options.headers
+  let closeReplacement = () => {}
+
+  async function describe(tool: string): Promise<Described> {
+    const untilMs = performance.now() + DESCRIBE_MS
+    const listed = await list(tool, untilMs)
+    if (listed.kind !== 'gone') return listed
+    const gone: Described = { kind: 'unavailable', reason: `${server} does not know this session any more` }
+    if (era === 'modern' || headers['mcp-session-id'] === undefined) return gone
+    closeReplacement()
+    const fresh = await openFreshSession(headers, {
+      upstream,
+      principal,
+      answerBytesMax: limits.replyBytesMax,
+      silenceMs: Math.max(1, untilMs - performance.now()),
+    })
+    if (!fresh.ok) return { kind: 'unavailable', reason: fresh.error }
+    replaceBy(fresh.value)
+    const again = await list(tool, untilMs)
+    return again.kind === 'gone' ? gone : again
+  }
+
+  function replaceBy(fresh: Readonly<Record<string, string>>) {
+    headers = fresh
+    const unused = setTimeout(() => closeReplacement(), UNUSED_MS).unref()
+    closeReplacement = () => {
+      clearTimeout(unused)
+      closeReplacement = () => {}
+      void closeSession(upstream, principal, fresh)
+    }
+  }
+
+  function list(tool: string, untilMs: number) {
+    const askFor: AskFor = (method, id, rawParams) => {
+      const params = era === 'modern' ? mergeObjects(rawParams, `{"_meta":${envelope}}`) : rawParams
+      return ask({
+        upstream,
+        principal,
+        headers: era === 'modern' ? { ...headers, 'mcp-method': method } : headers,
+        id,
+        body: `{"jsonrpc":"2.0","id":"${id}","method":"${method}","params":${params}}`,
+        freshConnection: false,
+        answerBytesMax: limits.replyBytesMax,
+        silenceMs: Math.max(1, untilMs - performance.now()),
+        onMessage: pass,
+      })
+    }
+    return listTool(server, tool, askFor)
+  }
+
+  async function send(request: SendRequest): Promise<Sent> {
+    const message = messageOf(request)
+    const sent: Sent = message.ok
+      ? sentOf(
+          await ask({
+            upstream,
+            principal,
+            headers: { ...headers, ...message.value.headers },
+            id: request.approvalId,
+            body: message.value.body,
+            freshConnection: true,
+            answerBytesMax: limits.replyBytesMax,
+            silenceMs: timings.replyIdleMs,
+            onMessage: pass,
+          }),
+        )
+      : { kind: 'not_sent', reason: message.error }
+    closeReplacement()
+    return sent
+  }
+
+  function messageOf({ approvalId, canonicalParams }: SendRequest) {
+    try {
+      const body = callMessage(canonicalParams, { approvalId, progressToken, envelope })
+      const mirrored = { 'mcp-method': 'tools/call', 'mcp-name': nameHeader(nameOf(canonicalParams)) }
+      return ok({ body, headers: { 'idempotency-key': approvalId, ...(era === 'modern' ? mirrored : {}) } })
+    } catch (error) {
+      return err(`the call could not be written: ${String(error)}`)
+    }
+  }
+
+  /** What listens must not be able to break the reading of an answer. */
+  function pass(rawText: string) {
+    try {
+      onMessage(rawText)
+    } catch {
+      // The requester is gone; the answer still counts.
+    }
+  }
+
+  return { describe, send }
+}
+
+function sentOf(asked: Asked): Sent {
+  switch (asked.kind) {
+    case 'fault':
+      return { kind: asked.isSent ? 'indeterminate' : 'not_sent', reason: asked.reason }
+    case 'none':
+      return { kind: 'indeterminate', reason: asked.reason }
+    case 'answer': {
+      const error = asked.isError ? rawMember(asked.text, 'error') : null
+      if (error !== null) return { kind: 'answered', reply: { kind: 'error', text: error, isError: true } }
+      const text = rawMember(asked.text, 'result') ?? 'null'
+      return {
+        kind: 'answered',
+        reply: { kind: 'result', text, isError: rawMember(text, 'isError') === 'true' },
+      }
+    }
+  }
+}
+
+function nameOf(canonicalParams: string): string {
+  const name = parseJson(rawMember(canonicalParams, 'name') ?? '')
+  if (typeof name !== 'string') throw new TypeError('a tool call without a name')
+  return name
+}

@@ -1,0 +1,176 @@
+/**
+ * One legacy session on one child process. Every request is answered once: by the server, or, when its process ends
+ * first, by an error that says so. A requester who leaves ends neither the session nor the server's work.
+ */
+import type { Clock } from '../../ports/clock.ts'
+import type { Log } from '../../ports/log.ts'
+import { rawMember } from '../raw-json.ts'
+import { type Child, type Command, startChild } from './child.ts'
+import { createEventStream } from './event-stream.ts'
+import { type Id, idKey, type Peek, peek } from './peek.ts'
+import { errorMessage, internalError } from './refusal.ts'
+import { createRouting } from './stdio-routing.ts'
+import { UpstreamFault, type WireRequest, type WireResponse } from './wire.ts'
+
+/** `npx` may have to install a server first; one that needs longer than this will not come. */
+const INITIALIZE_MS = 5 * 60_000
+
+interface StdioSessionOptions {
+  readonly command: Command
+  readonly lineBytesMax: number
+  readonly clock: Clock
+  readonly log: Log
+  /** The process ended, or is about to; called once. */
+  readonly onEnd: () => void
+}
+
+export interface StdioSession {
+  /** Starts the process and resolves with the raw answer to `initialize`. @throws UpstreamFault */
+  initialize(message: string, id: Id, signal: AbortSignal): Promise<string>
+  isTaken(id: Id): boolean
+  /** A stream that ends with the answer. @throws UpstreamFault with `isSent: false` */
+  request(message: string, peeked: Extract<Peek, { kind: 'request' }>, wire: WireRequest): WireResponse
+  /** A notification or an answer. @throws UpstreamFault with `isSent: false` */
+  tell(message: string, peeked: Peek): void
+  isListening(): boolean
+  listen(signal: AbortSignal): WireResponse
+  /** How long without traffic and open streams; `null` while in use or ending. */
+  idleMs(): number | null
+  end(): Promise<void>
+}
+
+export function createStdioSession({
+  command,
+  lineBytesMax,
+  clock,
+  log,
+  onEnd,
+}: StdioSessionOptions): StdioSession {
+  const { server } = command
+  const routing = createRouting({ server, log })
+  let starting: Promise<Child> | null = null
+  let child: Child | null = null
+  let isEnded = false
+  let lastTrafficMs = clock.monotonicMs()
+  let onFirstAnswer: ((line: string) => boolean) | null = null
+  let onEarlyEnd: ((reason: string) => void) | null = null
+
+  function onLine(line: string) {
+    lastTrafficMs = clock.monotonicMs()
+    if (onFirstAnswer?.(line) !== true) routing.route(line)
+  }
+
+  function ended(reason: string) {
+    if (isEnded) return
+    isEnded = true
+    log.info({ server, reason }, 'upstream process ended')
+    onEarlyEnd?.(reason)
+    routing.end(reason)
+    onEnd()
+  }
+
+  function write(message: string) {
+    lastTrafficMs = clock.monotonicMs()
+    if (child === null || isEnded) throw new UpstreamFault(`the session with ${server} has ended`, false)
+    child.write(message)
+  }
+
+  async function initialize(message: string, id: Id, signal: AbortSignal): Promise<string> {
+    starting = startChild({ ...command, lineBytesMax, log, onLine, onEnd: ended })
+    child = await starting
+    const limit = AbortSignal.timeout(INITIALIZE_MS)
+    try {
+      return await new Promise<string>((resolve, reject) => {
+        const fail = (why: string) => reject(new UpstreamFault(why, true))
+        onFirstAnswer = (line) => {
+          const answer = peek(line)
+          if (answer.kind !== 'response' || answer.id === null || idKey(answer.id) !== idKey(id)) return false
+          resolve(line)
+          return true
+        }
+        onEarlyEnd = (reason) =>
+          fail(
+            `The process of ${server} ${reason} before it answered "initialize". Its stderr is in the gateway's log; ` +
+              `try the command by hand: ${[command.command, ...command.args].join(' ')}`,
+          )
+        signal.addEventListener('abort', () => fail('the requester left'), { once: true })
+        limit.addEventListener('abort', () => fail(`${server} did not answer "initialize" in time`), {
+          once: true,
+        })
+        write(message)
+      })
+    } finally {
+      onFirstAnswer = null
+      onEarlyEnd = null
+    }
+  }
+
+  function request(
+    message: string,
+    { id, progressToken }: Extract<Peek, { kind: 'request' }>,
+    { signal, freshConnection }: WireRequest,
+  ): WireResponse {
+    const stream = createEventStream({
+      signal,
+      unreadBytesMax: 2 * lineBytesMax,
+      onLeave: () => routing.abandon(id),
+    })
+    const rawId = rawMember(message, 'id')
+    routing.open({
+      id,
+      progressToken,
+      stream,
+      giveUp(reason) {
+        const why = `The process of ${server} ${reason} while this request was running. It may or may not have had an effect.`
+        // Whoever wants proof must be able to tell the server's own error from ours.
+        if (freshConnection) return stream.fail(new UpstreamFault(why, true))
+        stream.send(errorMessage(internalError(why, rawId)))
+        stream.end()
+      },
+    })
+    try {
+      write(message)
+    } catch (error) {
+      routing.withdraw(id)
+      throw error
+    }
+    return stream.response
+  }
+
+  function tell(message: string, peeked: Peek) {
+    write(message)
+    // "The receiver … SHOULD NOT send a response for the cancelled request" (MCP, Cancellation).
+    if (peeked.kind === 'notification' && peeked.cancels !== null) routing.abandon(peeked.cancels)
+  }
+
+  function listen(signal: AbortSignal): WireResponse {
+    lastTrafficMs = clock.monotonicMs()
+    const stream = createEventStream({
+      signal,
+      unreadBytesMax: 2 * lineBytesMax,
+      onLeave: () => routing.listen(null),
+    })
+    routing.listen(stream)
+    return stream.response
+  }
+
+  async function end() {
+    ended('was ended by the gateway')
+    const started = await starting?.catch(() => null)
+    await started?.kill()
+  }
+
+  return {
+    initialize,
+    request,
+    tell,
+    listen,
+    end,
+    isTaken: routing.isTaken,
+    isListening: routing.isListening,
+    idleMs: () =>
+      isEnded || child === null || onFirstAnswer !== null || routing.openStreams() > 0
+        ? null
+        : clock.monotonicMs() - lastTrafficMs,
+  }
+}
