@@ -1,0 +1,97 @@
+/** The REST API for programs of people, and for agents that look after their own calls. Mounted at `/api/v1`. */
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
+import type { Timings } from '../domain/timings.ts'
+import type { Log } from '../ports/log.ts'
+import type { People } from '../services/decide.ts'
+import { approvalRoutes, type ReadingLedger } from './approvals.ts'
+import { callRoutes } from './calls.ts'
+import {
+  type ApiEnv,
+  type Authenticate,
+  neverStored,
+  onlyAgents,
+  onlyAllowedOrigins,
+  onlyPeople,
+  refuse,
+} from './guard.ts'
+
+export interface ApiDeps {
+  readonly ledger: ReadingLedger
+  readonly people: People
+  readonly timings: Timings
+  readonly authenticate: Authenticate
+  /** Asked only about requests that carry an `Origin`. */
+  isOriginAllowed(origin: string): boolean
+  readonly log: Log
+}
+
+/** A decision is a digest and a sentence; whatever is larger is not one. */
+const BODY_BYTES_MAX = 64 * 1024
+
+export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
+  const { authenticate, isOriginAllowed, log } = deps
+  const app = new OpenAPIHono<ApiEnv>()
+
+  app.use('*', neverStored, onlyAllowedOrigins(isOriginAllowed))
+  app.use('/approvals/*', onlyPeople(authenticate))
+  app.use('/calls/*', onlyAgents(authenticate))
+  app.use(
+    '*',
+    bodyLimit({
+      maxSize: BODY_BYTES_MAX,
+      onError: (c) =>
+        refuse(c, {
+          status: 413,
+          code: 'body_too_large',
+          message: `The body is larger than ${BODY_BYTES_MAX} bytes.`,
+        }),
+    }),
+  )
+  app.route('/approvals', approvalRoutes(deps))
+  app.route('/calls', callRoutes(deps))
+
+  for (const [name, whose] of Object.entries({ person: 'hpp_… of a person', agent: 'of an agent' })) {
+    app.openAPIRegistry.registerComponent('securitySchemes', name, {
+      type: 'http',
+      scheme: 'bearer',
+      description: `token ${whose}`,
+    })
+  }
+  app.doc31('/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'Holdpoint', version: '1', description: 'Human approval of MCP tool calls.' },
+    servers: [{ url: '/api/v1' }],
+  })
+
+  app.all('*', (c) =>
+    refuse(c, {
+      status: 404,
+      code: 'no_such_route',
+      message: 'There is nothing here.',
+      remedy: 'GET /api/v1/openapi.json lists what there is.',
+    }),
+  )
+  app.onError((error, c) => {
+    if (error instanceof HTTPException && error.status === 415) {
+      return refuse(c, {
+        status: 415,
+        code: 'not_json',
+        message: 'Send the body with Content-Type: application/json.',
+      })
+    }
+    if (error instanceof HTTPException && error.status < 500) {
+      return refuse(c, { status: 400, code: 'invalid_request', message: 'The body is not valid JSON.' })
+    }
+    // What a stranger learns is nothing; a save may have succeeded before the fault, so nothing is claimed about it.
+    log.error({ err: error, path: c.req.path }, 'the API could not answer')
+    return refuse(c, {
+      status: 500,
+      code: 'internal',
+      message: 'The gateway could not answer. Whether your request took effect is not known.',
+      remedy: 'Look at the approval before you repeat it; repeating is safe.',
+    })
+  })
+  return app
+}

@@ -1,0 +1,120 @@
+/** Every refusal of the REST API in one shape: a status, a code for programs, a sentence for people, a remedy where there is one. */
+import type { Approval, Decision } from '../domain/approval.ts'
+import { shortDigest } from '../domain/canonical.ts'
+import { decisionText, outcomeText, unauthorisedText } from '../domain/present.ts'
+import type { DecideRefusal } from '../services/decide.ts'
+import { iso } from './view.ts'
+
+export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 410 | 413 | 415 | 500 | 503
+
+export interface ApiError {
+  readonly status: ErrorStatus
+  readonly code: string
+  readonly message: string
+  readonly remedy?: string
+  readonly field?: string
+}
+
+export const toBody = ({ status: _status, ...error }: ApiError) => ({ error })
+
+export const noSuchApproval: ApiError = {
+  status: 404,
+  code: 'not_found',
+  message: 'There is no approval with this ticket.',
+  remedy: 'A ticket reads HP- and ten characters; /api/v1/approvals lists them.',
+}
+
+const lookAgain = 'Look at the approval again before you decide.'
+
+/** What a person tried to do when they were refused. */
+export type Act = 'decide' | 'cancel' | 'annotate'
+
+/** @param approval the record as it was read after the refusal, to name who may decide */
+export function refusalToError(refusal: DecideRefusal, act: Act, approval: Approval | null): ApiError {
+  switch (refusal.reason) {
+    case 'not_found':
+      return noSuchApproval
+    case 'moved_on':
+      return { status: 409, code: 'moved_on', message: 'It changed in the meantime.', remedy: lookAgain }
+    case 'unauthorised': {
+      if (approval === null) return noSuchApproval
+      const message = unauthorisedText(
+        refusal.because,
+        approval.asking.approvers,
+        approval.asked.requester.owner,
+      )
+      return { status: 403, code: refusal.because.reason, message }
+    }
+    case 'refused':
+      return transitionRefused(refusal, act)
+  }
+}
+
+function transitionRefused(
+  { refusal, approval }: Extract<DecideRefusal, { reason: 'refused' }>,
+  act: Act,
+): ApiError {
+  switch (refusal.reason) {
+    case 'digest_differs':
+      return {
+        status: 409,
+        code: 'digest_differs',
+        message: `What you looked at (${shortDigest(refusal.shown)}) is not what would be sent now (${shortDigest(refusal.current)}). Nothing was decided.`,
+        remedy: lookAgain,
+        field: 'digest',
+      }
+    case 'too_late':
+      return tooLate(refusal.deadlineMs)
+    case 'too_early':
+      return { status: 409, code: 'too_early', message: `It is not due before ${iso(refusal.dueMs)}.` }
+    case 'wrong_status':
+      return wrongStatus(approval, act)
+  }
+}
+
+function wrongStatus(approval: Approval, act: Act): ApiError {
+  if (act === 'annotate') {
+    return {
+      status: 409,
+      code: 'nothing_to_annotate',
+      message: `Only a call whose end nobody knows can be annotated. ${stateOf(approval)}`,
+    }
+  }
+  switch (approval.status) {
+    case 'pending':
+      return { status: 409, code: 'moved_on', message: 'It changed in the meantime.', remedy: lookAgain }
+    case 'approved':
+      return alreadyDecided(approval.decision)
+    case 'executing':
+      return act === 'cancel'
+        ? {
+            status: 409,
+            code: 'being_sent',
+            message: 'It is being sent at this moment, and nobody can call back what may have arrived.',
+          }
+        : alreadyDecided(approval.decision)
+    case 'settled': {
+      const { outcome } = approval
+      if (outcome.kind === 'expired') return tooLate(approval.expiresAtMs)
+      if (act === 'decide' && 'decision' in outcome) return alreadyDecided(outcome.decision)
+      return { status: 409, code: 'already_settled', message: `It is over. ${outcomeText(outcome)}` }
+    }
+  }
+}
+
+const alreadyDecided = (decision: Decision): ApiError => ({
+  status: 409,
+  code: 'already_decided',
+  message: `Already decided at ${iso(decision.atMs)}. ${decisionText(decision)}.`,
+})
+
+const tooLate = (deadlineMs: number): ApiError => ({
+  status: 410,
+  code: 'too_late',
+  message: `Too late: the time for a decision ended at ${iso(deadlineMs)}. Nothing was sent.`,
+  remedy: 'The agent has to ask again.',
+})
+
+function stateOf(approval: Approval): string {
+  return approval.status === 'settled' ? outcomeText(approval.outcome) : `This one is ${approval.status}.`
+}

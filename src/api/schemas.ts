@@ -1,0 +1,208 @@
+/** The shapes of the REST API. Requests are checked by them, OpenAPI is made from them, and the command line parses with them. */
+import { z } from '@hono/zod-openapi'
+import { REASON_LENGTH_MAX } from '../domain/limits.ts'
+import { risks } from '../domain/risk.ts'
+
+export const PAGE_MAX = 100
+const PAGE_DEFAULT = 50
+/** Long enough for anything that could be a ticket; what is longer is not looked at. */
+const TICKET_TEXT_MAX = 64
+
+const instant = z.string().openapi({ format: 'date-time', example: '2026-08-01T09:30:00.000Z' })
+const digest = z.string().openapi({ description: 'SHA-256, 64 hexadecimal digits' })
+const reason = z.string().max(REASON_LENGTH_MAX)
+const status = z.enum(['pending', 'approved', 'executing', 'settled'])
+
+export const ticketParam = z.object({
+  id: z.string().max(TICKET_TEXT_MAX).openapi({ example: 'HP-7K2M9Q4T0X' }),
+})
+
+export const listQuery = z.strictObject({
+  status: z
+    .union([status, z.array(status)])
+    .optional()
+    .openapi({ description: 'may be repeated' }),
+  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
+  after: z.string().max(TICKET_TEXT_MAX).optional().openapi({ description: '`next` of the page before' }),
+})
+
+export const showQuery = z.strictObject({
+  include: z.literal('reply').optional().openapi({ description: "also the text of the upstream's answer" }),
+})
+
+export const decisionBody = z
+  .strictObject({
+    decision: z.enum(['approve', 'reject']),
+    digest: digest
+      .regex(/^[0-9a-f]{64}$/, 'must be the full digest that was shown: 64 lower-case hexadecimal digits')
+      .openapi({ description: 'the digest of what the person looked at' }),
+    reason: reason.optional(),
+    via: z.enum(['api', 'cli', 'demo']).default('api').openapi({
+      description: 'which door the person used, for the audit; who it was is known by the token',
+    }),
+  })
+  .openapi('DecisionRequest')
+
+export const cancelBody = z.strictObject({ reason: reason.optional() }).openapi('CancelRequest')
+
+export const annotationBody = z
+  .strictObject({ finding: z.enum(['happened', 'did_not_happen']), note: reason.optional() })
+  .openapi('AnnotationRequest')
+
+export const errorBody = z
+  .object({
+    error: z.object({
+      code: z.string().openapi({ example: 'already_decided' }),
+      message: z.string(),
+      remedy: z.string().optional(),
+      field: z.string().optional(),
+    }),
+  })
+  .openapi('Error')
+
+const decision = z
+  .object({
+    kind: z.enum(['approve', 'confirm', 'reject']),
+    by: z.string(),
+    reason: z.string().nullable(),
+    digest,
+    via: z.enum(['api', 'cli', 'demo', 'console', 'slack']),
+    at: instant,
+  })
+  .openapi('Decision')
+
+const annotation = z.object({
+  finding: z.enum(['happened', 'did_not_happen']),
+  by: z.string(),
+  note: z.string().nullable(),
+  at: instant,
+})
+
+const reply = z.object({
+  kind: z.enum(['result', 'error']),
+  isError: z.boolean(),
+  digest,
+  bytes: z.number().int(),
+})
+
+const outcome = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('answered'), decision, reply }),
+    z.object({ kind: z.literal('rejected'), decision }),
+    z.object({ kind: z.literal('expired') }),
+    z.object({ kind: z.literal('lapsed'), decision }),
+    z.object({ kind: z.literal('cancelled'), by: z.string(), reason: z.string().nullable() }),
+    z.object({ kind: z.literal('invalidated'), change: z.string() }),
+    z.object({ kind: z.literal('not_sent'), decision, reason: z.string() }),
+    z.object({
+      kind: z.literal('indeterminate'),
+      decision,
+      reason: z.string(),
+      annotations: z.array(annotation),
+    }),
+  ])
+  .openapi('Outcome')
+
+const requester = z.object({ name: z.string(), owner: z.string() })
+
+const header = {
+  id: z.string(),
+  version: z.number().int(),
+  server: z.string(),
+  tool: z.string(),
+  toolTitle: z.string().nullable(),
+  requester,
+  client: z.string().nullable().openapi({ description: 'as the client states it, not checked' }),
+  params: z.string().openapi({ description: 'RFC 8785 text of exactly the `params` that would be sent' }),
+  digest,
+  binding: z
+    .object({ nonce: z.string(), toolDefinitionDigest: digest, ruleDigest: digest })
+    .openapi({ description: 'what else the digest covers, so that it can be recomputed' }),
+  risk: z.enum(risks),
+  rule: z.string(),
+  reason: z.string().nullable(),
+  approvers: z.object({
+    groups: z.array(z.string()),
+    people: z.array(z.string()),
+    selfConfirm: z.boolean(),
+  }),
+  createdAt: instant,
+  expiresAt: instant,
+}
+
+export const approvalView = z
+  .discriminatedUnion('status', [
+    z.object({ status: z.literal('pending'), ...header }),
+    z.object({ status: z.literal('approved'), ...header, decision, startBy: instant }),
+    z.object({ status: z.literal('executing'), ...header, decision, claimedAt: instant }),
+    z.object({ status: z.literal('settled'), ...header, outcome, settledAt: instant }),
+  ])
+  .openapi('Approval')
+export type ApprovalView = z.infer<typeof approvalView>
+
+export const approvalPage = z
+  .object({
+    now: instant,
+    approvals: z.array(
+      z.object({
+        id: z.string(),
+        status,
+        outcome: z.string().nullable().openapi({ description: 'how it ended, once it is settled' }),
+        server: z.string(),
+        tool: z.string(),
+        requester,
+        risk: z.enum(risks),
+        digest,
+        createdAt: instant,
+        expiresAt: instant,
+      }),
+    ),
+    next: z.string().nullable().openapi({ description: 'give it as `after` to get the next page' }),
+  })
+  .openapi('ApprovalPage')
+export type ApprovalPage = z.infer<typeof approvalPage>
+
+export const approvalDetail = z
+  .object({
+    approval: approvalView,
+    now: instant,
+    isRequesterWaiting: z.boolean(),
+    startWithinMs: z.number().openapi({ description: 'how long after a yes the call may still begin' }),
+    yes: z
+      .discriminatedUnion('kind', [
+        z.object({ kind: z.literal('offered'), word: z.enum(['Approve', 'Confirm']) }),
+        z.object({ kind: z.literal('withheld'), because: z.string() }),
+      ])
+      .openapi({ description: 'whether you may say yes to it now' }),
+    audit: z
+      .array(z.object({ payload: z.string(), hash: digest }))
+      .openapi({ description: 'each hash is SHA-256 of the hash before, a line feed and the payload' }),
+    replyText: z.string().nullable().openapi({ description: 'raw JSON of the answer, with `include=reply`' }),
+  })
+  .openapi('ApprovalDetail')
+export type ApprovalDetail = z.infer<typeof approvalDetail>
+
+export const changed = z.object({ approval: approvalView }).openapi('ChangedApproval')
+
+export const callView = z
+  .object({
+    id: z.string(),
+    status,
+    outcome: z
+      .object({ kind: z.string(), text: z.string() })
+      .nullable()
+      .openapi({ description: 'null until the approval is settled' }),
+    retry: z
+      .object({
+        may: z.enum(['wait', 'yes', 'later', 'no']),
+        notBefore: instant.nullable(),
+        text: z.string(),
+      })
+      .openapi({ description: 'what repeating the same call would mean' }),
+    reply: z
+      .object({ result: z.unknown().optional(), error: z.unknown().optional() })
+      .optional()
+      .openapi({ description: "the upstream's own `result` or `error`, byte for byte" }),
+  })
+  .openapi('CallOutcome')
+export type CallView = Omit<z.infer<typeof callView>, 'reply'>

@@ -1,0 +1,146 @@
+/** An approval on the wire and back: times as ISO text outside, instants inside. */
+import type { Approval, Decision, Outcome } from '../domain/approval.ts'
+import { bindingDigest } from '../domain/approval.ts'
+import type { Presentable } from '../domain/present.ts'
+import type { ApprovalPage, ApprovalView } from './schemas.ts'
+
+export const iso = (atMs: number) => new Date(atMs).toISOString()
+
+export function toView(approval: Approval): ApprovalView {
+  const { asked, proposed, asking } = approval
+  const header = {
+    id: approval.id,
+    version: approval.version,
+    server: asked.server,
+    tool: asked.tool,
+    toolTitle: proposed.toolTitle,
+    requester: { name: asked.requester.name, owner: asked.requester.owner },
+    client: asked.client,
+    params: proposed.canonicalParams,
+    digest: proposed.digest,
+    binding: {
+      nonce: approval.nonce,
+      toolDefinitionDigest: proposed.toolDefinitionDigest,
+      ruleDigest: asking.ruleDigest,
+    },
+    risk: asking.risk,
+    rule: asking.rule,
+    reason: asking.reason,
+    approvers: {
+      groups: [...asking.approvers.groups],
+      people: [...asking.approvers.people],
+      selfConfirm: asking.approvers.selfConfirm,
+    },
+    createdAt: iso(approval.createdAtMs),
+    expiresAt: iso(approval.expiresAtMs),
+  }
+  switch (approval.status) {
+    case 'pending':
+      return { ...header, status: 'pending' }
+    case 'approved': {
+      const decision = decisionView(approval.decision)
+      return { ...header, status: 'approved', decision, startBy: iso(approval.startByMs) }
+    }
+    case 'executing': {
+      const decision = decisionView(approval.decision)
+      return { ...header, status: 'executing', decision, claimedAt: iso(approval.claim.atMs) }
+    }
+    case 'settled': {
+      const outcome = outcomeView(approval.outcome)
+      return { ...header, status: 'settled', outcome, settledAt: iso(approval.settledAtMs) }
+    }
+  }
+}
+
+export function toRow(approval: Approval): ApprovalPage['approvals'][number] {
+  const { id, status, asked, asking, proposed } = approval
+  return {
+    id,
+    status,
+    outcome: approval.status === 'settled' ? approval.outcome.kind : null,
+    server: asked.server,
+    tool: asked.tool,
+    requester: { name: asked.requester.name, owner: asked.requester.owner },
+    risk: asking.risk,
+    digest: proposed.digest,
+    createdAt: iso(approval.createdAtMs),
+    expiresAt: iso(approval.expiresAtMs),
+  }
+}
+
+/** What another program needs in order to show an approval that it has read from the API. */
+export function fromView(view: ApprovalView): Presentable {
+  const header = {
+    id: view.id,
+    asked: { requester: view.requester, client: view.client, server: view.server, tool: view.tool },
+    proposed: { canonicalParams: view.params, toolTitle: view.toolTitle, digest: view.digest },
+    asking: { rule: view.rule, reason: view.reason, risk: view.risk, approvers: view.approvers },
+    expiresAtMs: Date.parse(view.expiresAt),
+  }
+  switch (view.status) {
+    case 'pending':
+      return { ...header, status: 'pending' }
+    case 'approved': {
+      const startByMs = Date.parse(view.startBy)
+      return { ...header, status: 'approved', decision: decisionOf(view.decision), startByMs }
+    }
+    case 'executing':
+      return { ...header, status: 'executing', decision: decisionOf(view.decision) }
+    case 'settled': {
+      const settledAtMs = Date.parse(view.settledAt)
+      return { ...header, status: 'settled', outcome: outcomeOf(view.outcome), settledAtMs }
+    }
+  }
+}
+
+/** Whether the digest of a view is really the digest of what the view shows. */
+export function isDigestOfWhatIsShown(view: ApprovalView): boolean {
+  const { server, tool, params: canonicalParams, requester, digest, binding } = view
+  return bindingDigest({ ...binding, server, tool, canonicalParams, requester }) === digest
+}
+
+type DecisionView = Extract<ApprovalView, { status: 'approved' }>['decision']
+type OutcomeView = Extract<ApprovalView, { status: 'settled' }>['outcome']
+
+const decisionView = ({ atMs, ...rest }: Decision): DecisionView => ({ ...rest, at: iso(atMs) })
+const decisionOf = ({ at, ...rest }: DecisionView): Decision => ({ ...rest, atMs: Date.parse(at) })
+
+function outcomeView(outcome: Outcome): OutcomeView {
+  switch (outcome.kind) {
+    case 'expired':
+    case 'cancelled':
+    case 'invalidated':
+      return outcome
+    case 'answered':
+    case 'rejected':
+    case 'lapsed':
+    case 'not_sent':
+      return { ...outcome, decision: decisionView(outcome.decision) }
+    case 'indeterminate':
+      return {
+        ...outcome,
+        decision: decisionView(outcome.decision),
+        annotations: outcome.annotations.map(({ atMs, ...rest }) => ({ ...rest, at: iso(atMs) })),
+      }
+  }
+}
+
+function outcomeOf(outcome: OutcomeView): Outcome {
+  switch (outcome.kind) {
+    case 'expired':
+    case 'cancelled':
+    case 'invalidated':
+      return outcome
+    case 'answered':
+    case 'rejected':
+    case 'lapsed':
+    case 'not_sent':
+      return { ...outcome, decision: decisionOf(outcome.decision) }
+    case 'indeterminate':
+      return {
+        ...outcome,
+        decision: decisionOf(outcome.decision),
+        annotations: outcome.annotations.map(({ at, ...rest }) => ({ ...rest, atMs: Date.parse(at) })),
+      }
+  }
+}

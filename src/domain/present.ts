@@ -1,0 +1,223 @@
+/**
+ * An approval as a person should see it, as data for every surface: what would run, in full, who asks, why, until when,
+ * and what a yes would do now. Text from agents, upstreams and people is made visible here, once.
+ */
+import type { Approval, Asked, Asking, Decision, InstantMs, Outcome, Proposed } from './approval.ts'
+import { authorise, type Unauthorised } from './authority.ts'
+import { shortDigest } from './canonical.ts'
+import type { ApproverChain } from './policy.ts'
+import type { Person } from './principal.ts'
+import type { Risk } from './risk.ts'
+import { jsonMembers, visible, visibleJson } from './visible.ts'
+
+/** What has to be known about an approval to show it. Every `Approval` is one. */
+export type Presentable = {
+  readonly id: string
+  readonly asked: Pick<Asked, 'requester' | 'client' | 'server' | 'tool'>
+  readonly proposed: Pick<Proposed, 'canonicalParams' | 'toolTitle' | 'digest'>
+  readonly asking: Omit<Asking, 'ruleDigest'>
+  readonly expiresAtMs: InstantMs
+} & (
+  | { readonly status: 'pending' }
+  | { readonly status: 'approved'; readonly decision: Decision; readonly startByMs: InstantMs }
+  | { readonly status: 'executing'; readonly decision: Decision }
+  | { readonly status: 'settled'; readonly outcome: Outcome; readonly settledAtMs: InstantMs }
+)
+
+export interface Beholder {
+  readonly nowMs: InstantMs
+  /** Whether somebody could receive the outcome at this moment. */
+  readonly isRequesterWaiting: boolean
+  /** How long after a yes the call may still begin. */
+  readonly startWithinMs: number
+  /** An instant in the words of the surface: local time in a terminal, Slack's own date mark in a card. */
+  when(atMs: InstantMs): string
+}
+
+export interface Presented {
+  readonly ticket: string
+  readonly risk: { readonly level: Risk; readonly word: string }
+  readonly title: string
+  readonly state: string
+  readonly fields: readonly { readonly label: string; readonly text: string }[]
+  /** Everything that would be sent besides the tool's name, line by line, never shortened. */
+  readonly sections: readonly {
+    readonly label: string
+    readonly bytes: number
+    readonly lines: readonly string[]
+  }[]
+  readonly digest: { readonly short: string; readonly full: string }
+  readonly expiresAtMs: InstantMs
+}
+
+export const riskWords: Readonly<Record<Risk, string>> = {
+  low: 'Low',
+  medium: 'Medium',
+  high: 'High',
+  critical: 'Critical',
+}
+
+export function present(approval: Presentable, beholder: Beholder): Presented {
+  const { asked, proposed, asking } = approval
+  const { requester } = asked
+  const tool = visible(asked.tool)
+  const field = (label: string, text: string) => ({ label, text })
+  return {
+    ticket: approval.id,
+    risk: { level: asking.risk, word: riskWords[asking.risk] },
+    title: proposed.toolTitle === null ? tool : `${visible(proposed.toolTitle)} (${tool})`,
+    state: stateText(approval, beholder),
+    fields: [
+      field('Server', visible(asked.server)),
+      field('Tool', tool),
+      field('Asked by', `${visible(requester.name)}, for whom ${visible(requester.owner)} answers`),
+      field('Client', asked.client === null ? 'did not say' : `${visible(asked.client)} (as it says itself)`),
+      field('Why it asks', whyText(asking)),
+      field('Who may decide', approversText(asking.approvers, requester.owner)),
+      ...(approval.status === 'pending' ? [field('Decide by', deadlineText(approval, beholder))] : []),
+      ...(approval.status === 'pending' ? [field('A yes now', yesMeans(beholder))] : []),
+    ],
+    sections: jsonMembers(proposed.canonicalParams)
+      .filter((member) => member.name !== 'name')
+      .map(({ name, text }) => ({
+        label: name === 'arguments' ? 'Arguments' : visible(name),
+        bytes: new TextEncoder().encode(text).length,
+        lines: visibleJson(text),
+      })),
+    digest: { short: shortDigest(proposed.digest), full: proposed.digest },
+    expiresAtMs: approval.expiresAtMs,
+  }
+}
+
+/** Whether this person may say yes, and the word for it: an owner's own yes is never called an approval. */
+export type Yes =
+  | { readonly kind: 'offered'; readonly word: 'Approve' | 'Confirm' }
+  | { readonly kind: 'withheld'; readonly because: string }
+
+export function yesOf(approval: Approval, person: Person, nowMs: InstantMs): Yes {
+  if (approval.status !== 'pending') return { kind: 'withheld', because: 'It is decided already.' }
+  if (nowMs >= approval.expiresAtMs) return { kind: 'withheld', because: 'It is too late to decide.' }
+  const { asked, asking } = approval
+  const kind = authorise(person, 'approve', asked, asking)
+  if (!kind.ok) {
+    return {
+      kind: 'withheld',
+      because: unauthorisedText(kind.error, asking.approvers, asked.requester.owner),
+    }
+  }
+  return { kind: 'offered', word: kind.value === 'confirm' ? 'Confirm' : 'Approve' }
+}
+
+/** How an approval ended, in plain words. Says "nothing was sent" only where that is certain. */
+export function outcomeText(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'answered': {
+      const { kind, isError, bytes } = outcome.reply
+      const answer =
+        kind === 'error'
+          ? 'the server answered with an error'
+          : isError
+            ? 'the tool says that it failed'
+            : 'the server answered'
+      return `${decisionText(outcome.decision)}. It ran once; ${answer} (${bytes} bytes).`
+    }
+    case 'rejected':
+      return `${decisionText(outcome.decision)}. Nothing was sent.`
+    case 'expired':
+      return 'Nobody decided in time. Nothing was sent.'
+    case 'lapsed':
+      return `${decisionText(outcome.decision)}, but the agent was not there in time to receive the result. Nothing was sent.`
+    case 'cancelled':
+      return `Withdrawn by ${visible(outcome.by)}${because(outcome.reason)}. Nothing was sent.`
+    case 'invalidated':
+      return `No longer valid: ${visible(outcome.change)}. Nothing was sent.`
+    case 'not_sent':
+      return `${decisionText(outcome.decision)}, but it could not be sent: ${visible(outcome.reason)}. Certainly nothing was sent.`
+    case 'indeterminate': {
+      const sent = `${decisionText(outcome.decision)} and perhaps sent; nobody can know whether it happened: ${visible(outcome.reason)}. It will not be sent again.`
+      const found = outcome.annotations.map(
+        ({ finding, by, note }) =>
+          ` ${visible(by)} looked: it ${finding === 'happened' ? 'happened' : 'did not happen'}${because(note)}.`,
+      )
+      return found.length === 0 ? `${sent} A person has to look.` : sent + found.join('')
+    }
+  }
+}
+
+const decisionWords = { approve: 'Approved', confirm: 'Confirmed by the owner', reject: 'Denied' } as const
+
+export function decisionText({ kind, by, reason }: Pick<Decision, 'kind' | 'by' | 'reason'>): string {
+  const said =
+    kind === 'confirm' ? `${decisionWords[kind]}, ${visible(by)}` : `${decisionWords[kind]} by ${visible(by)}`
+  return said + because(reason)
+}
+
+/** Names who may decide. The owner of the asking agent is left out, unless their own yes counts. */
+export function approversText({ groups, people, selfConfirm }: ApproverChain, owner: string): string {
+  const may = [
+    ...groups.map((group) => `anyone in ${visible(group)}`),
+    ...people.filter((person) => person !== owner).map((person) => visible(person)),
+  ]
+  const others =
+    may.length === 0 ? '' : `${may.join(', ')}${groups.length > 0 ? `, but not ${visible(owner)}` : ''}`
+  const self = selfConfirm ? `${visible(owner)} may confirm as the owner` : ''
+  return [others, self].filter((part) => part !== '').join('; ') || 'nobody: no approver is configured'
+}
+
+/** Why a person's yes or no does not count here. */
+export function unauthorisedText(why: Unauthorised, approvers: ApproverChain, owner: string): string {
+  const who = `Who may decide: ${approversText(approvers, owner)}.`
+  switch (why.reason) {
+    case 'own_call':
+      return `You answer for the agent that asks, so somebody else has to decide. ${who}`
+    case 'not_an_approver':
+      return `You are not an approver of this call. ${who}`
+  }
+}
+
+/** A span in the two units people say: `3 h 59 min`. */
+export function spanText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  if (seconds < 60) return `${seconds} s`
+  const minutes = Math.floor(seconds / 60)
+  if (minutes < 60) return minutes < 5 ? `${minutes} min ${seconds % 60} s` : `${minutes} min`
+  const hours = Math.floor(minutes / 60)
+  if (hours < 48) return `${hours} h ${minutes % 60} min`
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
+function stateText(approval: Presentable, { nowMs, isRequesterWaiting, when }: Beholder): string {
+  switch (approval.status) {
+    case 'pending':
+      return nowMs < approval.expiresAtMs ? 'Waiting for a decision' : 'Too late to decide; nothing was sent'
+    case 'approved':
+      return `${decisionText(approval.decision)}, not run yet; ${
+        isRequesterWaiting
+          ? 'it is about to run'
+          : `it runs when the agent returns, until ${when(approval.startByMs)}`
+      }`
+    case 'executing':
+      return `${decisionText(approval.decision)}; it is being sent now`
+    case 'settled':
+      return outcomeText(approval.outcome)
+  }
+}
+
+function whyText({ reason, rule }: Pick<Asking, 'reason' | 'rule'>): string {
+  return reason === null ? `the rule ${visible(rule)}` : `${visible(reason)} (rule ${visible(rule)})`
+}
+
+function deadlineText({ expiresAtMs }: Presentable, { nowMs, when }: Beholder): string {
+  const left = expiresAtMs - nowMs
+  return left > 0
+    ? `${when(expiresAtMs)}, in ${spanText(left)}; without a decision it expires and nothing is sent`
+    : `${when(expiresAtMs)}; that time is over`
+}
+
+function yesMeans({ isRequesterWaiting, nowMs, startWithinMs, when }: Beholder): string {
+  return isRequesterWaiting
+    ? 'it runs at once, exactly as shown'
+    : `it runs when the agent returns, until ${when(nowMs + startWithinMs)}, exactly as shown`
+}
+
+const because = (reason: string | null) => (reason === null || reason === '' ? '' : `: “${visible(reason)}”`)

@@ -1,0 +1,216 @@
+/** The REST API over memory: real services and domain, a ledger in a map, four people and two agents. */
+import { createApi } from '../../src/api/api.ts'
+import { type Approval, bindingDigest } from '../../src/domain/approval.ts'
+import { type ApprovalId, parseApprovalId } from '../../src/domain/approval-id.ts'
+import { type AuditEvent, auditEvent, CHAIN_START } from '../../src/domain/audit.ts'
+import { canonical, type JsonObject, sha256 } from '../../src/domain/canonical.ts'
+import type { ApproverChain } from '../../src/domain/policy.ts'
+import type { Person, Principal } from '../../src/domain/principal.ts'
+import { defaultTimings } from '../../src/domain/timings.ts'
+import type { Ledger } from '../../src/ports/ledger.ts'
+import type { Log } from '../../src/ports/log.ts'
+import { createChange } from '../../src/services/change.ts'
+import { createPeople } from '../../src/services/decide.ts'
+
+export const START_MS = Date.UTC(2026, 7, 1, 9, 0, 0)
+export const minutes = 60_000
+
+export const people: Record<string, Person> = {
+  kim: { id: 'kim', name: 'Kim', groups: ['ops'] },
+  lee: { id: 'lee', name: 'Lee', groups: [] },
+  owner: { id: 'owner', name: 'Owner', groups: ['ops'] },
+  guest: { id: 'guest', name: 'Guest', groups: [] },
+}
+export const bot: Principal = { name: 'bot', owner: 'owner' }
+export const otherBot: Principal = { name: 'other-bot', owner: 'lee' }
+
+export function ticket(text: string): ApprovalId {
+  const id = parseApprovalId(text)
+  if (!id.ok) throw new Error(`${text} is not a ticket`)
+  return id.value
+}
+
+export interface Wish {
+  readonly id?: string
+  readonly tool?: string
+  readonly toolTitle?: string | null
+  readonly args?: JsonObject
+  readonly meta?: JsonObject
+  readonly client?: string | null
+  readonly reason?: string | null
+  readonly approvers?: ApproverChain
+  readonly requester?: Principal
+  readonly createdAtMs?: number
+}
+
+export function anApproval(wish: Wish = {}): Approval {
+  const { tool = 'nworks_logout', args = {}, requester = bot, createdAtMs = START_MS } = wish
+  const approvers = wish.approvers ?? { groups: ['ops'], people: ['lee'], selfConfirm: false }
+  const canonicalParams = canonical({
+    name: tool,
+    arguments: args,
+    ...(wish.meta === undefined ? {} : { _meta: wish.meta }),
+  })
+  const binding = {
+    nonce: '0f'.repeat(16),
+    server: 'nworks',
+    tool,
+    canonicalParams,
+    toolDefinitionDigest: sha256('definition'),
+    ruleDigest: sha256('rule'),
+    requester,
+  }
+  return {
+    v: 1,
+    id: ticket(wish.id ?? 'HP-7K2M9Q4T0X'),
+    version: 1,
+    auditHead: CHAIN_START,
+    nonce: binding.nonce,
+    status: 'pending',
+    asked: {
+      attachKey: sha256(`${wish.id} ${canonicalParams}`),
+      idempotencyKey: null,
+      requester,
+      client: wish.client === undefined ? 'claude-code 2.1.0' : wish.client,
+      server: 'nworks',
+      tool,
+      era: 'legacy',
+    },
+    proposed: {
+      canonicalParams,
+      toolDefinitionDigest: binding.toolDefinitionDigest,
+      toolTitle: wish.toolTitle ?? null,
+      digest: bindingDigest(binding),
+    },
+    asking: {
+      rule: 'nworks.json#/tools/nworks_logout',
+      reason: wish.reason === undefined ? 'logs everybody out' : wish.reason,
+      risk: 'critical',
+      approvers,
+      ruleDigest: binding.ruleDigest,
+    },
+    createdAtMs,
+    expiresAtMs: createdAtMs + defaultTimings.decisionMs,
+  }
+}
+
+type MemoryLedger = Pick<
+  Ledger,
+  'nowMs' | 'get' | 'list' | 'replyText' | 'auditTrail' | 'waitingNodes' | 'save'
+>
+
+export function createWorld() {
+  const records = new Map<ApprovalId, Approval>()
+  const trails = new Map<ApprovalId, AuditEvent[]>()
+  const replies = new Map<ApprovalId, string>()
+  const waiting = new Set<ApprovalId>()
+  const world = { nowMs: START_MS + 5 * minutes, fault: null as Error | null, warnings: [] as string[] }
+
+  const ledger: MemoryLedger = {
+    async nowMs() {
+      return world.nowMs
+    },
+    async get(id) {
+      if (world.fault !== null) throw world.fault
+      const approval = records.get(id)
+      return approval === undefined ? null : { approval, nowMs: world.nowMs }
+    },
+    async list({ statuses, limit, after }) {
+      const rows = [...records.values()]
+        .sort((a, b) => b.createdAtMs - a.createdAtMs)
+        .filter((row) => statuses === null || statuses.includes(row.status))
+      const from = after === null ? 0 : rows.findIndex((row) => row.id === after) + 1
+      return rows.slice(from, from + limit)
+    },
+    async save({ previous, next, audit, replyText }) {
+      if (records.get(previous.id)?.version !== previous.version) return false
+      records.set(next.id, next)
+      trails.get(next.id)?.push(audit)
+      if (replyText !== null) replies.set(next.id, replyText)
+      return true
+    },
+    async replyText(id) {
+      return replies.get(id) ?? null
+    },
+    async auditTrail(id) {
+      return trails.get(id) ?? []
+    },
+    async waitingNodes(id) {
+      return waiting.has(id) ? ['node-1'] : []
+    },
+  }
+  const log: Log = {
+    debug() {},
+    info() {},
+    warn: (_fields, message) => world.warnings.push(message),
+    error: (_fields, message) => world.warnings.push(message),
+  }
+  const unused = () => {
+    throw new Error('not part of this world')
+  }
+  const whole: Ledger = {
+    create: unused,
+    unsettledByAttachKey: unused,
+    lastSettledByAttachKey: unused,
+    attachKeyOf: unused,
+    markDelivered: unused,
+    keepEvidence: unused,
+    noteUnsent: unused,
+    unsentReason: unused,
+    versionsOf: unused,
+    due: unused,
+    renewLease: unused,
+    dropLease: unused,
+    addWaiter: unused,
+    removeWaiter: unused,
+    hasLiveLease: unused,
+    ...ledger,
+  }
+  const change = createChange({ ledger: whole, announce: async () => {}, timings: defaultTimings, log })
+
+  const bearer = (headers: Headers) => /^Bearer (.+)$/.exec(headers.get('authorization') ?? '')?.[1]
+  const api = createApi({
+    ledger,
+    people: createPeople({ ledger: whole, change, log }),
+    timings: defaultTimings,
+    authenticate: {
+      person: (headers) => people[bearer(headers)?.replace(/^hpp_/, '') ?? ''] ?? null,
+      agent(headers, remoteAddress) {
+        const token = bearer(headers)
+        if (token === undefined) return remoteAddress === '127.0.0.1' ? bot : null
+        return [bot, otherBot].find(({ name }) => token === `hpa_${name}`) ?? null
+      },
+    },
+    isOriginAllowed: (origin) => origin === 'http://127.0.0.1:8484',
+    log,
+  })
+
+  return {
+    api,
+    change,
+    state: world,
+    /** Puts an approval into the ledger. */
+    add(wish: Wish = {}): Approval {
+      const approval = anApproval(wish)
+      const audit = auditEvent(CHAIN_START, { kind: 'ask' }, approval, approval.createdAtMs)
+      const record = { ...approval, auditHead: audit.hash }
+      records.set(record.id, record)
+      trails.set(record.id, [audit])
+      return record
+    },
+    get: (id: ApprovalId) => records.get(id),
+    wait: (id: ApprovalId) => waiting.add(id),
+    /** Approved, claimed and answered with this reply. */
+    async answer(approval: Approval, text: string, isError = false) {
+      const { digest } = approval.proposed
+      await change(approval.id, {
+        kind: 'decide',
+        decision: { kind: 'approve', by: 'kim', reason: null, digest, via: 'api' },
+      })
+      await change(approval.id, { kind: 'claim', node: 'node-1' })
+      const reply = { kind: 'result', isError, digest: sha256(text), bytes: text.length } as const
+      await change(approval.id, { kind: 'answer', reply }, { replyText: text })
+    },
+  }
+}
+export type World = ReturnType<typeof createWorld>
