@@ -1,0 +1,61 @@
+/** One PostgreSQL for the whole run, one database of its own for whoever asks. */
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { inject } from 'vitest'
+import type { TestProject } from 'vitest/node'
+import { startEmbeddedPostgres } from '../../src/ledger/embedded/start.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    postgresUrl: string
+  }
+}
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** Vitest's global setup: once before all files; what it returns runs after them. */
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  const elsewhere = process.env.HOLDPOINT_TEST_DATABASE_URL
+  if (elsewhere !== undefined && elsewhere !== '') {
+    project.provide('postgresUrl', elsewhere)
+    return
+  }
+  const dataDir = await mkdtemp(join(tmpdir(), 'holdpoint-tests-'))
+  const server = await startEmbeddedPostgres({ dataDir, log: silent })
+  project.provide('postgresUrl', server.connectionString)
+  return async () => {
+    await server.stop()
+    await rm(dataDir, { recursive: true, force: true })
+  }
+}
+
+export interface FreshDatabase {
+  readonly connectionString: string
+  /** Cuts whatever is still connected. */
+  drop(): Promise<void>
+}
+
+export async function freshDatabase(): Promise<FreshDatabase> {
+  const serverUrl = inject('postgresUrl')
+  const name = `test_${randomBytes(6).toString('hex')}`
+  await runOn(serverUrl, `create database ${name}`)
+  const url = new URL(serverUrl)
+  url.pathname = `/${name}`
+  return {
+    connectionString: url.href,
+    drop: () => runOn(serverUrl, `drop database if exists ${name} with (force)`),
+  }
+}
+
+async function runOn(connectionString: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
