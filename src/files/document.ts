@@ -1,0 +1,268 @@
+/**
+ * Reads a YAML or JSON file into a plain value that knows where each of its parts was written.
+ *
+ * JSON is read by the YAML 1.2 parser too, whose core schema contains it: one parser, one set of positions, one rule for
+ * duplicate keys. What makes YAML surprising is refused: anchors and aliases, tags, merge keys, several documents.
+ */
+import { readFileSync, statSync } from 'node:fs'
+import { CST, isMap, isScalar, isSeq, Lexer, LineCounter, parseAllDocuments } from 'yaml'
+import type { JsonValue } from '../domain/canonical.ts'
+import { err, ok, type Result } from '../domain/result.ts'
+import type { Problem } from './problem.ts'
+
+export type Path = readonly (string | number)[]
+
+export interface Place {
+  readonly line: number | null
+  readonly column: number | null
+}
+
+export interface Document {
+  readonly file: string
+  /** `undefined` where nothing is written. */
+  get(path: Path): JsonValue | undefined
+  /** Where the value was written; for a part that is not there, the nearest enclosing one. */
+  at(path: Path): Place
+  /** Where its key was written. */
+  keyAt(path: Path): Place
+}
+
+/** Far more than people write by hand; a larger file is a mistake or an attack. */
+export const DOCUMENT_BYTES_MAX = 1024 * 1024
+/** Configuration is shallow. The walk below recurses once for each level. */
+const DEPTH_MAX = 32
+/** A broken file can have thousands of errors; the first ones explain the rest. */
+const PROBLEMS_MAX = 20
+/** Each level of a block costs a column or more. */
+const INDENT_MAX = 256
+/** Some 20,000 rules. A file of nothing but commas keeps the parser busy for 20 s for each million. */
+const TOKENS_MAX = 200_000
+/** Keys that mean something to JavaScript objects. */
+const dangerousKeys = new Set(['__proto__', 'constructor', 'prototype'])
+
+/** RFC 6901. */
+export const pointer = (path: Path): string =>
+  path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+
+/** @param name how the file is called in problems */
+export function readTextFile(path: string, name: string): Result<string, Problem[]> {
+  const refuse = (message: string, remedy: string) =>
+    err([{ file: name, line: null, column: null, path: '', message, remedy }])
+  try {
+    const status = statSync(path)
+    if (!status.isFile()) return refuse('this is not a file', 'name a YAML or JSON file')
+    if (status.size > DOCUMENT_BYTES_MAX) return refuse(...tooLarge)
+    return ok(new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path)))
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
+      return refuse('the file is not UTF-8 text', 'save it as UTF-8')
+    }
+    return code === 'ENOENT'
+      ? refuse('there is no such file', 'create it, or correct the path')
+      : refuse(`the file cannot be read (${code})`, 'make it readable for the user that runs holdpoint')
+  }
+}
+
+const empty = ['the file is empty', 'write at least one key'] as const
+const tooLarge = ['the file is larger than 1 MiB', 'split it, or remove what is not needed'] as const
+
+export function readDocument(file: string, text: string): Result<Document, Problem[]> {
+  const lines = new LineCounter()
+  const problems: Problem[] = []
+  const placeOf = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset)
+    return { line, column: col }
+  }
+  const report = (place: Place, path: Path, message: string, remedy: string) => {
+    if (problems.length < PROBLEMS_MAX)
+      problems.push({ file, ...place, path: pointer(path), message, remedy })
+  }
+  const start = { line: 1, column: 1 }
+
+  if (Buffer.byteLength(text) > DOCUMENT_BYTES_MAX) {
+    report(start, [], ...tooLarge)
+    return err(problems)
+  }
+  const excess = excessOf(text)
+  if (excess !== null) {
+    report(start, [], ...excess)
+    return err(problems)
+  }
+  const parsed = parseAllDocuments(text, {
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    stringKeys: true,
+    // The parser compares each key with every other; the walk uses a set, because a file may hold 100,000 keys.
+    uniqueKeys: false,
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: 'silent',
+  })
+  const [document, second] = Array.from(parsed)
+  if (document === undefined) {
+    report(start, [], ...empty)
+    return err(problems)
+  }
+  if (second !== undefined) {
+    const place = placeOf(second.range[0])
+    report(place, [], 'the file holds more than one document', 'keep one and remove the `---` line')
+  }
+  if (document.directives?.yaml.explicit === true && document.directives.yaml.version !== '1.2') {
+    report(start, [], 'only YAML 1.2 is read here', 'remove the %YAML line')
+  }
+  for (const { code, message, pos } of document.errors) report(placeOf(pos[0]), [], ...explain(code, message))
+
+  if (document.contents === null) {
+    if (problems.length === 0) report(start, [], ...empty)
+    return err(problems)
+  }
+
+  const places = new Map<string, { key: Place; value: Place }>()
+  const value = walk(document.contents, [], start)
+  if (problems.length > 0) return err(problems)
+
+  const nearest = (path: Path) => {
+    for (let length = path.length; length > 0; length--) {
+      const found = places.get(pointer(path.slice(0, length)))
+      if (found !== undefined) return { found, exact: length === path.length }
+    }
+    return { found: { key: start, value: start }, exact: path.length === 0 }
+  }
+  return ok({
+    file,
+    get: (path) => valueAt(value, path),
+    at: (path) => {
+      const { found, exact } = nearest(path)
+      return exact ? found.value : found.key
+    },
+    keyAt: (path) => nearest(path).found.key,
+  })
+
+  function walk(node: unknown, path: Path, keyPlace: Place): JsonValue {
+    const range = hasRange(node) ? node.range : null
+    const place = range === null ? keyPlace : placeOf(range[0])
+    places.set(pointer(path), { key: keyPlace, value: place })
+    if (path.length > DEPTH_MAX) {
+      report(place, path, ...tooDeep)
+      return null
+    }
+    if (!isMap(node) && !isSeq(node) && !isScalar(node)) {
+      report(place, path, 'aliases (`*name`) are not read here', 'write the value out')
+      return null
+    }
+    if (node.anchor !== undefined) {
+      report(place, path, 'anchors (`&name`) are not read here', 'remove the anchor')
+    }
+    if (node.tag !== undefined) {
+      report(
+        place,
+        path,
+        `tags (\`${node.tag}\`) are not read here`,
+        'remove the tag; quote the value to make it text',
+      )
+    }
+    if (isScalar(node)) {
+      const scalar = node.value
+      if (typeof scalar === 'string' || typeof scalar === 'boolean' || scalar === null) return scalar
+      if (typeof scalar === 'number' && Number.isFinite(scalar)) return scalar
+      report(place, path, 'this value has no JSON form', 'write a number, text, true, false or null')
+      return null
+    }
+    if (isSeq(node))
+      return node.items.map((item, index) => walk(item, [...path, index], placeOfItem(item, place)))
+
+    const entries: [string, JsonValue][] = []
+    const seen = new Set<string>()
+    for (const pair of node.items) {
+      const place = placeOfItem(pair.key, keyPlace)
+      // The parser was told to make every key a string; what it could not is among its errors already.
+      if (!isScalar(pair.key) || typeof pair.key.value !== 'string') continue
+      const key = pair.key.value
+      const below = [...path, key]
+      if (pair.key.anchor !== undefined || pair.key.tag !== undefined) {
+        report(place, below, 'anchors and tags are not read here', 'write the plain key')
+      }
+      if (key === '<<') {
+        report(place, below, 'merge keys (`<<`) are not read here', 'write the keys out')
+      } else if (dangerousKeys.has(key)) {
+        report(place, below, `the key "${key}" is not allowed`, 'choose another name')
+      } else if (seen.has(key)) {
+        report(place, below, `the key "${key}" is written twice`, 'keep one of them')
+      } else {
+        seen.add(key)
+        entries.push([key, pair.value === null ? null : walk(pair.value, below, place)])
+        if (pair.value === null) places.set(pointer(below), { key: place, value: place })
+      }
+    }
+    return Object.fromEntries(entries)
+  }
+
+  function placeOfItem(node: unknown, otherwise: Place): Place {
+    return hasRange(node) ? placeOf(node.range[0]) : otherwise
+  }
+}
+
+function valueAt(value: JsonValue, path: Path): JsonValue | undefined {
+  let found: JsonValue | undefined = value
+  for (const step of path) {
+    if (found === undefined || found === null || typeof found !== 'object') return undefined
+    if (!Object.hasOwn(found, step)) return undefined
+    found = isList(found) ? found[Number(step)] : found[step]
+  }
+  return found
+}
+
+const isList = (value: JsonValue): value is readonly JsonValue[] => Array.isArray(value)
+
+/**
+ * The parser recurses, and a stack that runs out inside one of its regular expressions ends the process instead of
+ * throwing (V8: "RegExpCompiler Allocation failed"). The lexer hands out tokens one by one, so it is asked first.
+ */
+function excessOf(text: string): readonly [message: string, remedy: string] | null {
+  let tokens = 0
+  let brackets = 0
+  let indicators = 0
+  let isLineStart = true
+  for (const token of new Lexer().lex(text)) {
+    const type = CST.tokenType(token)
+    tokens += 1
+    if (type === 'flow-seq-start' || type === 'flow-map-start') brackets += 1
+    else if (type === 'flow-seq-end' || type === 'flow-map-end') brackets -= 1
+    else if (type === 'newline') indicators = 0
+    // `- - - a` and `? ? ? a` open several levels in one line.
+    else if (type === 'seq-item-ind' || type === 'explicit-key-ind') indicators += 1
+    else if (type === 'space' && isLineStart && token.length > INDENT_MAX) return tooDeep
+    if (brackets > DEPTH_MAX || indicators > DEPTH_MAX) return tooDeep
+    if (tokens > TOKENS_MAX) return ['the file has too many parts', 'split it, or remove what is not needed']
+    isLineStart = type === 'newline'
+  }
+  return null
+}
+
+const tooDeep = ['the file is nested too deeply', `keep to ${DEPTH_MAX} levels`] as const
+
+function hasRange(node: unknown): node is { range: readonly [number, number, number] } {
+  return typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range)
+}
+
+function explain(code: string, message: string): [message: string, remedy: string] {
+  switch (code) {
+    case 'TAB_AS_INDENT':
+      return ['a tab is used as indentation', 'indent with spaces']
+    case 'NON_STRING_KEY':
+      return ['a key must be text', 'write the key as text']
+    case 'BAD_INDENT':
+    case 'MISSING_CHAR':
+    case 'UNEXPECTED_TOKEN':
+    case 'BLOCK_AS_IMPLICIT_KEY':
+    case 'MULTILINE_IMPLICIT_KEY':
+      return [
+        `this is not valid YAML or JSON: ${message}`,
+        'check indentation, quotes, brackets and commas around here',
+      ]
+    default:
+      return [`this is not valid YAML or JSON: ${message}`, 'write it in YAML 1.2 or JSON']
+  }
+}

@@ -1,0 +1,296 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { evaluate, type Policy } from '../../src/domain/policy.ts'
+import { readPolicy } from '../../src/files/policy-file.ts'
+
+const repository = new URL('../../', import.meta.url)
+const textOf = (path: string) => readFileSync(new URL(path, repository), 'utf8')
+
+function load(text: string, file = 'policy.yaml'): Policy {
+  const read = readPolicy(file, text)
+  if (!read.ok) throw new Error(JSON.stringify(read.error, null, 1))
+  return read.value
+}
+
+function refusals(text: string) {
+  const read = readPolicy('policy.yaml', text)
+  return read.ok ? [] : read.error
+}
+
+const kinds = (policy: Policy, tools: readonly string[]) => tools.map((tool) => evaluate(policy, tool).kind)
+
+describe('the hosted spelling', () => {
+  test('the recommended policy for nworks_logout hides that tool and denies the rest', () => {
+    const policy = load('{"version":"1","default":"deny","hide":["nworks_logout"]}')
+    expect(kinds(policy, ['nworks_logout', 'nworks_whoami'])).toEqual(['hide', 'deny'])
+    expect(policy).toEqual({
+      source: 'policy.yaml',
+      fallback: { action: 'deny', pointer: '/default', reason: null },
+      tools: new Map(),
+      hidden: new Set(['nworks_logout']),
+    })
+  })
+
+  test('listing a tool allows it, whatever the default', () => {
+    for (const fallback of ['allow', 'deny']) {
+      const policy = load(
+        `{"version":"1","default":"${fallback}","all_tools":{"limits":[]},
+          "tools":{"a":{},"b":{"require":[],"deny_if":[],"limits":[]}}}`,
+      )
+      expect(kinds(policy, ['a', 'b', 'c'])).toEqual(['allow', 'allow', fallback])
+      expect(policy.tools.get('b')).toEqual({ action: 'allow', pointer: '/tools/b' })
+    }
+  })
+
+  test('a listed tool that is hidden stays hidden', () => {
+    const policy = load('{"version":"1","default":"allow","hide":["a"],"tools":{"a":{}}}')
+    expect(kinds(policy, ['a', 'b'])).toEqual(['hide', 'allow'])
+  })
+
+  test('a star hides everything', () => {
+    expect(kinds(load('{"version":"1","default":"allow","hide":["*"]}'), ['a'])).toEqual(['hide'])
+  })
+
+  test.each([
+    ['require', '{"default":"deny","tools":{"a":{"require":[{"path":"args.reason"}]}}}', '/tools/a/require'],
+    ['deny_if', '{"default":"deny","tools":{"a":{"deny_if":[{}]}}}', '/tools/a/deny_if'],
+    [
+      'limits',
+      '{"default":"deny","tools":{"a":{"limits":[{"window":"minute","max":30}]}}}',
+      '/tools/a/limits',
+    ],
+    ['all_tools.limits', '{"default":"allow","all_tools":{"limits":[{"max":1}]}}', '/all_tools/limits'],
+  ])('%s with content is refused, because it would not be enforced', (_, text, path) => {
+    expect(refusals(text)).toEqual([
+      expect.objectContaining({ path, message: expect.stringContaining('not supported in this version') }),
+    ])
+  })
+})
+
+describe('the per-tool spelling', () => {
+  test('actions, reasons and pointers', () => {
+    const policy = load(
+      [
+        'default: allow',
+        'tools:',
+        '  read: { action: allow }',
+        '  drop: { action: deny, reason: Never. }',
+        '  pay: { action: require_approval, reason: Moves money. }',
+        '  ask: { action: require_approval }',
+      ].join('\n'),
+    )
+    expect(Object.fromEntries(policy.tools)).toEqual({
+      read: { action: 'allow', pointer: '/tools/read/action' },
+      drop: { action: 'deny', pointer: '/tools/drop/action', reason: 'Never.' },
+      pay: { action: 'require_approval', pointer: '/tools/pay/action', reason: 'Moves money.' },
+      ask: { action: 'require_approval', pointer: '/tools/ask/action', reason: null },
+    })
+  })
+
+  test('a rate limit is refused', () => {
+    const [problem] = refusals('tools: { a: { action: allow, rate_limit: { max: 10, window: 60 } } }')
+    expect(problem).toMatchObject({ path: '/tools/a/rate_limit', line: 1, column: 30 })
+  })
+})
+
+describe('rule lists', () => {
+  test('an empty list allows, and the strictest unconditional rule decides', () => {
+    const policy = load(
+      [
+        'version: "1"',
+        'description: a GitHub server',
+        'default: deny',
+        'tools:',
+        '  read: { rules: [] }',
+        '  drop: { rules: [{ name: ask, action: require_approval }, { name: no, action: deny, on_deny: Never. }] }',
+      ].join('\n'),
+    )
+    expect(Object.fromEntries(policy.tools)).toEqual({
+      read: { action: 'allow', pointer: '/tools/read/rules' },
+      drop: { action: 'deny', pointer: '/tools/drop/rules/1', reason: 'Never.' },
+    })
+  })
+
+  test.each([
+    ['conditions', '{ name: x, conditions: [{ path: args.a, op: eq, value: 1 }] }'],
+    ['rate_limit', '{ name: x, rate_limit: 5/hour }'],
+    ['state', '{ name: x, action: deny, state: { counter: c, window: day } }'],
+    ['a rule that does nothing', '{ name: x }'],
+  ])('%s is refused', (_, rule) => {
+    expect(refusals(`default: deny\ntools: { a: { rules: [${rule}] } }`)).not.toEqual([])
+  })
+})
+
+describe('the lists', () => {
+  test('allow, deny with and without reasons, require_approval', () => {
+    const policy = load(
+      'hide: [x]\nallow: [a]\ndeny: { b: Not here., c: }\nrequire_approval: [d]\ndefault: deny',
+    )
+    expect(policy.hidden).toEqual(new Set(['x']))
+    expect(Object.fromEntries(policy.tools)).toEqual({
+      a: { action: 'allow', pointer: '/allow/0' },
+      b: { action: 'deny', pointer: '/deny/b', reason: 'Not here.' },
+      c: { action: 'deny', pointer: '/deny/c', reason: null },
+      d: { action: 'require_approval', pointer: '/require_approval/0', reason: null },
+    })
+  })
+
+  test('a tool with two rules is refused, in lists and across spellings', () => {
+    expect(refusals('allow: [a]\ndeny: [a]')).toMatchObject([
+      { line: 2, column: 8, message: 'the tool "a" has a rule already, at /allow/0' },
+    ])
+    expect(refusals('default: deny\ntools: { a: {} }\nrequire_approval: [a]')).toMatchObject([{ line: 3 }])
+  })
+})
+
+describe('what is silent asks', () => {
+  test('without a default a person decides about tools that no rule names', () => {
+    expect(evaluate(load('allow: [a]'), 'b')).toMatchObject({ kind: 'require_approval', risk: 'critical' })
+  })
+
+  test.each([
+    'tools: { a: {} }',
+    'default: require_approval\ntools: { a: {} }',
+    'default: deny\ntools: { a: }',
+  ])('an entry that says nothing does not allow: %j', (text) => {
+    expect(refusals(text)).toHaveLength(1)
+  })
+})
+
+describe('a document that does not load', () => {
+  test.each([
+    ['unknown key', 'defualt: deny', 1, 1, 'unknown key "defualt"', 'did you mean "default"?'],
+    ['typo in a tool', 'tools:\n  a: { acton: deny }', 2, 8, 'unknown key "acton"', 'did you mean "action"?'],
+    [
+      'typo in an action',
+      'tools:\n  a: { action: dney }',
+      2,
+      16,
+      '"action" cannot be "dney"',
+      'did you mean "deny"?',
+    ],
+    ['wrong type', 'hide: nworks_logout', 1, 7, '"hide" must be a list, not text', 'write a list'],
+    ['number for a name', 'allow: [1]', 1, 9, 'this entry must be text, not a number', 'put it in quotes'],
+    ['short form', 'tools: { a: allow }', 1, 13, '"a" must be a map of keys and values, not text', ''],
+    ['other version', 'version: "2"', 1, 10, '"version" cannot be "2"', 'did you mean "1"?'],
+    ['pattern', 'allow: [read_*]', 1, 9, 'a tool name has', 'patterns are not supported'],
+    ['pattern key', 'tools: { "*": { action: deny } }', 1, 10, 'a tool name has', '`default` is the rule'],
+    [
+      'reason without action',
+      'default: deny\ntools: { a: { reason: x } }',
+      2,
+      13,
+      '"action" is missing',
+      'allow, deny',
+    ],
+    ['two answers', 'tools: { a: { action: deny, rules: [] } }', 1, 36, 'two answers', 'keep one'],
+    [
+      'duplicate key',
+      'default: deny\ndefault: allow',
+      2,
+      1,
+      'the key "default" is written twice',
+      'keep one',
+    ],
+    ['duplicate key in JSON', '{"default":"deny",\n "default":"allow"}', 2, 2, 'written twice', 'keep one'],
+    ['duplicate tool', 'tools:\n  a: { action: deny }\n  a: { action: allow }', 3, 3, 'written twice', ''],
+    ['tab', 'tools:\n\ta: {}', 2, 1, 'tab', 'indent with spaces'],
+    ['anchor and alias', 'allow: &a [x]\nhide: *a', 2, 7, 'aliases', 'write the value out'],
+    ['merge key', 'tools:\n  <<: { a: {} }', 2, 3, 'merge keys', 'write the keys out'],
+    ['tag', 'default: !!js/function "x"', 1, 24, 'tags', 'remove the tag'],
+    ['two documents', 'default: deny\n---\ndefault: allow', 2, 1, 'more than one document', 'keep one'],
+    ['other YAML', '%YAML 1.1\n---\ndefault: deny', 1, 1, 'only YAML 1.2', 'remove'],
+    [
+      'prototype',
+      'tools:\n  __proto__: { action: allow }',
+      2,
+      3,
+      '"__proto__" is not allowed',
+      'another name',
+    ],
+    ['constructor', 'allow: []\nconstructor: {}', 2, 1, '"constructor" is not allowed', 'another name'],
+    ['not a number', 'default: .nan', 1, 10, 'no JSON form', ''],
+    ['empty', '', 1, 1, 'the file is empty', 'write at least one key'],
+    ['a list', '- a', 1, 1, 'the file must be a map', ''],
+    ['broken JSON', '{"default": "deny"', 1, 19, 'not valid YAML or JSON', ''],
+    ['too large', `#${'x'.repeat(1024 * 1024)}`, 1, 1, 'larger than 1 MiB', 'split it'],
+    ['deep brackets', '['.repeat(100_000), 1, 1, 'nested too deeply', ''],
+    ['deep dashes', '- '.repeat(100_000), 1, 1, 'nested too deeply', ''],
+    ['many parts', `[${'{},'.repeat(100_000)}]`, 1, 1, 'too many parts', ''],
+  ])('%s', (_, text, line, column, message, remedy) => {
+    expect(refusals(text)).toContainEqual({
+      file: 'policy.yaml',
+      line,
+      column,
+      path: expect.any(String),
+      message: expect.stringContaining(message),
+      remedy: expect.stringContaining(remedy),
+    })
+  })
+
+  test('every problem is in one report', () => {
+    const text = 'defualt: deny\nhide: 1\ntools:\n  a: { acton: allow }\n  b: { limits: [1] }\nallow: [c, c]'
+    expect(refusals(text).map(({ line }) => line)).toEqual([1, 2, 4, 5, 6])
+  })
+
+  test('no text makes the reader throw, and what loads names only tools that the text names', () => {
+    const bits = fc.constantFrom(
+      ...'{}[]:,-?&*!|>%#"\'\n\t ',
+      'default',
+      'deny',
+      'tools',
+      'a',
+      '<<',
+      '{}',
+      'hide',
+    )
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.array(bits).map((parts) => parts.join('')),
+        ),
+        (text) => {
+          const read = readPolicy('policy.yaml', text)
+          if (read.ok) for (const tool of read.value.tools.keys()) expect(text).toContain(tool)
+          else for (const problem of read.error) expect(problem.line).toBeGreaterThan(0)
+        },
+      ),
+    )
+  })
+})
+
+describe('policies/', () => {
+  const reads = /_(whoami|doctor|list|read|posts|members)$/
+
+  test('nworks.json lets reading pass and asks about the rest', () => {
+    const policy = load(textOf('policies/nworks.json'), 'policies/nworks.json')
+    expect(policy.tools.size).toBe(26)
+    for (const tool of policy.tools.keys()) {
+      const verdict = evaluate(policy, tool)
+      expect([tool, verdict.kind]).toEqual([tool, reads.test(tool) ? 'allow' : 'require_approval'])
+      if (verdict.kind === 'require_approval') expect(verdict.reason).toMatch(/\w\.$/)
+    }
+    expect(evaluate(policy, 'nworks_logout').kind).toBe('require_approval')
+    expect(evaluate(policy, 'nworks_new_in_the_next_release').kind).toBe('require_approval')
+  })
+
+  const examples = [...textOf('policies/README.md').matchAll(/```(yaml|json)( refused)?\n(.*?)```/gs)].map(
+    ([, , refused, text = '']) => ({ text, isRefused: refused !== undefined }),
+  )
+
+  test('the page has its examples', () => {
+    expect(examples.map(({ isRefused }) => isRefused)).toEqual([false, false, false, true])
+  })
+
+  test.each(examples)('an example of the page does what the page says: $text', ({ text, isRefused }) => {
+    expect(readPolicy('README.md', text).ok).toBe(!isRefused)
+  })
+
+  test('the first example answers as its words say', () => {
+    const policy = load(examples[0]?.text ?? '')
+    const tools = ['transfer_repository', 'list_issues', 'delete_repository', 'merge_pull_request', 'other']
+    expect(kinds(policy, tools)).toEqual(['hide', 'allow', 'deny', 'require_approval', 'deny'])
+  })
+})

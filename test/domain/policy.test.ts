@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest'
+import {
+  askForEverything,
+  effectiveRuleDigest,
+  evaluate,
+  isHidden,
+  type Policy,
+} from '../../src/domain/policy.ts'
+
+const policy: Policy = {
+  source: 'policies/github.yaml',
+  fallback: { action: 'deny', pointer: '/default', reason: null },
+  tools: new Map([
+    ['get_file', { action: 'allow', pointer: '/allow/0' }],
+    ['delete_repo', { action: 'deny', pointer: '/deny/delete_repo', reason: 'archive it' }],
+    ['merge', { action: 'require_approval', pointer: '/tools/merge/action', reason: 'deploys' }],
+    ['transfer', { action: 'allow', pointer: '/allow/1' }],
+  ]),
+  hidden: new Set(['transfer', 'secret']),
+}
+
+describe('evaluate', () => {
+  test.each([
+    ['get_file', { kind: 'allow', rule: 'policies/github.yaml#/allow/0' }],
+    ['delete_repo', { kind: 'deny', rule: 'policies/github.yaml#/deny/delete_repo', reason: 'archive it' }],
+    [
+      'merge',
+      {
+        kind: 'require_approval',
+        rule: 'policies/github.yaml#/tools/merge/action',
+        reason: 'deploys',
+        risk: 'critical',
+      },
+    ],
+    ['unheard_of', { kind: 'deny', rule: 'policies/github.yaml#/default', reason: null }],
+    ['secret', { kind: 'hide' }],
+  ])('%s', (tool, verdict) => {
+    expect(evaluate(policy, tool)).toEqual(verdict)
+  })
+
+  test('hiding wins over a rule that allows', () => {
+    expect(evaluate(policy, 'transfer')).toEqual({ kind: 'hide' })
+  })
+
+  test.each(['Get_file', 'get_file ', 'get\u200b_file', 'ｇet_file', 'constructor', '__proto__'])(
+    'a name that only looks like an allowed one is not it: %j',
+    (tool) => {
+      expect(evaluate(policy, tool).kind).toBe('deny')
+    },
+  )
+
+  test('a star among the hidden hides every tool', () => {
+    const all = { ...policy, hidden: new Set(['*']) }
+    expect(isHidden(all, 'get_file')).toBe(true)
+    expect(evaluate(all, 'get_file')).toEqual({ kind: 'hide' })
+  })
+
+  test('without a policy a person is asked about everything, as critical', () => {
+    expect(evaluate(askForEverything, 'anything')).toMatchObject({
+      kind: 'require_approval',
+      risk: 'critical',
+      rule: 'built-in#/default',
+    })
+  })
+})
+
+describe('effectiveRuleDigest', () => {
+  const verdict = { kind: 'require_approval', rule: 'a#/b', reason: 'why', risk: 'critical' } as const
+  const approvers = { groups: ['ops', 'dev'], people: ['mina', 'jun'], selfConfirm: false }
+  const digest = effectiveRuleDigest(verdict, approvers)
+
+  test('the order in which approvers are written does not matter, nor where the rule stands', () => {
+    const shuffled = { groups: ['dev', 'ops'], people: ['jun', 'mina'], selfConfirm: false }
+    expect(effectiveRuleDigest({ ...verdict, rule: 'c#/d' }, shuffled)).toBe(digest)
+  })
+
+  test.each([
+    ['another reason', { ...verdict, reason: 'because' }, approvers],
+    ['another approver', verdict, { ...approvers, people: ['mina'] }],
+    [
+      'a group in place of a person',
+      verdict,
+      { ...approvers, groups: ['ops', 'dev', 'jun'], people: ['mina'] },
+    ],
+    ['self-confirmation', verdict, { ...approvers, selfConfirm: true }],
+  ] as const)('%s is another rule', (_, otherVerdict, otherApprovers) => {
+    expect(effectiveRuleDigest(otherVerdict, otherApprovers)).not.toBe(digest)
+  })
+})
