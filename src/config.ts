@@ -1,0 +1,284 @@
+/**
+ * Environment and `holdpoint.yaml` → Config. The only place that reads the environment, the user and the package's own
+ * location; it lists every problem at once and never starts on half of what was written.
+ *
+ * | variable             | default                            | meaning                                              |
+ * |----------------------|------------------------------------|------------------------------------------------------|
+ * | HOLDPOINT_CONFIG     | holdpoint.yaml, if it is there     | the configuration file                               |
+ * | HOLDPOINT_DATA       | .holdpoint beside the file, or here| embedded database, sample state                      |
+ * | HOLDPOINT_PUBLIC_URL | none: cards carry no links         | how people's browsers reach this process             |
+ * | HOST, PORT           | 127.0.0.1, 8484                    | where to listen; port 0 takes a free one (tests)     |
+ * | DATABASE_URL         | embedded PostgreSQL                | the ledger                                           |
+ * | REDIS_URL            | the queue lives in the ledger      | the queue                                            |
+ * | LOG_LEVEL            | info                               | trace, debug, info, warn, error, fatal or silent     |
+ *
+ * Besides these, every variable that the file refers to as `${NAME}`. Empty counts as not set.
+ */
+import { existsSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { defaultLimits, type Limits } from './domain/limits.ts'
+import type { Person, Principal } from './domain/principal.ts'
+import { err, ok, type Result } from './domain/result.ts'
+import { defaultTimings, type Timings } from './domain/timings.ts'
+import { type ConfigFile, readConfigFile, type ServerConfig } from './files/config-file.ts'
+import { type Document, readDocument, readTextFile } from './files/document.ts'
+import { readPolicy } from './files/policy-file.ts'
+import { ENVIRONMENT, type Problem } from './files/problem.ts'
+
+export type { ServerConfig } from './files/config-file.ts'
+export { formatProblems, type Problem } from './files/problem.ts'
+export type { UpstreamConfig } from './files/upstream-config.ts'
+
+export interface Config {
+  /** Absolute; `null`: no file, built-in defaults. */
+  readonly file: string | null
+  readonly host: string
+  readonly port: number
+  readonly publicUrl: URL | null
+  /** Absolute. */
+  readonly dataDir: string
+  readonly databaseUrl: string | null
+  readonly redisUrl: string | null
+  readonly servers: ReadonlyMap<string, ServerConfig>
+  readonly people: ReadonlyMap<string, Person>
+  readonly agents: ReadonlyMap<string, Principal>
+  /** The one agent that needs no token, on loopback, while no people are configured. */
+  readonly localPrincipal: Principal | null
+  readonly timings: Timings
+  readonly limits: Limits
+  readonly logLevel: LogLevel
+}
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+}
+
+/** Reads the surroundings of this process; `loadConfig` takes them as an argument so that tests can make their own. */
+export const surroundings = (): Surroundings => ({ env: process.env, cwd: process.cwd() })
+
+export function loadConfig({ env, cwd }: Surroundings): Result<Config, Problem[]> {
+  const variable = (name: string) => {
+    const value = env[name]
+    return value === undefined || value === '' ? null : value
+  }
+  const nameOf = (path: string) => {
+    const below = relative(cwd, path)
+    return below.startsWith('..') || isAbsolute(below) ? path : below
+  }
+  const problems: Problem[] = []
+  const collect = <T>(result: Result<T, Problem[]>): T | null => {
+    if (result.ok) return result.value
+    problems.push(...result.error)
+    return null
+  }
+
+  const settings = collect(readEnvironment(variable))
+  const file = collect(findFile(variable('HOLDPOINT_CONFIG'), cwd))
+  const path = file?.path ?? null
+  const directory = path === null ? cwd : dirname(path)
+  const dataDir = resolve(cwd, variable('HOLDPOINT_DATA') ?? join(directory, '.holdpoint'))
+
+  const localPerson: Person = { id: 'local', name: userName(), groups: [] }
+  let document: Document | null = null
+  let written: ConfigFile | null = path === null ? nothingWritten : null
+  if (path !== null) {
+    const text = collect(readTextFile(path, nameOf(path)))
+    document = text === null ? null : collect(readDocument(nameOf(path), text))
+    const context = { directory, nameOf, variable: (name: string) => env[name], localPerson }
+    if (document !== null) written = collect(readConfigFile(document, context))
+  }
+  const isLocal = written !== null && written.people.size === 0
+  const people = isLocal ? new Map([[localPerson.id, localPerson]]) : (written?.people ?? new Map())
+  const servers =
+    written === null ? null : (written.servers ?? collect(sampleServer(dataDir, [...people.keys()], isLocal)))
+
+  if (settings !== null && isLocal && !isLoopback(settings.host)) {
+    problems.push({
+      file: document?.file ?? ENVIRONMENT,
+      line: document === null ? null : 1,
+      column: document === null ? null : 1,
+      path: document === null ? 'HOST' : '/people',
+      message: `others can reach ${settings.host}, and nobody is named who may decide`,
+      remedy: 'name people and agents in holdpoint.yaml, or listen on 127.0.0.1',
+    })
+  }
+  const localPrincipal =
+    isLocal && settings !== null && isLoopback(settings.host)
+      ? { name: 'local-agent', owner: localPerson.id }
+      : null
+  if (written !== null && servers !== null) {
+    const agents = [...written.agents.values(), ...(localPrincipal === null ? [] : [localPrincipal])]
+    for (const server of servers.values()) problems.push(...undecidable(server, agents, people, document))
+  }
+
+  if (problems.length > 0 || settings === null || written === null || servers === null) return err(problems)
+  return ok({
+    ...settings,
+    file: path,
+    dataDir,
+    servers,
+    people,
+    agents: written.agents,
+    localPrincipal,
+    timings: written.timings,
+    limits: written.limits,
+  })
+}
+
+const nothingWritten: ConfigFile = {
+  people: new Map(),
+  agents: new Map(),
+  servers: null,
+  timings: defaultTimings,
+  limits: defaultLimits,
+}
+
+type Settings = Pick<Config, 'host' | 'port' | 'publicUrl' | 'databaseUrl' | 'redisUrl' | 'logLevel'>
+
+function readEnvironment(variable: (name: string) => string | null): Result<Settings, Problem[]> {
+  const problems: Problem[] = []
+  const refuse = (path: string, message: string, remedy: string) => {
+    problems.push({ file: ENVIRONMENT, line: null, column: null, path, message, remedy })
+  }
+
+  const writtenPort = variable('PORT') ?? '8484'
+  const port = /^\d{1,5}$/.test(writtenPort) ? Number(writtenPort) : Number.NaN
+  if (!(port <= 65_535)) refuse('PORT', `"${writtenPort}" is not a port`, 'set a number from 0 to 65535')
+
+  const writtenLevel = variable('LOG_LEVEL') ?? 'info'
+  const logLevel = logLevels.find((level) => level === writtenLevel.toLowerCase())
+  if (logLevel === undefined) {
+    refuse('LOG_LEVEL', `"${writtenLevel}" is not a log level`, `set one of: ${logLevels.join(', ')}`)
+  }
+
+  // Addresses are not repeated in messages: they may carry passwords.
+  const address = (name: string, protocols: readonly string[], example: string) => {
+    const text = variable(name)
+    if (text === null) return null
+    if (URL.canParse(text) && protocols.includes(new URL(text).protocol)) return text
+    refuse(name, 'this is not an address holdpoint can use', `set it like ${example}, or unset it`)
+    return null
+  }
+  const databaseUrl = address(
+    'DATABASE_URL',
+    ['postgres:', 'postgresql:'],
+    'postgres://user@host:5432/holdpoint',
+  )
+  const redisUrl = address('REDIS_URL', ['redis:', 'rediss:'], 'redis://host:6379')
+  const publicText = address('HOLDPOINT_PUBLIC_URL', ['http:', 'https:'], 'https://holdpoint.example.com')
+  const publicUrl = publicText === null ? null : new URL(publicText)
+  if (
+    publicUrl !== null &&
+    `${publicUrl.username}${publicUrl.password}${publicUrl.search}${publicUrl.hash}` !== ''
+  ) {
+    refuse(
+      'HOLDPOINT_PUBLIC_URL',
+      'the address carries more than host and path',
+      'remove its user, ? and # parts',
+    )
+  }
+
+  if (problems.length > 0 || logLevel === undefined) return err(problems)
+  return ok({ host: variable('HOST') ?? '127.0.0.1', port, publicUrl, databaseUrl, redisUrl, logLevel })
+}
+
+/** `path` is absolute, or `null` where built-in defaults apply. */
+function findFile(named: string | null, cwd: string): Result<{ readonly path: string | null }, Problem[]> {
+  if (named !== null) return ok({ path: resolve(cwd, named) })
+  const usual = join(cwd, 'holdpoint.yaml')
+  if (existsSync(usual)) return ok({ path: usual })
+  // Nearly the right name: to run the defaults instead of what someone wrote would be a surprise.
+  const near = ['holdpoint.yml', 'holdpoint.json'].find((name) => existsSync(join(cwd, name)))
+  if (near === undefined) return ok({ path: null })
+  const message = 'this file is not read under this name'
+  const remedy = `rename it to holdpoint.yaml, or set HOLDPOINT_CONFIG=${near}`
+  return err([{ file: near, line: null, column: null, path: '', message, remedy }])
+}
+
+/** The sample NAVER WORKS server that runs until servers are configured. */
+function sampleServer(
+  dataDir: string,
+  people: readonly string[],
+  selfConfirm: boolean,
+): Result<ReadonlyMap<string, ServerConfig>, Problem[]> {
+  const root = packageRoot()
+  const source = 'policies/nworks.json'
+  const text = readTextFile(join(root, source), source)
+  if (!text.ok) return text
+  const policy = readPolicy(source, text.value)
+  if (!policy.ok) return policy
+  const server: ServerConfig = {
+    name: 'nworks',
+    rules: { policy: policy.value, approvers: { groups: [], people, selfConfirm } },
+    extraMethods: [],
+    upstream: {
+      kind: 'stdio',
+      command: process.execPath,
+      args: [join(root, 'dist/src/sample/main.js')],
+      env: { NWORKS_SAMPLE_HOME: join(dataDir, 'sample-nworks') },
+      cwd: null,
+    },
+  }
+  return ok(new Map([[server.name, server]]))
+}
+
+/** Works from `src/` and from `dist/src/` alike, and wherever npm has put the package. */
+function packageRoot(): string {
+  const start = dirname(fileURLToPath(import.meta.url))
+  for (let directory = start; ; directory = dirname(directory)) {
+    if (existsSync(join(directory, 'package.json'))) return directory
+    if (directory === dirname(directory)) throw new Error(`there is no package.json above ${start}`)
+  }
+}
+
+/** A call that waits for an approver who does not exist would only ever expire. */
+function undecidable(
+  server: ServerConfig,
+  agents: readonly Principal[],
+  people: ReadonlyMap<string, Person>,
+  document: Document | null,
+): Problem[] {
+  const { policy, approvers } = server.rules
+  const asks = [policy.fallback, ...policy.tools.values()].some((rule) => rule.action === 'require_approval')
+  if (!asks || approvers.selfConfirm) return []
+  const deciders = [...people.values()].filter(
+    ({ id, groups }) =>
+      approvers.people.includes(id) || groups.some((group) => approvers.groups.includes(group)),
+  )
+  const stuck =
+    deciders.length === 0
+      ? ['any agent']
+      : agents.filter((agent) => deciders.every(({ id }) => id === agent.owner)).map(({ name }) => name)
+  if (stuck.length === 0) return []
+  const path = ['servers', server.name, 'approvers']
+  const place = document?.at(path) ?? { line: null, column: null }
+  const why = deciders.length === 0 ? 'no approver is a person' : 'their owner is the only approver'
+  return [
+    {
+      file: document?.file ?? ENVIRONMENT,
+      ...place,
+      path: `/${path.join('/')}`,
+      message: `nobody may decide the calls of ${stuck.join(', ')} to "${server.name}": ${why}`,
+      remedy: 'name another approver, or set `self_confirm: true` to let the owner confirm',
+    },
+  ]
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    // A container may run under a user id that has no entry in its user database.
+    return 'local user'
+  }
+}

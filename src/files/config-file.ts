@@ -1,0 +1,270 @@
+/** Reads `holdpoint.yaml`: people, groups, agents, servers with their policies, timings and limits; all problems at once. */
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { defaultLimits, type Limits } from '../domain/limits.ts'
+import { askForEverything, type Policy } from '../domain/policy.ts'
+import type { Person, Principal } from '../domain/principal.ts'
+import { err, ok, type Result } from '../domain/result.ts'
+import { defaultTimings, type Timings } from '../domain/timings.ts'
+import type { ServerRules } from '../ports/rules.ts'
+import { type Document, type Path, readTextFile } from './document.ts'
+import { readPolicy } from './policy-file.ts'
+import type { Problem } from './problem.ts'
+import { readLimits, readTimings } from './settings.ts'
+import { checkShape, didYouMean, problemAt, problemAtKey, says } from './shape.ts'
+import { readUpstream, type UpstreamConfig, type UpstreamContext, upstreamShape } from './upstream-config.ts'
+
+export interface ServerConfig {
+  readonly name: string
+  readonly rules: ServerRules
+  /** JSON-RPC methods that may pass although no MCP revision names them. */
+  readonly extraMethods: readonly string[]
+  readonly upstream: UpstreamConfig
+}
+
+export interface ConfigFile {
+  /** Empty: the file configures nobody, and `localPerson` stands in. */
+  readonly people: ReadonlyMap<string, Person>
+  readonly agents: ReadonlyMap<string, Principal>
+  /** `null`: the file names no servers. */
+  readonly servers: ReadonlyMap<string, ServerConfig> | null
+  readonly timings: Timings
+  readonly limits: Limits
+}
+
+export interface ConfigFileContext extends UpstreamContext {
+  /** Owns and decides where the file configures no people. */
+  readonly localPerson: Person
+}
+
+export function readConfigFile(
+  document: Document,
+  context: ConfigFileContext,
+): Result<ConfigFile, Problem[]> {
+  const problems: Problem[] = []
+  collect(checkShape(document, topShape))
+  const namesIn = (section: string) =>
+    Object.keys(collect(checkShape(document, sectionShape, [section])) ?? {})
+
+  // Names count as known even where their entry is broken, so that one mistake is one problem.
+  const written = namesIn('people')
+  const groupNames = namesIn('groups')
+  const isLocal = written.length === 0
+  const known: Known = { people: isLocal ? [context.localPerson.id] : written, groups: groupNames, isLocal }
+
+  const groupsOf = new Map<string, string[]>()
+  for (const name of groupNames) {
+    const path = ['groups', name]
+    collect(checkName(document, path, idShape))
+    if (known.people.includes(name)) {
+      const message = `"${name}" is a person and a group`
+      problems.push(problemAtKey(document, path, message, 'give the group another name'))
+    }
+    const members = collect(checkShape(document, z.array(z.string()), path)) ?? []
+    members.forEach((member, index) => {
+      if (known.people.includes(member)) groupsOf.set(member, [...(groupsOf.get(member) ?? []), name])
+      else problems.push(unknownPerson(document, [...path, index], member, known))
+    })
+  }
+
+  const people = new Map<string, Person>()
+  for (const id of written) {
+    const path = ['people', id]
+    collect(checkName(document, path, idShape))
+    const person = collect(checkShape(document, personShape.nullable(), path))
+    people.set(id, { id, name: person?.name ?? id, groups: groupsOf.get(id) ?? [] })
+  }
+
+  const agents = new Map<string, Principal>()
+  for (const name of namesIn('agents')) {
+    const path = ['agents', name]
+    collect(checkName(document, path, idShape))
+    const agent = collect(checkShape(document, agentShape, path))
+    if (agent === null) continue
+    agents.set(name, { name, owner: agent.owner })
+    if (!known.people.includes(agent.owner)) {
+      problems.push(unknownPerson(document, [...path, 'owner'], agent.owner, known))
+    }
+  }
+
+  const servers = new Map<string, ServerConfig>()
+  const serverNames = namesIn('servers')
+  for (const name of serverNames) {
+    const server = collect(readServer(document, name, known, context))
+    if (server !== null) servers.set(name, server)
+  }
+  const hasServers = document.get(['servers']) !== undefined
+  if (hasServers && serverNames.length === 0) {
+    const remedy = 'name one, or remove `servers` to run the sample'
+    problems.push(problemAtKey(document, ['servers'], 'there is no server', remedy))
+  }
+
+  const timings = collect(readTimings(document)) ?? defaultTimings
+  const limits = collect(readLimits(document)) ?? defaultLimits
+  if (problems.length > 0) return err(problems)
+  return ok({ people, agents, servers: hasServers ? servers : null, timings, limits })
+
+  function collect<T>(result: Result<T, Problem[]>): T | null {
+    if (result.ok) return result.value
+    problems.push(...result.error)
+    return null
+  }
+}
+
+interface Known {
+  readonly people: readonly string[]
+  readonly groups: readonly string[]
+  /** Nobody is configured; the local person stands in. */
+  readonly isLocal: boolean
+}
+
+const section = z.unknown().optional()
+const topShape = z.strictObject({
+  people: section,
+  groups: section,
+  agents: section,
+  servers: section,
+  timings: section,
+  limits: section,
+})
+/** `people:` with nothing below it is what remains when every entry was commented out. */
+const sectionShape = z.record(z.string(), z.unknown()).nullable().optional()
+
+const idShape = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/,
+    says('a name here has 1 to 64 letters, digits, ".", "_", "@" or "-"', 'choose another name'),
+  )
+const personShape = z.strictObject({
+  name: z.string().min(1, says('the name is empty', 'write a name, or remove the line')).optional(),
+})
+const agentShape = z.strictObject({ owner: z.string() })
+
+const serverNameShape = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9_-]{0,63}$/,
+    says(
+      'a server name has 1 to 64 of a-z 0-9 _ -',
+      'rename it; the name is part of its address /mcp/<name>',
+    ),
+  )
+const serverShape = z.strictObject({
+  ...upstreamShape.shape,
+  policy: z.string().min(1, says('the path is empty', 'write one, or remove the line')).optional(),
+  approvers: z
+    .array(z.string())
+    .min(
+      1,
+      says('nobody is named', 'name a person or a group, or remove the line: then everybody may decide'),
+    )
+    .optional(),
+  self_confirm: z.boolean().optional(),
+  methods: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^[A-Za-z0-9$_.-]+(\/[A-Za-z0-9$_.-]+)*$/,
+          says(
+            'this is not a JSON-RPC method name',
+            'write it as `vendor/thing`; patterns are not supported',
+          ),
+        ),
+    )
+    .optional(),
+})
+
+function readServer(
+  document: Document,
+  name: string,
+  known: Known,
+  context: ConfigFileContext,
+): Result<ServerConfig, Problem[]> {
+  const path = ['servers', name]
+  const shape = checkShape(document, serverShape, path)
+  const checkedName = checkName(document, path, serverNameShape)
+  const problems: Problem[] = checkedName.ok ? [] : [...checkedName.error]
+  if (!shape.ok) return err([...problems, ...shape.error])
+  const server = shape.value
+
+  const upstream = readUpstream(document, path, server, context)
+  if (!upstream.ok) problems.push(...upstream.error)
+
+  let policy: Policy = askForEverything
+  if (server.policy !== undefined) {
+    const place = [...path, 'policy']
+    const read = readPolicyAt(server.policy, context)
+    if (read.ok) {
+      policy = read.value
+    } else {
+      // A policy that cannot be opened is a mistake in this file; one that cannot be read, a mistake in its own.
+      const unplaced = read.error.filter((problem) => problem.line === null)
+      problems.push(...read.error.filter((problem) => problem.line !== null))
+      problems.push(
+        ...unplaced.map(({ file, message, remedy }) =>
+          problemAt(document, place, `${file}: ${message}`, remedy),
+        ),
+      )
+    }
+  }
+
+  const people: string[] = []
+  const groups: string[] = []
+  server.approvers?.forEach((approver, index) => {
+    if (known.groups.includes(approver)) groups.push(approver)
+    else if (known.people.includes(approver)) people.push(approver)
+    else {
+      const candidates = [...known.people, ...known.groups]
+      const remedy = didYouMean(approver, candidates) ?? 'add it under `people` or `groups`'
+      const message = `"${approver}" is neither a person nor a group`
+      problems.push(problemAt(document, [...path, 'approvers', index], message, remedy))
+    }
+  })
+  server.methods?.forEach((method, index) => {
+    if (method !== 'tools/call') return
+    const message = '`tools/call` is what the policy decides about; it never passes by itself'
+    problems.push(problemAt(document, [...path, 'methods', index], message, 'remove it'))
+  })
+  if (problems.length > 0 || !upstream.ok) return err(problems)
+
+  const everybody = server.approvers === undefined
+  return ok({
+    name,
+    rules: {
+      policy,
+      approvers: {
+        groups,
+        people: everybody ? known.people : people,
+        // The local person is alone and could otherwise decide nothing; configured people opt in.
+        selfConfirm: server.self_confirm ?? known.isLocal,
+      },
+    },
+    extraMethods: server.methods ?? [],
+    upstream: upstream.value,
+  })
+}
+
+/** @param written the path as the file has it, which is also the name under which approvals remember the policy */
+function readPolicyAt(written: string, context: ConfigFileContext): Result<Policy, Problem[]> {
+  const path = resolve(context.directory, written)
+  const read = readTextFile(path, context.nameOf(path))
+  if (!read.ok) return read
+  const policy = readPolicy(context.nameOf(path), read.value)
+  return policy.ok ? ok({ ...policy.value, source: written }) : policy
+}
+
+function checkName(document: Document, path: Path, shape: z.ZodType<string>): Result<string, Problem[]> {
+  const checked = shape.safeParse(path.at(-1))
+  if (checked.success) return ok(checked.data)
+  const [message = '', remedy = ''] = checked.error.issues[0]?.message.split('\n') ?? []
+  return err([problemAtKey(document, path, message, remedy)])
+}
+
+function unknownPerson(document: Document, path: Path, name: string, known: Known): Problem {
+  const remedy = known.groups.includes(name)
+    ? 'name a person; a group cannot stand here'
+    : (didYouMean(name, known.people) ?? `add "${name}" under \`people\``)
+  return problemAt(document, path, `nobody under \`people\` is called "${name}"`, remedy)
+}
