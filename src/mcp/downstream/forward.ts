@@ -1,0 +1,147 @@
+/**
+ * Passes a message to its upstream and the answer back, unbuffered and unchanged: only session ids are sealed, hidden
+ * tools taken out, and the upstream's own credentials trouble kept from looking like the client's.
+ */
+import type { Limits } from '../../domain/limits.ts'
+import type { Principal } from '../../domain/principal.ts'
+import type { Log } from '../../ports/log.ts'
+import { headersUp } from '../upstream/headers.ts'
+import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from '../upstream/wire.ts'
+import { type Accepts, readAccepts } from './accepts.ts'
+import type { Rewrite } from './hidden-tools.ts'
+import { rewriteEvents, rewriteJson, Unreadable } from './rewrite-body.ts'
+import { type Id, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
+import { type Session, sealSession } from './sealed-session.ts'
+import type { Spoken } from './spoken.ts'
+
+export interface ForwardRequest {
+  readonly upstream: Upstream
+  readonly principal: Principal
+  readonly method: WireRequest['method']
+  readonly headers: Headers
+  readonly body: string | null
+  readonly spoken: Spoken
+  /** The session of a legacy request. */
+  readonly session: Session | null
+  /** Name and version of the client, sealed into the session that this exchange may open. */
+  readonly client: string | null
+  /** Of a request; errors of ours name it. */
+  readonly id: Id | null
+  readonly rewrite: Rewrite | null
+  /** Aborts when the client leaves. */
+  readonly signal: AbortSignal
+}
+
+export type Forward = (request: ForwardRequest) => Promise<Response>
+
+export function createForward(deps: {
+  sealKey: Uint8Array
+  limits: Pick<Limits, 'replyBytesMax'>
+  log: Log
+}): Forward {
+  const { sealKey, limits, log } = deps
+
+  return async function forward(request) {
+    const { upstream, principal, method, body, signal } = request
+    const exchange = new AbortController()
+    const leave = () => exchange.abort()
+    if (signal.aborted) leave()
+    signal.addEventListener('abort', leave, { once: true })
+    try {
+      const response = await upstream.exchange({
+        method,
+        headers: requestHeaders(request),
+        body,
+        principal,
+        signal: exchange.signal,
+        freshConnection: false,
+      })
+      return await passBack(response, request)
+    } catch (error) {
+      if (error instanceof UpstreamFault || error instanceof Unreadable) return unavailable(request, error)
+      throw error
+    } finally {
+      // From here on a client that leaves cancels the body, which ends the exchange without an error in its stream.
+      signal.removeEventListener('abort', leave)
+    }
+  }
+
+  async function passBack(response: WireResponse, request: ForwardRequest): Promise<Response> {
+    const { status, body } = response
+    if (status === 401 || (status >= 300 && status < 400)) {
+      await body?.cancel()
+      // As it stands it would send the client to ask for a token that is not ours to take, or past this gateway.
+      throw new UpstreamFault(`it answered HTTP ${status} to the gateway's own credentials or address`, true)
+    }
+    const headers = responseHeaders(response, request)
+    const { rewrite } = request
+    if (rewrite === null || body === null || status >= 300) return new Response(body, { status, headers })
+    const [media] = (response.headers['content-type'] ?? '').toLowerCase().split(';')
+    switch (media?.trim()) {
+      case 'text/event-stream':
+        return new Response(rewriteEvents(body, rewrite, limits.replyBytesMax), { status, headers })
+      case 'application/json':
+        return new Response(await rewriteJson(body, rewrite, limits.replyBytesMax), { status, headers })
+      default:
+        await body.cancel()
+        throw new Unreadable('its answer is neither JSON nor an event stream')
+    }
+  }
+
+  function responseHeaders(response: WireResponse, request: ForwardRequest): Record<string, string> {
+    const { principal, upstream, session, client, spoken } = request
+    const { 'mcp-session-id': sessionId, ...headers } = Object.fromEntries(
+      Object.entries(response.headers).filter(([name]) => !neverDown.has(name)),
+    )
+    // 2026-07-28 has no sessions.
+    if (sessionId === undefined || spoken.era === 'modern') return headers
+    const same = session?.id === sessionId ? session : { id: sessionId, client }
+    const scope = { principal: principal.name, server: upstream.server }
+    return { ...headers, 'mcp-session-id': sealSession(sealKey, scope, same) }
+  }
+
+  function unavailable({ upstream, id, signal }: ForwardRequest, fault: Error): Response {
+    if (!signal.aborted)
+      log.warn({ server: upstream.server, reason: fault.message }, 'upstream not available')
+    const executed =
+      fault instanceof UpstreamFault && !fault.isSent
+        ? 'Nothing was sent to it; try again later.'
+        : 'It may have received this request.'
+    const message =
+      `The server "${upstream.server}" behind this gateway did not give a usable answer. ${executed} ` +
+      'If it stays so, an operator finds the cause in the log of the gateway.'
+    return refusalResponse(refusal(502, INTERNAL_ERROR, message, id))
+  }
+}
+
+/** Framing is this hop's own; the others would speak to the client about our origin in the upstream's name. */
+const neverDown = new Set([
+  'content-length',
+  'content-security-policy',
+  'location',
+  'refresh',
+  'set-cookie',
+  'www-authenticate',
+])
+
+function requestHeaders({ headers, method, session, spoken }: ForwardRequest): Record<string, string> {
+  const kept = Object.entries(headersUp(Object.fromEntries(headers), {})).filter(
+    ([name]) => name !== 'mcp-session-id' && !(spoken.era === 'modern' ? ofLegacy : ofModern).test(name),
+  )
+  return {
+    ...Object.fromEntries(kept),
+    accept: acceptFor(method, headers.get('accept')),
+    ...(session === null ? {} : { 'mcp-session-id': session.id }),
+  }
+}
+
+/** Headers of the other era mean nothing to an upstream, or something that nobody has checked. */
+const ofLegacy = /^last-event-id$/
+const ofModern = /^mcp-(method|name|param-.*)$/
+
+/** Upstreams insist on what the standard asks of clients, who often say less. */
+function acceptFor(method: WireRequest['method'], stated: string | null): string {
+  const accepts: Accepts | null = readAccepts(stated)
+  if (stated !== null && accepts?.isOpen !== true) return stated
+  return method === 'GET' ? 'text/event-stream' : 'application/json, text/event-stream'
+}

@@ -1,0 +1,86 @@
+/** What becomes of a `tools/call`: passed on, refused, or paused until people have decided. It reaches an upstream only where the policy says so. */
+import { evaluate } from '../../domain/policy.ts'
+import type { Principal } from '../../domain/principal.ts'
+import type { Log } from '../../ports/log.ts'
+import type { Rules } from '../../ports/rules.ts'
+import { messageEvent } from '../sse.ts'
+import type { Upstream } from '../upstream/wire.ts'
+import type { Accepts } from './accepts.ts'
+import type { RequestMessage } from './message.ts'
+import type { Pause } from './pause.ts'
+import { deniedAnswer, unknownTool } from './replies.ts'
+import {
+  type Answer,
+  answerMessage,
+  type Id,
+  INTERNAL_ERROR,
+  jsonResponse,
+  refusal,
+  refusalResponse,
+} from './rpc.ts'
+import type { Session } from './sealed-session.ts'
+import type { Spoken } from './spoken.ts'
+import { readDecidableCall, readNamedCall } from './tool-call-params.ts'
+
+export interface GateRequest {
+  readonly upstream: Upstream
+  readonly principal: Principal
+  readonly message: RequestMessage
+  /** The message as it came. */
+  readonly text: string
+  readonly headers: Headers
+  readonly spoken: Spoken
+  readonly session: Session | null
+  /** Name and version of the client as it states them, for display. */
+  readonly client: string | null
+  readonly accepts: Accepts
+  readonly signal: AbortSignal
+  /** Passes the very bytes that came. */
+  readonly passOn: () => Promise<Response>
+}
+
+export type Gate = (request: GateRequest) => Promise<Response>
+
+export function createGate({ rules, pause, log }: { rules: Rules; pause: Pause; log: Log }): Gate {
+  return async function gate(request) {
+    const { upstream, principal, message, spoken } = request
+    const { server } = upstream
+    const named = readNamedCall(message)
+    if (!named.ok) return refusalResponse(named.error)
+    const serverRules = rules.of(server)
+    if (serverRules === null) return withoutRules(server, message.id)
+    const tool = named.value.name
+    const verdict = evaluate(serverRules.policy, tool)
+    switch (verdict.kind) {
+      case 'allow':
+        return request.passOn()
+      case 'hide':
+        return answered(request, unknownTool(tool))
+      case 'deny': {
+        const { rule, reason } = verdict
+        log.info({ server, tool, rule, principal: principal.name }, 'the policy denied a call')
+        return answered(request, deniedAnswer({ server, tool, rule, reason }, spoken.era))
+      }
+      case 'require_approval': {
+        const call = readDecidableCall(named.value, spoken.era)
+        if (!call.ok) return refusalResponse(call.error)
+        const { approvers } = serverRules
+        const paused = await pause(request, { ...call.value, tool, verdict, approvers })
+        return paused instanceof Response ? paused : answered(request, paused)
+      }
+    }
+  }
+
+  function withoutRules(server: string, id: Id): Response {
+    log.error({ server }, 'a server without rules was called')
+    const message = `There are no rules for "${server}", so nothing was executed. An operator must look.`
+    return refusalResponse(refusal(503, INTERNAL_ERROR, message, id))
+  }
+}
+
+/** In the kind of body that the client can read. */
+function answered({ message, accepts }: GateRequest, answer: Answer): Response {
+  const rawMessage = answerMessage(message.id, answer)
+  if (accepts.json) return jsonResponse(rawMessage)
+  return new Response(messageEvent(rawMessage), { headers: { 'content-type': 'text/event-stream' } })
+}

@@ -1,0 +1,182 @@
+/**
+ * A paused call: its response is open while people decide, and ends with exactly one answer, unless the requester has
+ * gone or cancelled. Written first, marked as delivered afterwards. Leaving ends the hold, never the approval.
+ */
+import type { Approval } from '../../domain/approval.ts'
+import type { Limits } from '../../domain/limits.ts'
+import type { Timings } from '../../domain/timings.ts'
+import type { Era } from '../../domain/tool-call.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Ledger } from '../../ports/ledger.ts'
+import type { Log } from '../../ports/log.ts'
+import type { UpstreamSession } from '../../ports/upstream-session.ts'
+import type { Awaited, AwaitOutcome } from '../../services/await-outcome.ts'
+import { peek } from '../upstream/peek.ts'
+import type { Accepts } from './accepts.ts'
+import { createAnswerStream } from './answer-stream.ts'
+import type { HeldRequests } from './held-requests.ts'
+import { settledAnswer, waitingAnswer } from './replies.ts'
+import { answerMessage, errorAnswer, type Id, INTERNAL_ERROR } from './rpc.ts'
+import { waitingProgress } from './waiting-progress.ts'
+
+/** A gateway that stops answers a waiting call at once; one that is being sent is looked at this often until it ends. */
+const LOOK_AGAIN_MS = 250
+
+export interface HoldRequest {
+  readonly key: string
+  readonly id: Id
+  readonly era: Era
+  readonly progressToken: Id | null
+  readonly accepts: Accepts
+  /** Aborts when the connection is gone. */
+  readonly signal: AbortSignal
+}
+
+/** A place among the held requests, taken before anyone is asked, so that a limit is never found out too late. */
+export interface Hold {
+  /** The upstream's own messages while the call runs; they belong to the requester. */
+  onMessage(rawMessage: string): void
+  /** Keeps the response open until there is an answer. */
+  wait(approval: Approval, session: UpstreamSession, isRepeat: boolean): Response
+  /** Gives the place back, when there is nothing to wait for. */
+  release(): void
+}
+
+/** @returns `null` when this gateway holds as many requests as it may */
+export type OpenHold = (request: HoldRequest) => Hold | null
+
+export function createOpenHold(deps: {
+  held: HeldRequests
+  awaitOutcome: AwaitOutcome
+  markDelivered: Ledger['markDelivered']
+  limits: Pick<Limits, 'replyBytesMax'>
+  timings: Pick<Timings, 'holdMs' | 'commentMs' | 'progressMs' | 'replyIdleMs' | 'coolDownMs'>
+  clock: Clock
+  log: Log
+}): OpenHold {
+  const { held, awaitOutcome, markDelivered, limits, timings, clock, log } = deps
+
+  return function openHold({ key, id, era, progressToken, accepts, signal }) {
+    const left = new AbortController()
+    const over = new AbortController()
+    const leave = () => left.abort()
+    const release = held.add(key, leave)
+    if (release === null) return null
+    if (signal.aborted) leave()
+    else signal.addEventListener('abort', leave, { once: true })
+    const stream = createAnswerStream({
+      format: accepts.events ? 'events' : 'json',
+      unreadBytesMax: limits.replyBytesMax,
+      onLeave: leave,
+    })
+    let isSent = false
+    let isToolReporting = false
+
+    function free() {
+      over.abort()
+      signal.removeEventListener('abort', leave)
+      release?.()
+    }
+
+    async function run(approval: Approval, session: UpstreamSession, isRepeat: boolean) {
+      const watched: UpstreamSession = {
+        describe: (tool) => session.describe(tool),
+        send(request) {
+          isSent = true
+          return session.send(request)
+        },
+      }
+      stream.comment(`held for ${approval.id}`)
+      void every(timings.commentMs, () => stream.comment('still waiting'))
+      if (progressToken !== null) void reportProgress(progressToken, approval)
+      const ending = await endingOf(approval, watched, isRepeat)
+      free()
+      const isTaken = await stream.finish(ending.message)
+      if (isTaken && ending.settled) await mark(approval)
+    }
+
+    async function endingOf(approval: Approval, session: UpstreamSession, isRepeat: boolean) {
+      try {
+        const awaited = await outcomeOf(approval, session)
+        if (left.signal.aborted || awaited.kind === 'left') return { message: null, settled: false }
+        return {
+          message: answerMessage(id, answerTo(awaited, isRepeat)),
+          settled: awaited.kind === 'settled',
+        }
+      } catch (error) {
+        log.error({ err: error, approval: approval.id }, 'a held request could not be followed to its end')
+        const message =
+          `The state of ticket ${approval.id} cannot be read right now, so nothing is said about it. ` +
+          'Call the same tool again with identical arguments to wait on; it does not run twice.'
+        return { message: answerMessage(id, errorAnswer(INTERNAL_ERROR, message)), settled: false }
+      }
+    }
+
+    /** Once it is being sent, "not executed" would be false: then the answer is worth a longer wait. */
+    async function outcomeOf(approval: Approval, session: UpstreamSession): Promise<Awaited> {
+      const wait = (holdMs: number) => awaitOutcome({ id: approval.id, session, holdMs, signal: left.signal })
+      let awaited = await wait(timings.holdMs)
+      const untilMs = clock.monotonicMs() + timings.replyIdleMs
+      while (awaited.kind === 'still_waiting' && awaited.approval.status === 'executing') {
+        const restMs = untilMs - clock.monotonicMs()
+        if (restMs <= 0) return awaited
+        await clock.sleep(Math.min(LOOK_AGAIN_MS, restMs), left.signal)
+        awaited = await wait(restMs)
+      }
+      return awaited
+    }
+
+    function answerTo(awaited: Exclude<Awaited, { kind: 'left' }>, isRepeat: boolean) {
+      const { approval } = awaited
+      const replyText = awaited.kind === 'settled' ? awaited.replyText : null
+      return approval.status === 'settled'
+        ? settledAnswer(approval, replyText, era, timings.coolDownMs)
+        : waitingAnswer(approval, isRepeat, era)
+    }
+
+    async function reportProgress(token: Id, approval: Approval) {
+      const startMs = clock.monotonicMs()
+      let tick = 0
+      const report = () => {
+        // From its first own report on, the tool's numbers are the higher ones.
+        if (isToolReporting) return
+        const waitedMs = clock.monotonicMs() - startMs
+        stream.offer(waitingProgress(token, ++tick, approval, { waitedMs, isSent }))
+      }
+      report()
+      await every(timings.progressMs, report)
+    }
+
+    async function every(ms: number, act: () => void) {
+      for (;;) {
+        await clock.sleep(ms, over.signal)
+        if (over.signal.aborted) return
+        act()
+      }
+    }
+
+    return {
+      onMessage(rawMessage) {
+        const message = peek(rawMessage)
+        if (message.kind === 'notification' && message.method === 'notifications/progress') {
+          isToolReporting = true
+        }
+        stream.offer(rawMessage)
+      },
+      wait(approval, session, isRepeat) {
+        void run(approval, session, isRepeat)
+        return stream.response
+      },
+      release: free,
+    }
+  }
+
+  async function mark(approval: Approval): Promise<void> {
+    try {
+      await markDelivered(approval.id)
+    } catch (error) {
+      // Then the same call receives the outcome once more, which is harmless.
+      log.warn({ err: error, approval: approval.id }, 'a delivered outcome could not be marked')
+    }
+  }
+}

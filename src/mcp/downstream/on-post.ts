@@ -1,0 +1,114 @@
+/** One message of a client: read strictly, checked against what it says it is, and then passed on, judged or refused. */
+import type { Principal } from '../../domain/principal.ts'
+import { err, ok, type Result } from '../../domain/result.ts'
+import type { Log } from '../../ports/log.ts'
+import { isRequestOf } from '../revisions.ts'
+import type { Upstream } from '../upstream/wire.ts'
+import { type Accepts, readAccepts } from './accepts.ts'
+import { readBody } from './body.ts'
+import { clientName } from './client-name.ts'
+import type { Forward } from './forward.ts'
+import type { Gate } from './gate.ts'
+import { type HeldRequests, heldKey } from './held-requests.ts'
+import type { HidingFor, Rewrite } from './hidden-tools.ts'
+import { isObject } from './json.ts'
+import { type Message, printable, readMessage } from './message.ts'
+import { httpCode, type Id, METHOD_NOT_FOUND, type Refusal, refusal, refusalResponse } from './rpc.ts'
+import { type OpenSessionOf, type Session, sessionNotFound } from './sealed-session.ts'
+import { type Spoken, spokenIn } from './spoken.ts'
+
+/** Where a request comes from and goes to. */
+export interface From {
+  readonly request: Request
+  readonly principal: Principal
+  readonly upstream: Upstream
+}
+
+interface Accepted {
+  readonly message: Message
+  readonly text: string
+  readonly spoken: Spoken
+  readonly session: Session | null
+  readonly accepts: Accepts
+}
+
+export function createOnPost(deps: {
+  extraMethods(server: string): ReadonlySet<string>
+  bodyBytesMax: number
+  openSessionOf: OpenSessionOf
+  held: HeldRequests
+  gate: Gate
+  forward: Forward
+  hidingFor: HidingFor
+  log: Log
+}) {
+  const { extraMethods, bodyBytesMax, openSessionOf, held, gate, forward, hidingFor, log } = deps
+
+  /** @param setAnswering told the id of the request as soon as it is known, for whoever must answer after a fault */
+  return async function onPost(from: From, setAnswering: (id: Id) => void): Promise<Response> {
+    const { request, principal, upstream } = from
+    const { headers, signal } = request
+    const accepted = await accept(from, setAnswering)
+    if (!accepted.ok) {
+      const { code } = accepted.error
+      log.info({ server: upstream.server, principal: principal.name, code }, 'refused a message')
+      return refusalResponse(accepted.error)
+    }
+    const { message, text, spoken, session, accepts } = accepted.value
+    if (isCancelledHere(message, from, session)) return new Response(null, { status: 202 })
+
+    const client = session?.client ?? clientName(message, headers)
+    const id = message.kind === 'request' ? message.id : null
+    const common = { upstream, principal, headers, spoken, session, client, signal }
+    const passOn = (rewrite: Rewrite | null) =>
+      forward({ ...common, method: 'POST', body: text, id, rewrite })
+    if (message.kind !== 'request') return passOn(null)
+    switch (message.method) {
+      case 'tools/call':
+        return gate({ ...common, message, text, accepts, passOn: () => passOn(null) })
+      case 'tools/list':
+        return passOn(hidingFor(upstream.server, spoken.era))
+      default:
+        return passOn(null)
+    }
+  }
+
+  async function accept(from: From, setAnswering: (id: Id) => void): Promise<Result<Accepted, Refusal>> {
+    const { request, upstream } = from
+    const accepts = readAccepts(request.headers.get('accept'))
+    if (accepts === null) return err(notAcceptable())
+    const body = await readBody(request, bodyBytesMax)
+    if (!body.ok) return body
+    const text = body.value
+    const read = readMessage(text)
+    if (!read.ok) return read
+    const message = read.value
+    if (message.kind === 'request') setAnswering(message.id)
+    const spoken = spokenIn(request.headers, message)
+    if (!spoken.ok) return spoken
+    const outside = methodRefusal(message, spoken.value, upstream.server)
+    if (outside !== null) return err(outside)
+    const session = openSessionOf(from, spoken.value)
+    if (!session.ok) return err(sessionNotFound(message.kind === 'request' ? message.id : null))
+    return ok({ message, text, spoken: spoken.value, session: session.value, accepts })
+  }
+
+  function methodRefusal(message: Message, { revision, era }: Spoken, server: string): Refusal | null {
+    if (message.kind !== 'request') return null
+    const { method, id } = message
+    if (isRequestOf(revision, method) || extraMethods(server).has(method)) return null
+    const text = `Method not found: ${printable(method)} is not a request of MCP ${revision}.`
+    return refusal(era === 'modern' ? 404 : 200, METHOD_NOT_FOUND, text, id)
+  }
+
+  /** A held call is known to its upstream only once it runs, and then under another id. */
+  function isCancelledHere(message: Message, { principal, upstream }: From, session: Session | null) {
+    if (message.kind !== 'notification' || message.method !== 'notifications/cancelled') return false
+    const requestId = isObject(message.params) ? message.params.requestId : undefined
+    if (typeof requestId !== 'string' && typeof requestId !== 'number') return false
+    return held.cancel(heldKey(principal.name, upstream.server, session?.id ?? null, requestId))
+  }
+}
+
+const notAcceptable = () =>
+  refusal(406, httpCode(406), "'Accept' must allow application/json or text/event-stream.")

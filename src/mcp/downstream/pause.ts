@@ -1,0 +1,115 @@
+/** Asks people about a call and holds its request. Whatever fails on the way leaves the gate shut and says so at once. */
+import type { Limits } from '../../domain/limits.ts'
+import type { ApproverChain, Verdict } from '../../domain/policy.ts'
+import type { Timings } from '../../domain/timings.ts'
+import { canonicalParams, type ToolCall } from '../../domain/tool-call.ts'
+import type { Log } from '../../ports/log.ts'
+import type { UpstreamSession } from '../../ports/upstream-session.ts'
+import type { Ask } from '../../services/ask.ts'
+import { pickMembers, rawMember } from '../raw-json.ts'
+import type { createUpstreamSession } from '../upstream/session.ts'
+import type { GateRequest } from './gate.ts'
+import { heldKey } from './held-requests.ts'
+import type { Hold, OpenHold } from './hold.ts'
+import { askRefusedAnswer } from './replies.ts'
+import { type Answer, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
+import type { DecidableCall } from './tool-call-params.ts'
+
+export interface Pausing extends DecidableCall {
+  readonly tool: string
+  readonly verdict: Extract<Verdict, { kind: 'require_approval' }>
+  readonly approvers: ApproverChain
+}
+
+/** @returns the open response, or what to answer at once */
+export type Pause = (request: GateRequest, pausing: Pausing) => Promise<Response | Answer>
+
+export function createPause(deps: {
+  ask: Ask
+  openHold: OpenHold
+  createSession: typeof createUpstreamSession
+  limits: Pick<Limits, 'replyBytesMax' | 'heldRequestsMax'>
+  timings: Pick<Timings, 'replyIdleMs' | 'coolDownMs'>
+  log: Log
+}): Pause {
+  const { ask, openHold, createSession, limits, timings, log } = deps
+
+  return async function pause(request, pausing) {
+    const { upstream, principal, message, spoken, session, signal, accepts } = request
+    const { server } = upstream
+    const { era } = spoken
+    const { progressToken } = pausing
+    const key = heldKey(principal.name, server, session?.id ?? null, message.id)
+    const hold = openHold({ key, id: message.id, era, progressToken, accepts, signal })
+    if (hold === null) {
+      log.warn({ held: limits.heldRequestsMax }, 'no more requests can be held')
+      return closed(request, 'Too many calls wait at this gateway.')
+    }
+    try {
+      const upstreamSession = sessionFor(request, pausing, hold)
+      const call = callOf(request, pausing)
+      const { verdict, approvers } = pausing
+      const asked = await ask({ call, verdict, approvers, client: request.client, session: upstreamSession })
+      if (asked.ok) {
+        const isRepeat = asked.value.kind === 'waiting' && !asked.value.isNew
+        return hold.wait(asked.value.approval, upstreamSession, isRepeat)
+      }
+      hold.release()
+      const { tool } = pausing
+      log.info({ server, tool, principal: principal.name, reason: asked.error.reason }, 'nobody was asked')
+      return askRefusedAnswer(asked.error, { server, tool, era, coolDownMs: timings.coolDownMs })
+    } catch (error) {
+      // Without the ledger nothing is asked, and what was not asked is not sent.
+      hold.release()
+      log.error({ err: error, server, tool: pausing.tool }, 'an approval could not be asked for')
+      return closed(request, 'Approvals are unavailable right now.')
+    }
+  }
+
+  function sessionFor(request: GateRequest, { progressToken }: Pausing, hold: Hold): UpstreamSession {
+    const { upstream, principal, spoken, text } = request
+    return createSession({
+      upstream,
+      principal,
+      headers: sessionHeaders(request),
+      era: spoken.era,
+      envelope: spoken.era === 'modern' ? envelopeOf(text) : '{}',
+      progressToken: progressToken === null ? null : JSON.stringify(progressToken),
+      onMessage: hold.onMessage,
+      limits,
+      timings,
+    })
+  }
+}
+
+function callOf({ upstream, principal, spoken }: GateRequest, pausing: Pausing): ToolCall {
+  const { tool, arguments: args, meta, idempotencyKey } = pausing
+  return {
+    server: upstream.server,
+    tool,
+    principal,
+    era: spoken.era,
+    arguments: args,
+    canonicalParams: canonicalParams(tool, args, meta),
+    idempotencyKey,
+  }
+}
+
+function closed({ message }: GateRequest, why: string): Response {
+  const text = `${why} Nothing was executed. Retry later.`
+  return refusalResponse(refusal(503, INTERNAL_ERROR, text, message.id))
+}
+
+/** The terms on which the client speaks to the upstream. What headers repeat of a call is written anew when it is sent. */
+function sessionHeaders({ headers, session, spoken }: GateRequest): Record<string, string> {
+  const terms = [...headers].filter(
+    ([name]) => name === 'mcp-protocol-version' || (spoken.era === 'modern' && name.startsWith('mcp-param-')),
+  )
+  return { ...Object.fromEntries(terms), ...(session === null ? {} : { 'mcp-session-id': session.id }) }
+}
+
+/** What every 2026-07-28 request carries in `_meta` about its client, as raw text. */
+function envelopeOf(text: string): string {
+  const meta = rawMember(rawMember(text, 'params') ?? '{}', '_meta') ?? '{}'
+  return pickMembers(meta, (name) => name.startsWith('io.modelcontextprotocol/'))
+}

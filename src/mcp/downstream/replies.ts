@@ -1,0 +1,260 @@
+/**
+ * What an agent is told, in one place: a text it can act on, and the same as data in `_meta`. "Not executed" is said only
+ * where it is true, and nothing from inside the gateway is.
+ */
+import type { Approval, Settled } from '../../domain/approval.ts'
+import type { JsonObject } from '../../domain/canonical.ts'
+import type { ApproverChain } from '../../domain/policy.ts'
+import { type Era, META_APPROVAL } from '../../domain/tool-call.ts'
+import type { AskRefusal } from '../../services/ask.ts'
+import { mergeObjects, rawMember } from '../raw-json.ts'
+import { type Answer, errorAnswer, INVALID_PARAMS } from './rpc.ts'
+
+/** What to do with this call: let it be, send it again as it is, or send a different one. */
+type Retry = 'never' | 'same' | 'changed'
+
+interface Told {
+  readonly text: string
+  readonly retry: Retry
+  readonly details?: JsonObject
+}
+
+const noDetour = 'Do not try another way to the same effect.'
+const again = 'Call the same tool again with identical arguments'
+const tellUser = 'Tell your user.'
+
+/** How an approval ended. `replyText` is what the upstream said, where it did. */
+export function settledAnswer(
+  approval: Settled,
+  replyText: string | null,
+  era: Era,
+  coolDownMs: number,
+): Answer {
+  const { outcome } = approval
+  if (outcome.kind === 'answered' && replyText !== null) {
+    const { kind } = outcome.reply
+    return { kind, text: kind === 'result' ? withResultType(replyText, era) : replyText }
+  }
+  return toolError(approvalMeta(approval), toldOutcome(approval, coolDownMs), era)
+}
+
+function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: number): Told {
+  switch (outcome.kind) {
+    case 'answered':
+      return {
+        text: `EXECUTED, ticket ${id}, but the result is not available here. Do not call it again. ${tellUser}`,
+        retry: 'never',
+      }
+    case 'rejected': {
+      const { by, reason } = outcome.decision
+      return {
+        text:
+          `NOT EXECUTED. ${by} rejected this call${reason === null ? '' : ` and said: "${reason}"`} (ticket ${id}). ` +
+          `Do not repeat it; until ${iso(settledAtMs + coolDownMs)} a repeat is refused unseen. ${noDetour} ` +
+          'Continue without it, or ask your user what to do instead.',
+        retry: 'never',
+        details: { decidedBy: by, reason, coolDownUntil: iso(settledAtMs + coolDownMs) },
+      }
+    }
+    case 'expired':
+      return {
+        text:
+          `NOT EXECUTED. Nobody decided in time about ticket ${id}, and time-out never approves. ` +
+          `${tellUser} If it is still needed, the same call asks again. ${noDetour}`,
+        retry: 'same',
+      }
+    case 'lapsed':
+      return {
+        text:
+          `NOT EXECUTED. ${outcome.decision.by} said yes to ticket ${id}, but nobody was waiting for the result in time, ` +
+          'and an old yes is not used. If it is still needed, the same call asks again; then keep waiting for it.',
+        retry: 'same',
+        details: { decidedBy: outcome.decision.by },
+      }
+    case 'cancelled':
+      return {
+        text:
+          `NOT EXECUTED. Ticket ${id} was withdrawn by ${outcome.by}` +
+          `${outcome.reason === null ? '' : `, who said: "${outcome.reason}"`}. Ask your user before you call it again. ${noDetour}`,
+        retry: 'never',
+        details: { by: outcome.by, reason: outcome.reason },
+      }
+    case 'invalidated':
+      return {
+        text:
+          `NOT EXECUTED. Ticket ${id} is void: ${outcome.change}. List the tools again, check the call, ` +
+          `and if it is still right, call it once more: people are then asked anew. ${noDetour}`,
+        retry: 'changed',
+        details: { change: outcome.change },
+      }
+    case 'not_sent':
+      return {
+        text:
+          `NOT EXECUTED, certainly: ticket ${id} was approved, but the call could not be sent to the server, and nothing ` +
+          'of it arrived. If it is still needed, the same call asks again.',
+        retry: 'same',
+        details: { decidedBy: outcome.decision.by },
+      }
+    case 'indeterminate':
+      return indeterminate(id)
+  }
+}
+
+function indeterminate(id: string): Told {
+  return {
+    text:
+      `This call MAY OR MAY NOT have been executed (ticket ${id}): it was sent, and no answer came back. ` +
+      `Do not repeat it and do not try another way; a person must look at what happened. ${tellUser}`,
+    retry: 'never',
+  }
+}
+
+/** The time to hold is over, the approval goes on. */
+export function waitingAnswer(approval: Exclude<Approval, Settled>, isRepeat: boolean, era: Era): Answer {
+  return toolError(approvalMeta(approval), toldWaiting(approval, isRepeat), era)
+}
+
+function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean): Told {
+  const { id } = approval
+  const next = isRepeat
+    ? `You have asked before. Stop now, tell your user that it waits for a person, and continue later: ${lowerFirst(again)} to collect the result of ${id}.`
+    : `${again} to wait on and collect the result.`
+  switch (approval.status) {
+    case 'pending':
+      return {
+        text:
+          `NOT EXECUTED. Waiting for human approval, ticket ${id}. ${next} ${noDetour} ` +
+          `Asked: ${approversInWords(approval.asking.approvers)}. It can be decided until ${iso(approval.expiresAtMs)}.`,
+        retry: 'same',
+      }
+    case 'approved':
+      return {
+        text:
+          `APPROVED by ${approval.decision.by}, but not executed so far, ticket ${id}. It runs while you wait for it, ` +
+          `until ${iso(approval.startByMs)}. ${again} to let it run and collect the result. ${noDetour}`,
+        retry: 'same',
+        details: { decidedBy: approval.decision.by, startBy: iso(approval.startByMs) },
+      }
+    case 'executing':
+      return {
+        text:
+          `APPROVED by ${approval.decision.by} and SENT, no result so far, ticket ${id}. ${again} to collect the result: ` +
+          `it does not run twice. ${noDetour}`,
+        retry: 'same',
+        details: { decidedBy: approval.decision.by },
+      }
+  }
+}
+
+/** The call was not accepted as a new one. */
+export function askRefusedAnswer(
+  refused: AskRefusal,
+  call: { readonly server: string; readonly tool: string; readonly era: Era; readonly coolDownMs: number },
+): Answer {
+  const { server, tool, era, coolDownMs } = call
+  const told = (meta: JsonObject, said: Told) => toolError(meta, said, era)
+  const refusedMeta: JsonObject = { status: 'refused', outcome: null, reason: refused.reason }
+  switch (refused.reason) {
+    case 'unknown_tool':
+      return unknownTool(tool)
+    case 'cool_down':
+      return told(approvalMeta(refused.approval), {
+        ...toldOutcome(refused.approval, coolDownMs),
+        retry: 'never',
+      })
+    case 'unresolved':
+      return told(approvalMeta(refused.approval), indeterminate(refused.approval.id))
+    case 'idempotency_key_reused':
+      return told(refusedMeta, {
+        text:
+          'NOT EXECUTED. This idempotency key was already used with another call. ' +
+          'Send the arguments of the first call again, or a new key.',
+        retry: 'changed',
+      })
+    case 'too_many_pending':
+      return told(refusedMeta, {
+        text:
+          `NOT EXECUTED, and nobody was asked: ${refused.pending} of your calls wait for a person already, and ${refused.max} ` +
+          `are allowed. Wait until some are decided. ${noDetour}`,
+        retry: 'same',
+      })
+    case 'upstream_unavailable':
+      return told(refusedMeta, {
+        text:
+          `NOT EXECUTED, and nobody was asked: the server "${server}" behind this gateway does not answer right now. ` +
+          'Try again later; if it stays so, an operator finds the cause in the log of the gateway.',
+        retry: 'same',
+      })
+  }
+}
+
+/** The policy says no, without asking anybody. */
+export function deniedAnswer(
+  denied: {
+    readonly server: string
+    readonly tool: string
+    readonly rule: string
+    readonly reason: string | null
+  },
+  era: Era,
+): Answer {
+  const { server, tool, rule, reason } = denied
+  return toolError(
+    { status: 'denied', outcome: null, rule, reason },
+    {
+      text:
+        `NOT EXECUTED. The policy of "${server}" forbids ${tool}${reason === null ? '' : `: ${reason}`} (${rule}). ` +
+        `Nobody was asked and a repeat gets the same answer. ${noDetour} Continue without it, or tell your user, ` +
+        'who can ask an operator to change the policy.',
+      retry: 'never',
+    },
+    era,
+  )
+}
+
+/** Hidden tools and tools that do not exist are not told apart. */
+export const unknownTool = (tool: string): Answer => errorAnswer(INVALID_PARAMS, `Unknown tool: ${tool}`)
+
+/** `isError`, because SDK clients reject a success without `structuredContent` where the tool has an output schema. */
+function toolError(meta: JsonObject, { text, retry, details = {} }: Told, era: Era): Answer {
+  const result = {
+    ...(era === 'modern' ? { resultType: 'complete' } : {}),
+    content: [{ type: 'text', text }],
+    isError: true,
+    _meta: { [META_APPROVAL]: { ...meta, ...details, retry } },
+  }
+  return { kind: 'result', text: JSON.stringify(result) }
+}
+
+function approvalMeta(approval: Approval): JsonObject {
+  const { id, status, expiresAtMs, asking } = approval
+  return {
+    id,
+    status,
+    outcome: approval.status === 'settled' ? approval.outcome.kind : null,
+    expiresAt: iso(expiresAtMs),
+    approvers: {
+      groups: asking.approvers.groups,
+      people: asking.approvers.people,
+      selfConfirm: asking.approvers.selfConfirm,
+    },
+  }
+}
+
+/** Required of every result since 2026-07-28; the era is part of what makes a call the same, so it is hardly ever missing. */
+function withResultType(resultText: string, era: Era): string {
+  if (era === 'legacy' || !resultText.trimStart().startsWith('{')) return resultText
+  return rawMember(resultText, 'resultType') === null
+    ? mergeObjects('{"resultType":"complete"}', resultText)
+    : resultText
+}
+
+/** Whom a rule asks, as agents and their users read it. */
+export function approversInWords({ groups, people, selfConfirm }: ApproverChain): string {
+  const named = [...groups.map((group) => `group ${group}`), ...people]
+  if (selfConfirm) named.push('the owner of this agent, who can confirm')
+  return named.length === 0 ? 'nobody yet, an operator must name approvers' : named.join(', ')
+}
+
+const iso = (ms: number) => new Date(ms).toISOString()
+const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)

@@ -1,0 +1,106 @@
+/**
+ * The MCP endpoint, `/mcp/<server>`: whoever passes the door gets exactly one answer to each request, from the upstream
+ * or from us, and nothing that was not understood reaches an upstream.
+ */
+import { Hono } from 'hono'
+import type { Limits } from '../../domain/limits.ts'
+import type { Timings } from '../../domain/timings.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Ledger } from '../../ports/ledger.ts'
+import type { Log } from '../../ports/log.ts'
+import type { Rules } from '../../ports/rules.ts'
+import type { Ask } from '../../services/ask.ts'
+import type { AwaitOutcome } from '../../services/await-outcome.ts'
+import type { createUpstreamSession } from '../upstream/session.ts'
+import type { Upstream } from '../upstream/wire.ts'
+import { type DoorDeps, type McpEnv, passDoor } from './door.ts'
+import { createForward } from './forward.ts'
+import { createGate } from './gate.ts'
+import { createHeldRequests } from './held-requests.ts'
+import { createHidingFor } from './hidden-tools.ts'
+import { createOpenHold } from './hold.ts'
+import { createOnPost, type From } from './on-post.ts'
+import { createPause } from './pause.ts'
+import { httpCode, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
+import { createOpenSessionOf, sessionNotFound } from './sealed-session.ts'
+import { notInModern, spokenByHeader } from './spoken.ts'
+
+export interface McpDeps extends DoorDeps {
+  readonly upstreams: ReadonlyMap<string, Upstream>
+  /** Methods beyond the negotiated revision that an operator lets through to this server. */
+  extraMethods(server: string): ReadonlySet<string>
+  readonly rules: Rules
+  readonly ask: Ask
+  readonly awaitOutcome: AwaitOutcome
+  readonly markDelivered: Ledger['markDelivered']
+  readonly createSession: typeof createUpstreamSession
+  /** 32 bytes, the same for all gateways and after a restart. */
+  readonly sealKey: Uint8Array
+  readonly limits: Limits
+  readonly timings: Timings
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
+  const { upstreams, rules, sealKey, limits, log } = deps
+  const held = createHeldRequests(limits.heldRequestsMax)
+  const forward = createForward(deps)
+  const hidingFor = createHidingFor(rules)
+  const openSessionOf = createOpenSessionOf(sealKey)
+  const pause = createPause({ ...deps, openHold: createOpenHold({ ...deps, held }) })
+  const gate = createGate({ rules, pause, log })
+  const { bodyBytesMax } = limits
+  const onPost = createOnPost({ ...deps, bodyBytesMax, openSessionOf, held, gate, forward, hidingFor })
+  const app = new Hono<McpEnv>()
+
+  app.all('/mcp/:server', async (c) => {
+    c.set('answering', null)
+    const door = passDoor(c, deps)
+    if (!door.ok) return door.error
+    const upstream = upstreams.get(c.req.param('server'))
+    if (upstream === undefined) return unknownServer()
+    const from: From = { request: c.req.raw, principal: door.value, upstream }
+    switch (c.req.method) {
+      case 'POST':
+        return onPost(from, (id) => c.set('answering', id))
+      case 'GET':
+      case 'DELETE':
+        return onBodiless(from, c.req.method)
+      default:
+        return refusalResponse(methodNotAllowed(), { allow: 'POST, GET, DELETE' })
+    }
+  })
+
+  app.onError((error, c) => {
+    log.error({ err: error }, 'a request could not be answered')
+    const message = 'Something went wrong inside the gateway; its log says what.'
+    return refusalResponse(refusal(500, INTERNAL_ERROR, message, c.get('answering') ?? null))
+  })
+
+  /** The stream of a legacy session, or its end. */
+  async function onBodiless(from: From, method: 'GET' | 'DELETE'): Promise<Response> {
+    const { request, principal, upstream } = from
+    const { headers, signal } = request
+    const spoken = spokenByHeader(headers)
+    if (!spoken.ok) return refusalResponse(spoken.error)
+    if (spoken.value.era === 'modern') return refusalResponse(notInModern(), { allow: 'POST' })
+    const session = openSessionOf(from, spoken.value)
+    if (!session.ok) return refusalResponse(sessionNotFound(null))
+    return forward({
+      ...{ upstream, principal, method, headers, body: null, spoken: spoken.value, signal },
+      ...{ session: session.value, client: session.value?.client ?? null, id: null },
+      // A resumed stream can repeat the answer to an earlier tools/list.
+      rewrite: hidingFor(upstream.server, spoken.value.era),
+    })
+  }
+
+  return app
+}
+
+const unknownServer = () =>
+  refusalResponse(
+    refusal(404, httpCode(404), 'There is no such server here. "holdpoint.yaml" names the servers.'),
+  )
+
+const methodNotAllowed = () => refusal(405, httpCode(405), 'Only POST, GET and DELETE are answered here.')

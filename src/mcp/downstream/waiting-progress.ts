@@ -1,0 +1,34 @@
+/** Progress notifications that tell the agent's user that a person was asked, without getting in the way of the tool's own. */
+import type { Approval } from '../../domain/approval.ts'
+import { approversInWords } from './replies.ts'
+import type { Id } from './rpc.ts'
+
+/** "The progress value MUST increase with each notification" (MCP, Progress): ours stay below what a tool reports first. */
+const CEILING = 0.001
+/** Claude Code shows 200 characters. */
+const MESSAGE_LENGTH_MAX = 200
+
+/** @param tick counts from 1 */
+export function waitingProgress(
+  token: Id,
+  tick: number,
+  { id, asking, expiresAtMs }: Approval,
+  { waitedMs, isSent }: { readonly waitedMs: number; readonly isSent: boolean },
+): string {
+  const minutes = Math.floor(waitedMs / 60_000)
+  const waited = minutes === 0 ? `${Math.floor(waitedMs / 1_000)} s` : `${minutes} min`
+  const until = `${new Date(expiresAtMs).toISOString().slice(0, 16)}Z`
+  const message = isSent
+    ? `${id} was approved and is running (${waited}).`
+    : `Waiting for approval ${id} (${waited} so far, can be decided until ${until}). Asked: ${approversInWords(asking.approvers)}`
+  return JSON.stringify({
+    jsonrpc: '2.0',
+    method: 'notifications/progress',
+    params: {
+      progressToken: token,
+      progress: CEILING * (1 - 1 / (tick + 1)),
+      message:
+        message.length <= MESSAGE_LENGTH_MAX ? message : `${message.slice(0, MESSAGE_LENGTH_MAX - 1)}…`,
+    },
+  })
+}
