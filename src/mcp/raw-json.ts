@@ -40,6 +40,24 @@ export function mergeObjects(under: string, over: string): string {
   return membersOf(over).reduce((merged, member) => withMember(merged, member.name, member.value), under)
 }
 
+/**
+ * A member that another parser could take for one of these names where `JSON.parse` does not: a repeated name (some
+ * take the first), or one that differs only in case (Go's encoding/json matches those). `null` when there is none.
+ */
+export function disguisedMember(objectText: string, names: readonly string[]): string | null {
+  const folded = new Set(names.map(fold))
+  const seen = new Set<string>()
+  for (const { name } of membersOf(objectText)) {
+    if (!folded.has(fold(name))) continue
+    if (!names.includes(name) || seen.has(name)) return name
+    seen.add(name)
+  }
+  return null
+}
+
+/** Up, then down: so the long s and the Kelvin sign meet the letters that other parsers take them for. */
+const fold = (name: string): string => name.toUpperCase().toLowerCase()
+
 /** The raw items of an array. */
 export function rawItems(arrayText: string): string[] {
   return partsOf(arrayText, '[').map(({ start, end }) => arrayText.slice(start, end))

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  disguisedMember,
   filterItems,
   mergeObjects,
   pickMembers,
@@ -36,6 +37,14 @@ describe('raw JSON', () => {
       '[{"name":"x","n":1e2},{"name":"y","big":12345678901234567890}]',
     )
     expect(rawItems(' [ ] ')).toEqual([])
+  })
+
+  test('a name that another parser would read differently is found', () => {
+    const names = ['method', 'params']
+    expect(disguisedMember('{"method":"ping","params":{},"x":1,"x":2}', names)).toBe(null)
+    expect(disguisedMember('{"method":"tools/call","m\\u0065thod":"ping"}', names)).toBe('method')
+    expect(disguisedMember('{"method":"ping","Method":"tools/call"}', names)).toBe('Method')
+    expect(disguisedMember('{"method":"ping","param\u017f":{}}', names)).toBe('param\u017f')
   })
 
   test('members are picked and merged by name', () => {

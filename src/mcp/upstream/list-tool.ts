@@ -12,7 +12,7 @@ import { parseJson } from './peek.ts'
 const PAGES_MAX = 50
 
 /** `gone`: the upstream does not know the session any more. */
-export type Listed = Described | { readonly kind: 'gone' }
+export type Listed = Described | { readonly kind: 'gone'; readonly status: number }
 
 export type AskFor = (method: string, id: string, rawParams: string) => Promise<Asked>
 
@@ -34,7 +34,7 @@ export async function listTool(server: string, tool: string, askFor: AskFor): Pr
         `${server} answered HTTP ${asked.status}: its credentials in the configuration are missing or not valid`,
       )
     // The request itself is known to be well formed, so it is the session that is refused. Some servers say 400.
-    if (asked.status === 404 || asked.status === 400) return { kind: 'gone' }
+    if (asked.status === 404 || asked.status === 400) return { kind: 'gone', status: asked.status }
     if (asked.kind === 'none') return unavailable(asked.reason)
     if (asked.isError)
       return unavailable(`${server} answered tools/list with an error: ${errorText(asked.text)}`)

@@ -47,8 +47,7 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
     const untilMs = performance.now() + DESCRIBE_MS
     const listed = await list(tool, untilMs)
     if (listed.kind !== 'gone') return listed
-    const gone: Described = { kind: 'unavailable', reason: `${server} does not know this session any more` }
-    if (era === 'modern' || headers['mcp-session-id'] === undefined) return gone
+    if (era === 'modern' || headers['mcp-session-id'] === undefined) return notFound(listed.status)
     closeReplacement()
     const fresh = await openFreshSession(headers, {
       upstream,
@@ -59,7 +58,12 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
     if (!fresh.ok) return { kind: 'unavailable', reason: fresh.error }
     replaceBy(fresh.value)
     const again = await list(tool, untilMs)
-    return again.kind === 'gone' ? gone : again
+    return again.kind === 'gone' ? notFound(again.status) : again
+  }
+
+  function notFound(status: number): Described {
+    const reason = `${server} answered tools/list with HTTP ${status}. Check the url of this server in holdpoint.yaml.`
+    return { kind: 'unavailable', reason }
   }
 
   function replaceBy(fresh: Readonly<Record<string, string>>) {
@@ -140,13 +144,11 @@ function sentOf(asked: Asked): Sent {
     case 'none':
       return { kind: 'indeterminate', reason: asked.reason }
     case 'answer': {
-      const error = asked.isError ? rawMember(asked.text, 'error') : null
-      if (error !== null) return { kind: 'answered', reply: { kind: 'error', text: error, isError: true } }
-      const text = rawMember(asked.text, 'result') ?? 'null'
-      return {
-        kind: 'answered',
-        reply: { kind: 'result', text, isError: rawMember(text, 'isError') === 'true' },
-      }
+      const kind = asked.isError ? 'error' : 'result'
+      const text = rawMember(asked.text, kind) ?? 'null'
+      // A result ought to be an object; one that is not was still the answer.
+      const isError = asked.isError || (text.startsWith('{') && rawMember(text, 'isError') === 'true')
+      return { kind: 'answered', reply: { kind, text, isError } }
     }
   }
 }

@@ -90,8 +90,8 @@ export function createStdioSession({
         }
         onEarlyEnd = (reason) =>
           fail(
-            `The process of ${server} ${reason} before it answered "initialize". Its stderr is in the gateway's log; ` +
-              `try the command by hand: ${[command.command, ...command.args].join(' ')}`,
+            `The process of ${server} ${reason} before it answered "initialize". ` +
+              `What it wrote to stderr is in the gateway's log; run ${command.command} by hand to see it start.`,
           )
         signal.addEventListener('abort', () => fail('the requester left'), { once: true })
         limit.addEventListener('abort', () => fail(`${server} did not answer "initialize" in time`), {

@@ -13,14 +13,19 @@ export interface WireRequest {
   readonly principal: Principal
   /** Ends the exchange: the requester left. */
   readonly signal: AbortSignal
-  /** A connection of its own, so that a stale kept-alive socket cannot blur whether anything was sent. */
+  /**
+   * The requester wants proof of what was sent. It gets a connection of its own, so that a stale kept-alive socket
+   * cannot blur it, and only the upstream's own words: what the gateway would say instead (no such session, the
+   * process ended) is thrown as a fault, or breaks the body.
+   */
   readonly freshConnection: boolean
 }
 
 export interface WireResponse {
   readonly status: number
-  /** Lower-case names, without hop-by-hop headers. */
+  /** Lower-case names, without hop-by-hop headers, `content-length` and what speaks for the upstream's origin. */
   readonly headers: Readonly<Record<string, string>>
+  /** Breaks with an error when the upstream's answer breaks off. Cancel it to leave. */
   readonly body: ReadableStream<Uint8Array> | null
 }
 

@@ -1,0 +1,595 @@
+/** One approved call on its way: what is asked before, what is sent, and what is said about what came of it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { canonical } from '../../src/domain/canonical.ts'
+import { defaultTimings } from '../../src/domain/timings.ts'
+import { createHttpUpstream } from '../../src/mcp/upstream/http.ts'
+import { createUpstreamSession } from '../../src/mcp/upstream/session.ts'
+import { createSlots } from '../../src/mcp/upstream/slots.ts'
+import { createStdioUpstream } from '../../src/mcp/upstream/stdio.ts'
+import type { Upstream } from '../../src/mcp/upstream/wire.ts'
+import { agent } from '../support/builders.ts'
+
+const log = { debug() {}, info() {}, warn() {}, error() {} }
+const closers: (() => Promise<unknown>)[] = []
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+interface Received {
+  readonly method: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+  readonly rpc: {
+    id?: unknown
+    method?: string
+    params?: { cursor?: string; name?: string; _meta?: Record<string, unknown> }
+  }
+}
+
+async function listen(server: Server) {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => sockets.add(socket))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = async () => {
+    for (const socket of sockets) socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  closers.push(close)
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, close }
+}
+
+function upstreamAt(url: string): Upstream {
+  const upstream = createHttpUpstream({ server: 'test', url, headers: {}, log })
+  closers.push(() => upstream.close())
+  return upstream
+}
+
+/** An upstream that answers each request with what `answer` does, and remembers all of them. */
+async function upstreamThat(answer: (request: Received, response: ServerResponse) => void) {
+  const received: Received[] = []
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      const rpc = body === '' ? {} : JSON.parse(body)
+      const one = { method: request.method ?? '', headers: request.headers, body, rpc }
+      received.push(one)
+      answer(one, response)
+    })
+  })
+  const { url, close } = await listen(server)
+  return {
+    upstream: upstreamAt(url),
+    received,
+    close,
+    calls: () => received.filter(({ rpc }) => rpc.method === 'tools/call'),
+  }
+}
+
+type Options = Parameters<typeof createUpstreamSession>[0]
+
+function aSession(upstream: Upstream, overrides: Partial<Options> = {}) {
+  const messages: string[] = []
+  const session = createUpstreamSession({
+    upstream,
+    principal: agent,
+    headers: { 'mcp-session-id': 'client-session', 'mcp-protocol-version': '2025-11-25' },
+    era: 'legacy',
+    envelope: '{}',
+    progressToken: null,
+    onMessage: (raw) => messages.push(raw),
+    limits: { replyBytesMax: 10_000 },
+    timings: { replyIdleMs: 500 },
+    ...overrides,
+  })
+  return { ...session, messages }
+}
+
+const approvalId = 'HP-0123456789'
+const call = {
+  approvalId,
+  canonicalParams: canonical({ name: 'delete_repo', arguments: { repo: 'a' } }),
+  idempotencyKey: null,
+}
+const reply = (rawResult: string, id = `"${approvalId}"`) =>
+  `{"jsonrpc":"2.0","id":${id},"result":${rawResult}}`
+const json = (response: ServerResponse, text: string, status = 200) =>
+  response.writeHead(status, { 'content-type': 'application/json' }).end(text)
+const stream = (response: ServerResponse) => response.writeHead(200, { 'content-type': 'text/event-stream' })
+
+describe('sending', () => {
+  test('sends exactly what was approved, named by its approval', async () => {
+    const { upstream, received } = await upstreamThat((_request, response) => json(response, reply('{}')))
+    await aSession(upstream, { progressToken: '9007199254740993' }).send(call)
+    expect(received).toHaveLength(1)
+    expect(received[0]?.headers).toMatchObject({
+      'idempotency-key': approvalId,
+      'mcp-session-id': 'client-session',
+      'mcp-protocol-version': '2025-11-25',
+      connection: 'close',
+    })
+    expect(received[0]?.headers).not.toHaveProperty('mcp-method')
+    expect(received[0]?.body).toContain('"arguments":{"repo":"a"},"name":"delete_repo"')
+    expect(received[0]?.body).toContain('"progressToken":9007199254740993')
+  })
+
+  test('repeats the envelope and mirrors the name for 2026-07-28', async () => {
+    const { upstream, received } = await upstreamThat((_request, response) => json(response, reply('{}')))
+    const headers = { 'mcp-protocol-version': '2026-07-28' }
+    const envelope = '{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}'
+    const session = aSession(upstream, { era: 'modern', headers, envelope })
+    await session.send({ ...call, canonicalParams: canonical({ name: '삭제', arguments: {} }) })
+    expect(received[0]?.headers).toMatchObject({
+      'mcp-method': 'tools/call',
+      'mcp-name': `=?base64?${Buffer.from('삭제').toString('base64')}?=`,
+      'mcp-protocol-version': '2026-07-28',
+    })
+    expect(received[0]?.rpc.params?._meta).toMatchObject({
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    })
+  })
+
+  test.each([
+    [
+      'a result',
+      reply('{"content":[], "n":12345678901234567890}'),
+      { kind: 'result', text: '{"content":[], "n":12345678901234567890}', isError: false },
+    ],
+    [
+      'a failed result',
+      reply('{"isError" : true}'),
+      { kind: 'result', text: '{"isError" : true}', isError: true },
+    ],
+    ['a result that is no object', reply('"ok"'), { kind: 'result', text: '"ok"', isError: false }],
+    [
+      'an error',
+      `{"id":"${approvalId}","error":{"code":-32602,"message":"x"}}`,
+      { kind: 'error', text: '{"code":-32602,"message":"x"}', isError: true },
+    ],
+  ])('%s is answered, raw', async (_name, text, expected) => {
+    const { upstream } = await upstreamThat((_request, response) => json(response, text))
+    expect(await aSession(upstream).send(call)).toEqual({ kind: 'answered', reply: expected })
+  })
+
+  test('an error with an HTTP status is answered too, with our id or with none', async () => {
+    for (const id of [`"${approvalId}"`, 'null']) {
+      const { upstream } = await upstreamThat((_request, response) =>
+        json(response, `{"id":${id},"error":{"code":-32000,"message":"x"}}`, 400),
+      )
+      expect(await aSession(upstream).send(call)).toMatchObject({
+        kind: 'answered',
+        reply: { kind: 'error' },
+      })
+    }
+  })
+
+  test('a stream is read to the answer; what comes before passes, raw and in order', async () => {
+    const other = [
+      '{"method":"notifications/progress","params":{"progress":1.0}}',
+      '{"id":1,"method":"elicitation/create"}',
+      '{"method":"notifications/message"}',
+    ]
+    const { upstream } = await upstreamThat((_request, response) => {
+      stream(response)
+      const text = `id: 0\ndata: \n\n${other.map((message) => `data: ${message}\r\n\r\n`).join('')}data: {"id":77,"result":{}}\n\ndata: {"jsonrpc":"2.0",\ndata: "id":"${approvalId}","result":{"a":\ndata: 1}}\n\n`
+      const bytes = Buffer.from(text)
+      let at = 0
+      const timer = setInterval(() => {
+        response.write(bytes.subarray(at, at + 37))
+        at += 37
+        if (at >= bytes.length) clearInterval(timer)
+      }, 1)
+    })
+    const session = aSession(upstream)
+    expect(await session.send(call)).toEqual({
+      kind: 'answered',
+      reply: { kind: 'result', text: '{"a":\n1}', isError: false },
+    })
+    expect(session.messages).toEqual(other)
+  })
+
+  test('messages keep a long call alive, a mere open connection does not', async () => {
+    const { upstream } = await upstreamThat((_request, response) => {
+      stream(response)
+      let count = 0
+      const timer = setInterval(() => {
+        if (++count <= 4) return void response.write('data: {"method":"notifications/progress"}\n\n')
+        clearInterval(timer)
+        response.end(`data: ${reply('{}')}\n\n`)
+      }, 300)
+    })
+    expect(await aSession(upstream).send(call)).toMatchObject({ kind: 'answered' })
+    const silent = await upstreamThat((_request, response) => {
+      stream(response)
+      const timer = setInterval(() => response.write(': still here\n\n'), 100)
+      response.on('close', () => clearInterval(timer))
+    })
+    const sent = await aSession(silent.upstream).send(call)
+    expect(sent).toMatchObject({ kind: 'indeterminate', reason: expect.stringContaining('silent') })
+    expect(silent.calls()).toHaveLength(1)
+  })
+
+  test('a listener that throws does not cost the answer', async () => {
+    const { upstream } = await upstreamThat((_request, response) =>
+      stream(response).end(`data: {"method":"x"}\n\ndata: ${reply('{}')}\n\n`),
+    )
+    const session = aSession(upstream, {
+      onMessage: () => {
+        throw new Error('gone')
+      },
+    })
+    expect(await session.send(call)).toMatchObject({ kind: 'answered' })
+  })
+
+  test.each<[string, (response: ServerResponse) => void, string]>([
+    ['a failure without a JSON-RPC body', (response) => response.writeHead(502).end('<html>'), 'HTTP 502'],
+    ['no body at all', (response) => response.writeHead(202).end(), 'HTTP 202'],
+    [
+      'a body that is not JSON',
+      (response) => json(response, '{"jsonrpc":"2.0","id'),
+      'without a valid answer',
+    ],
+    [
+      'an answer to something else',
+      (response) => json(response, reply('{}', '"other"')),
+      'without a valid answer',
+    ],
+    [
+      'an answer to the same id as a number',
+      (response) => stream(response).end(`data: ${reply('{}', '7')}\n\n`),
+      'without a valid answer',
+    ],
+    ['a stream that ends before', (response) => stream(response).end(': hi\n\n'), 'without a valid answer'],
+    [
+      'an event that was cut off',
+      (response) => stream(response).end(`data: ${reply('{}')}`),
+      'without a valid answer',
+    ],
+    [
+      'an answer that is too large',
+      (response) => json(response, reply(`"${'x'.repeat(20_000)}"`)),
+      'larger than 10000 bytes',
+    ],
+    [
+      'an event that is too large',
+      (response) => stream(response).end(`data: ${reply(`"${'x'.repeat(20_000)}"`)}\n\n`),
+      'larger than 10000 bytes',
+    ],
+    [
+      'a truncated answer',
+      (response) => {
+        response.writeHead(200, { 'content-length': '999' }).write('{')
+        setTimeout(() => response.destroy(), 20)
+      },
+      'broke off',
+    ],
+    ['a redirect', (response) => response.writeHead(308, { location: '/x' }).end(), 'redirect'],
+    ['silence', () => {}, 'silent'],
+    [
+      'an endless stream',
+      (response) => {
+        stream(response)
+        const timer = setInterval(
+          () => response.write(`data: {"method":"x","p":"${'y'.repeat(5_000)}"}\n\n`),
+          5,
+        )
+        response.on('close', () => clearInterval(timer))
+      },
+      'larger than',
+    ],
+  ])('%s leaves it open, after one request', async (_name, answer, words) => {
+    const { upstream, received } = await upstreamThat((_request, response) => answer(response))
+    expect(await aSession(upstream).send(call)).toMatchObject({
+      kind: 'indeterminate',
+      reason: expect.stringContaining(words),
+    })
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(received).toHaveLength(1)
+  })
+
+  test('a reset at any byte of the answer is either the whole answer or open, and never a second request', async () => {
+    const whole = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${reply('{}').length}\r\n\r\n${reply('{}')}`
+    for (let bytes = 0; bytes <= whole.length; bytes += 7) {
+      let connections = 0
+      const server = createTcpServer((socket) => {
+        connections++
+        socket.on('error', () => {})
+        socket.once('data', () =>
+          socket.write(whole.slice(0, bytes), () => setTimeout(() => socket.resetAndDestroy(), 5)),
+        )
+      })
+      const { url } = await listen(server)
+      const sent = await aSession(upstreamAt(url)).send(call)
+      expect([bytes, sent.kind]).toEqual([bytes, 'indeterminate'])
+      expect(connections).toBe(1)
+    }
+  })
+
+  test('what could not be reached was not sent', async () => {
+    const { upstream, close } = await upstreamThat(() => {})
+    await close()
+    expect(await aSession(upstream).send(call)).toMatchObject({
+      kind: 'not_sent',
+      reason: expect.stringContaining('ECONNREFUSED'),
+    })
+  })
+
+  test('what could not be written was not sent', async () => {
+    const { upstream, received } = await upstreamThat((_request, response) => json(response, reply('{}')))
+    expect(await aSession(upstream).send({ ...call, canonicalParams: '[]' })).toMatchObject({
+      kind: 'not_sent',
+    })
+    expect(received).toHaveLength(0)
+  })
+})
+
+describe('describing', () => {
+  const page = (id: unknown, tools: string[], nextCursor?: string) =>
+    JSON.stringify({
+      jsonrpc: '2.0',
+      id,
+      result: { tools: tools.map((name) => ({ name, inputSchema: {} })), nextCursor },
+    })
+
+  test('follows the pages to the exact name, on the session of the requester', async () => {
+    const { upstream, received } = await upstreamThat(({ rpc }, response) => {
+      const text =
+        rpc.params?.cursor === 'two'
+          ? page(rpc.id, ['delete_repo'])
+          : page(rpc.id, ['Delete_Repo', 'delete_repo2'], 'two')
+      if (rpc.params?.cursor === 'two') stream(response).end(`data: ${text}\n\n`)
+      else json(response, text)
+    })
+    const { describe } = aSession(upstream)
+    expect(await describe('delete_repo')).toMatchObject({
+      kind: 'listed',
+      definition: { digest: expect.any(String) },
+    })
+    expect(received.map(({ headers }) => headers['mcp-session-id'])).toEqual([
+      'client-session',
+      'client-session',
+    ])
+    expect(await describe('other')).toEqual({ kind: 'unlisted' })
+  })
+
+  test('carries the envelope for 2026-07-28', async () => {
+    const { upstream, received } = await upstreamThat(({ rpc }, response) =>
+      json(response, page(rpc.id, ['x'])),
+    )
+    const envelope = '{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}'
+    await aSession(upstream, {
+      era: 'modern',
+      headers: { 'mcp-protocol-version': '2026-07-28' },
+      envelope,
+    }).describe('x')
+    expect(received[0]?.headers['mcp-method']).toBe('tools/list')
+    expect(received[0]?.rpc.params?._meta).toEqual(JSON.parse(envelope))
+  })
+
+  test('ends a list that does not end', async () => {
+    const { upstream, received } = await upstreamThat(({ rpc }, response) =>
+      json(response, page(rpc.id, ['y'], 'again')),
+    )
+    expect(await aSession(upstream).describe('x')).toMatchObject({
+      kind: 'unavailable',
+      reason: expect.stringContaining('50 pages'),
+    })
+    expect(received).toHaveLength(50)
+  })
+
+  test.each<[string, (received: Received, response: ServerResponse) => void, string]>([
+    ['an upstream that knows us not', (_request, response) => response.writeHead(401).end(), 'credentials'],
+    ['an upstream that fails', (_request, response) => response.writeHead(500).end(), 'HTTP 500'],
+    [
+      'an error',
+      ({ rpc }, response) =>
+        json(response, JSON.stringify({ id: rpc.id, error: { code: -32601, message: 'no tools' } })),
+      'no tools',
+    ],
+    [
+      'something else',
+      ({ rpc }, response) => json(response, JSON.stringify({ id: rpc.id, result: { tools: 'x' } })),
+      'no list of tools',
+    ],
+    [
+      'a session that is gone and cannot be replaced',
+      (_request, response) => response.writeHead(404).end(),
+      'new session',
+    ],
+  ])('%s is unavailable', async (_name, answer, words) => {
+    const { upstream, calls } = await upstreamThat(answer)
+    expect(await aSession(upstream).describe('x')).toMatchObject({
+      kind: 'unavailable',
+      reason: expect.stringContaining(words),
+    })
+    expect(calls()).toHaveLength(0)
+  })
+
+  test('a session that is gone is replaced before anything is sent, used for the call, and closed', async () => {
+    const { upstream, received, calls } = await upstreamThat(({ method, headers, rpc }, response) => {
+      if (method === 'DELETE') return void response.writeHead(200).end()
+      if (rpc.method === 'initialize') {
+        response.setHeader('mcp-session-id', 'fresh')
+        return void json(response, JSON.stringify({ id: rpc.id, result: { protocolVersion: '2025-11-25' } }))
+      }
+      if (headers['mcp-session-id'] !== 'fresh') return void response.writeHead(404).end()
+      if (rpc.id === undefined) return void response.writeHead(202).end()
+      if (rpc.method === 'tools/list') return void json(response, page(rpc.id, ['delete_repo']))
+      json(response, reply('{}'))
+    })
+    const session = aSession(upstream)
+    expect(await session.describe('delete_repo')).toMatchObject({ kind: 'listed' })
+    expect(await session.describe('delete_repo')).toMatchObject({ kind: 'listed' })
+    expect(await session.send(call)).toMatchObject({ kind: 'answered' })
+    await vi.waitFor(() =>
+      expect(received.at(-1)).toMatchObject({ method: 'DELETE', headers: { 'mcp-session-id': 'fresh' } }),
+    )
+    expect(received.map(({ rpc, method }) => rpc.method ?? method)).toEqual([
+      'tools/list',
+      'initialize',
+      'notifications/initialized',
+      'tools/list',
+      'tools/list',
+      'tools/call',
+      'DELETE',
+    ])
+    expect(calls()).toHaveLength(1)
+  })
+
+  test('without a session, what is not found is the address', async () => {
+    const { upstream } = await upstreamThat((_request, response) => response.writeHead(404).end())
+    expect(await aSession(upstream, { headers: {} }).describe('x')).toMatchObject({
+      kind: 'unavailable',
+      reason: expect.stringContaining('url'),
+    })
+  })
+
+  test('a session that is gone when it is sent on is not replaced', async () => {
+    const { upstream, received } = await upstreamThat((_request, response) => response.writeHead(404).end())
+    expect(await aSession(upstream).send(call)).toMatchObject({
+      kind: 'indeterminate',
+      reason: expect.stringContaining('HTTP 404'),
+    })
+    expect(received).toHaveLength(1)
+  })
+})
+
+const initialize = (capabilities = '{}') =>
+  `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":${capabilities},"clientInfo":{"name":"t","version":"1"}}}`
+
+/** What a client does before its call is paused. */
+async function opened(upstream: Upstream) {
+  const wire = {
+    method: 'POST',
+    principal: agent,
+    signal: new AbortController().signal,
+    freshConnection: false,
+  } as const
+  const accept = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' }
+  const response = await upstream.exchange({ ...wire, headers: accept, body: initialize() })
+  await new Response(response.body).text()
+  const headers = {
+    'mcp-session-id': response.headers['mcp-session-id'] ?? '',
+    'mcp-protocol-version': '2025-06-18',
+  }
+  const told = await upstream.exchange({
+    ...wire,
+    headers: { ...accept, ...headers },
+    body: '{"jsonrpc":"2.0","method":"notifications/initialized"}',
+  })
+  await told.body?.cancel()
+  const end = () => upstream.exchange({ ...wire, method: 'DELETE', headers, body: null })
+  return { headers, end }
+}
+
+function stdioEverything(
+  args: readonly string[] = ['node_modules/@modelcontextprotocol/server-everything/dist/index.js', 'stdio'],
+) {
+  const upstream = createStdioUpstream({
+    server: 'everything',
+    command: process.execPath,
+    args,
+    env: {},
+    cwd: null,
+    limits: { lineBytesMax: 1_000_000 },
+    slots: createSlots({ childrenMax: 5, childrenPerPrincipalMax: 5 }),
+    sessionIdleMs: 1_800_000,
+    clock: {
+      monotonicMs: () => performance.now(),
+      sleep: (_ms, signal) => new Promise((resolve) => signal?.addEventListener('abort', () => resolve())),
+    },
+    log,
+  })
+  closers.push(() => upstream.close())
+  return upstream
+}
+
+describe('on server-everything', () => {
+  let server: ChildProcess
+  const port = 21_000 + (process.pid % 5_000)
+
+  beforeAll(async () => {
+    const program = 'node_modules/@modelcontextprotocol/server-everything/dist/index.js'
+    server = spawn(process.execPath, [program, 'streamableHttp'], {
+      env: { ...process.env, PORT: String(port) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    await vi.waitFor(() => fetch(`http://127.0.0.1:${port}/mcp`), { timeout: 20_000 })
+  })
+  afterAll(() => server.kill())
+
+  const limits = { replyBytesMax: 1_000_000 }
+  const slow = {
+    approvalId,
+    canonicalParams: canonical({
+      name: 'trigger-long-running-operation',
+      arguments: { duration: 0.4, steps: 4 },
+    }),
+    idempotencyKey: null,
+  }
+
+  test.each(['http', 'stdio'])('over %s: described, sent, with its progress in order', async (transport) => {
+    const upstream = transport === 'http' ? upstreamAt(`http://127.0.0.1:${port}/mcp`) : stdioEverything()
+    const { headers } = await opened(upstream)
+    const session = aSession(upstream, { headers, limits, timings: defaultTimings, progressToken: '"p"' })
+    expect(await session.describe('trigger-long-running-operation')).toMatchObject({ kind: 'listed' })
+    expect(await session.describe('nothing')).toEqual({ kind: 'unlisted' })
+    expect(await session.send(slow)).toMatchObject({
+      kind: 'answered',
+      reply: { kind: 'result', isError: false },
+    })
+    const progress = session.messages
+      .map((raw) => JSON.parse(raw))
+      .filter(({ method }) => method === 'notifications/progress')
+    expect(progress.map(({ params }) => params.progress)).toEqual([1, 2, 3, 4])
+    expect(progress.every(({ params }) => params.progressToken === 'p')).toBe(true)
+  })
+
+  test.each(['http', 'stdio'])(
+    'over %s: a session that ended while a person thought is replaced',
+    async (transport) => {
+      const upstream = transport === 'http' ? upstreamAt(`http://127.0.0.1:${port}/mcp`) : stdioEverything()
+      const { headers, end } = await opened(upstream)
+      await end()
+      const session = aSession(upstream, { headers, limits, timings: defaultTimings })
+      const echo = {
+        ...slow,
+        canonicalParams: canonical({ name: 'echo', arguments: { message: '9007199254740993 안녕' } }),
+      }
+      expect(await session.describe('echo')).toMatchObject({ kind: 'listed' })
+      expect(await session.send(echo)).toMatchObject({
+        kind: 'answered',
+        reply: { text: expect.stringContaining('9007199254740993 안녕') },
+      })
+    },
+  )
+})
+
+describe('on a stdio process', () => {
+  const script = `require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    const { id, method } = JSON.parse(line)
+    if (method === 'initialize') console.log(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
+    if (method === 'tools/call') process.exit(1)
+  })`
+
+  test('that crashes after the send, nobody knows', async () => {
+    const upstream = stdioEverything(['-e', script])
+    const { headers } = await opened(upstream)
+    expect(await aSession(upstream, { headers }).send(call)).toMatchObject({
+      kind: 'indeterminate',
+      reason: expect.stringContaining('exited with code 1'),
+    })
+  })
+
+  test('that is gone before the send, nothing was sent', async () => {
+    const upstream = stdioEverything(['-e', script])
+    const { headers, end } = await opened(upstream)
+    await end()
+    expect(await aSession(upstream, { headers }).send(call)).toMatchObject({ kind: 'not_sent' })
+  })
+})
