@@ -2,7 +2,7 @@
  * JSON that every parser reads the same way. What another parser could read differently (duplicate keys, integers that
  * round, lone surrogates, depth) is refused with its place and a remedy, before anyone decides or forwards anything.
  */
-import { createScanner, SyntaxKind } from 'jsonc-parser'
+import { createScanner } from 'jsonc-parser'
 import type { JsonValue } from './canonical.ts'
 import { JSON_DEPTH_MAX } from './limits.ts'
 import { err, ok, type Result } from './result.ts'
@@ -44,6 +44,18 @@ export function parseStrictJson(text: string, scope: Scope): Result<JsonValue, J
   }
 }
 
+/** `SyntaxKind` of jsonc-parser, whose enum exists for its own compiler only. */
+const tokens = {
+  openBrace: 1,
+  closeBrace: 2,
+  openBracket: 3,
+  closeBracket: 4,
+  comma: 5,
+  string: 10,
+  number: 11,
+  end: 17,
+} as const
+
 interface Container {
   /** The keys seen so far; `null` in an array. */
   readonly keys: Set<string> | null
@@ -57,26 +69,26 @@ function findFault(text: string, scope: Scope): JsonFault | null {
   const scanner = createScanner(text, true)
   const containers: Container[] = []
   let isKeyNext = false
-  for (let token = scanner.scan(); token !== SyntaxKind.EOF; token = scanner.scan()) {
+  for (let token = scanner.scan(); token !== tokens.end; token = scanner.scan()) {
     const at = scanner.getTokenOffset()
     switch (token) {
-      case SyntaxKind.OpenBraceToken:
-      case SyntaxKind.OpenBracketToken: {
-        const isObject = token === SyntaxKind.OpenBraceToken
+      case tokens.openBrace:
+      case tokens.openBracket: {
+        const isObject = token === tokens.openBrace
         containers.push({ keys: isObject ? new Set() : null })
         isKeyNext = isObject
         if (containers.length > JSON_DEPTH_MAX) return tooDeep(text, at)
         break
       }
-      case SyntaxKind.CloseBraceToken:
-      case SyntaxKind.CloseBracketToken:
+      case tokens.closeBrace:
+      case tokens.closeBracket:
         containers.pop()
         isKeyNext = false
         break
-      case SyntaxKind.CommaToken:
+      case tokens.comma:
         isKeyNext = (containers.at(-1)?.keys ?? null) !== null
         break
-      case SyntaxKind.StringLiteral: {
+      case tokens.string: {
         const value = scanner.getTokenValue()
         const keys = isKeyNext ? (containers.at(-1)?.keys ?? null) : null
         isKeyNext = false
@@ -87,7 +99,7 @@ function findFault(text: string, scope: Scope): JsonFault | null {
         if (fault !== null) return fault
         break
       }
-      case SyntaxKind.NumericLiteral: {
+      case tokens.number: {
         if (scope !== 'whole') break
         const fault = numberFault(text, at, text.slice(at, at + scanner.getTokenLength()))
         if (fault !== null) return fault

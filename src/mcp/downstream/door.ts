@@ -8,16 +8,11 @@ import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import { httpCode, type Id, refusal, refusalResponse } from './rpc.ts'
 
-/** What a request shows of where it comes from. */
-export interface Presented {
-  /** The whole `Authorization` header. */
-  readonly authorization: string | null
-  /** The peer's address, `null` when a proxy in between hides it: then it proves nothing. */
-  readonly remoteAddress: string | null
-}
-
-/** @returns `null` for whoever is no agent, a person included */
-export type Authenticate = (presented: Presented) => Principal | null
+/**
+ * @param remoteAddress the peer's, `null` when a proxy in between hides it: then it proves nothing
+ * @returns `null` for whoever is no agent, a person included
+ */
+export type Authenticate = (headers: Headers, remoteAddress: string | null) => Principal | null
 
 export interface DoorDeps {
   /** Guards against DNS rebinding: a page in a browser reaches us under its own host name. */
@@ -40,10 +35,8 @@ export function passDoor(c: Context<McpEnv>, deps: DoorDeps): Result<Principal, 
   if (origin !== null && !deps.isOriginAllowed(origin)) return forbidden("'Origin' is not allowed here")
 
   const isProxied = proxyHeaders.some((name) => headers.has(name))
-  const principal = deps.authenticate({
-    authorization: headers.get('authorization'),
-    remoteAddress: isProxied ? null : (c.env?.incoming?.socket.remoteAddress ?? null),
-  })
+  const remoteAddress = isProxied ? null : (c.env?.incoming?.socket.remoteAddress ?? null)
+  const principal = deps.authenticate(headers, remoteAddress)
   return principal === null ? unauthenticated() : ok(principal)
 }
 

@@ -33,7 +33,7 @@ interface Accepted {
 }
 
 export function createOnPost(deps: {
-  extraMethods(server: string): ReadonlySet<string>
+  extraMethods(server: string): readonly string[]
   bodyBytesMax: number
   openSessionOf: OpenSessionOf
   held: HeldRequests
@@ -96,7 +96,7 @@ export function createOnPost(deps: {
   function methodRefusal(message: Message, { revision, era }: Spoken, server: string): Refusal | null {
     if (message.kind !== 'request') return null
     const { method, id } = message
-    if (isRequestOf(revision, method) || extraMethods(server).has(method)) return null
+    if (isRequestOf(revision, method) || extraMethods(server).includes(method)) return null
     const text = `Method not found: ${printable(method)} is not a request of MCP ${revision}.`
     return refusal(era === 'modern' ? 404 : 200, METHOD_NOT_FOUND, text, id)
   }

@@ -1,5 +1,5 @@
 /**
- * The MCP endpoint, `/mcp/<server>`: whoever passes the door gets exactly one answer to each request, from the upstream
+ * The MCP endpoint, to be mounted at `/mcp`: `/mcp/<server>`. Whoever passes the door gets exactly one answer to each request, from the upstream
  * or from us, and nothing that was not understood reaches an upstream.
  */
 import { Hono } from 'hono'
@@ -28,7 +28,7 @@ import { notInModern, spokenByHeader } from './spoken.ts'
 export interface McpDeps extends DoorDeps {
   readonly upstreams: ReadonlyMap<string, Upstream>
   /** Methods beyond the negotiated revision that an operator lets through to this server. */
-  extraMethods(server: string): ReadonlySet<string>
+  extraMethods(server: string): readonly string[]
   readonly rules: Rules
   readonly ask: Ask
   readonly awaitOutcome: AwaitOutcome
@@ -54,7 +54,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   const onPost = createOnPost({ ...deps, bodyBytesMax, openSessionOf, held, gate, forward, hidingFor })
   const app = new Hono<McpEnv>()
 
-  app.all('/mcp/:server', async (c) => {
+  app.all('/:server', async (c) => {
     c.set('answering', null)
     const door = passDoor(c, deps)
     if (!door.ok) return door.error
