@@ -1,0 +1,124 @@
+/** The REST API as the command line uses it: answers are checked, refusals are told as the gateway worded them. */
+import type { z } from '@hono/zod-openapi'
+import {
+  type ApprovalDetail,
+  type ApprovalPage,
+  type ApprovalView,
+  approvalDetail,
+  approvalPage,
+  changed,
+  errorBody,
+} from '../api/schemas.ts'
+import type { Status } from '../domain/approval.ts'
+import type { ApprovalId } from '../domain/approval-id.ts'
+import { err, ok, type Result } from '../domain/result.ts'
+import { visible } from '../domain/visible.ts'
+import type { ClientSettings, Trouble } from './settings.ts'
+
+type Answer<T> = Promise<Result<T, Trouble>>
+
+export interface Client {
+  list(filter: { statuses: readonly Status[]; limit: number; after: string | null }): Answer<ApprovalPage>
+  show(id: ApprovalId, withReply: boolean): Answer<ApprovalDetail>
+  decide(
+    id: ApprovalId,
+    decision: { decision: 'approve' | 'reject'; digest: string; reason: string | null },
+  ): Answer<ApprovalView>
+  cancel(id: ApprovalId, reason: string | null): Answer<ApprovalView>
+  annotate(id: ApprovalId, finding: 'happened' | 'did_not_happen', note: string | null): Answer<ApprovalView>
+}
+
+/** A person waits in front of it. */
+const ANSWER_MS_MAX = 15_000
+
+export function createClient({ url, token }: ClientSettings): Client {
+  async function request<Schema extends z.ZodType>(
+    path: string,
+    schema: Schema,
+    body?: object,
+  ): Answer<z.infer<Schema>> {
+    let response: Response
+    let text: string
+    try {
+      response = await fetch(`${url}/api/v1${path}`, {
+        method: body === undefined ? 'GET' : 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        // A redirect would carry the token to somebody else.
+        redirect: 'error',
+        signal: AbortSignal.timeout(ANSWER_MS_MAX),
+      })
+      text = await response.text()
+    } catch (error) {
+      return err(unreachable(url, error))
+    }
+    const json = parseJson(text)
+    if (response.ok) {
+      const parsed = schema.safeParse(json)
+      return parsed.success ? ok(parsed.data) : err(notOurs(url, response.status))
+    }
+    const refusal = errorBody.safeParse(json)
+    return err(refusal.success ? refused(response.status, refusal.data.error) : notOurs(url, response.status))
+  }
+
+  const change = async (id: ApprovalId, act: string, body: object): Answer<ApprovalView> => {
+    const answer = await request(`/approvals/${id}/${act}`, changed, body)
+    return answer.ok ? ok(answer.value.approval) : answer
+  }
+  const text = (name: string, value: string | null) => (value === null ? {} : { [name]: value })
+
+  return {
+    list({ statuses, limit, after }) {
+      const query = new URLSearchParams({ limit: String(limit) })
+      for (const status of statuses) query.append('status', status)
+      if (after !== null) query.set('after', after)
+      return request(`/approvals?${query}`, approvalPage)
+    },
+    show: (id, withReply) => request(`/approvals/${id}${withReply ? '?include=reply' : ''}`, approvalDetail),
+    decide: (id, { decision, digest, reason }) =>
+      change(id, 'decision', { decision, digest, via: 'cli', ...text('reason', reason) }),
+    cancel: (id, reason) => change(id, 'cancel', text('reason', reason)),
+    annotate: (id, finding, note) => change(id, 'annotation', { finding, ...text('note', note) }),
+  }
+}
+
+function unreachable(url: string, error: unknown): Trouble {
+  const isSlow = error instanceof Error && error.name === 'TimeoutError'
+  return {
+    message: isSlow
+      ? `The gateway at ${url} did not answer within ${ANSWER_MS_MAX / 1000} s. Whether it took your request is not known.`
+      : `No gateway answers at ${url}.`,
+    remedy: isSlow
+      ? 'Look with `holdpoint approvals show` before you repeat it.'
+      : 'Start one with `holdpoint start`, or set HOLDPOINT_URL to the address of the one that runs.',
+  }
+}
+
+const notOurs = (url: string, status: number): Trouble => ({
+  message: `What answers at ${url} is not a Holdpoint gateway of this version (status ${status}).`,
+  remedy: 'Set HOLDPOINT_URL to the address that `holdpoint start` prints.',
+})
+
+function refused(
+  status: number,
+  { message, remedy }: { message: string; remedy?: string | undefined },
+): Trouble {
+  if (status === 401) {
+    return {
+      message: `The gateway does not accept HOLDPOINT_TOKEN. ${visible(message)}`,
+      remedy: 'Make a new one with `holdpoint people token <id>`.',
+    }
+  }
+  return { message: visible(message), remedy: remedy === undefined ? null : visible(remedy) }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

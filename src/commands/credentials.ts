@@ -1,0 +1,46 @@
+/** Tokens are made, listed and revoked in the ledger itself, so that this works without a running gateway. */
+import { newToken } from '../auth/tokens.ts'
+import { type Config, formatProblems, loadConfig } from '../config.ts'
+import type { Credential, CredentialKind, CredentialStore } from '../ports/credentials.ts'
+import type { ExitCode } from './io.ts'
+import type { Parts } from './parts.ts'
+
+export async function withCredentials(
+  parts: Parts,
+  use: (config: Config, credentials: CredentialStore) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const loaded = loadConfig(parts.surroundings)
+  if (!loaded.ok) {
+    parts.io.err(formatProblems(loaded.error))
+    return 2
+  }
+  const { credentials, close } = await parts.openCredentials(loaded.value)
+  try {
+    return await use(loaded.value, credentials)
+  } finally {
+    await close()
+  }
+}
+
+/** @returns the token, which nobody can read again */
+export async function mint(
+  credentials: CredentialStore,
+  kind: CredentialKind,
+  name: string,
+  owner: string,
+): Promise<string> {
+  const { token, tokenHash, hint } = newToken(kind)
+  await credentials.add({ kind, name, owner, tokenHash, hint })
+  return token
+}
+
+export const isLive = (credential: Credential) => credential.revokedAtMs === null
+
+/** The tokens of one name, as a cell of a table. */
+export function tokensText(credentials: readonly Credential[]): string {
+  const live = credentials.filter(isLive)
+  if (live.length === 0) return credentials.length === 0 ? 'none' : 'none (revoked)'
+  return live
+    .map(({ hint, createdAtMs }) => `${hint}… of ${new Date(createdAtMs).toISOString().slice(0, 10)}`)
+    .join(', ')
+}

@@ -1,0 +1,70 @@
+/** `people list | token | revoke`: personal tokens of those who decide. Who they are stands in `holdpoint.yaml`. */
+import { isLive, mint, tokensText, withCredentials } from './credentials.ts'
+import type { ExitCode } from './io.ts'
+import type { Parts } from './parts.ts'
+import { printJson, tell } from './session.ts'
+import { table } from './table.ts'
+
+export function listPeople(parts: Parts, { json }: { json: boolean }): Promise<ExitCode> {
+  const { io } = parts
+  return withCredentials(parts, async (config, credentials) => {
+    const all = await credentials.list('person')
+    const people = [...config.people.values()].map((person) => ({
+      ...person,
+      tokens: all.filter(({ name }) => name === person.id),
+    }))
+    if (json) {
+      printJson(io, people)
+      return 0
+    }
+    const rows = people.map(({ id, name, groups, tokens }) => [
+      id,
+      name,
+      groups.join(', '),
+      tokensText(tokens),
+    ])
+    for (const line of table([['PERSON', 'NAME', 'GROUPS', 'TOKENS'], ...rows])) io.out(line)
+    return 0
+  })
+}
+
+export function personToken(parts: Parts, id: string, { json }: { json: boolean }): Promise<ExitCode> {
+  const { io } = parts
+  return withCredentials(parts, async (config, credentials) => {
+    const person = config.people.get(id)
+    if (person === undefined) {
+      tell(io, {
+        message: `There is no such person in ${config.file ?? 'the built-in configuration'}.`,
+        remedy: `People: ${[...config.people.keys()].join(', ')}. More are named under \`people:\` in holdpoint.yaml.`,
+      })
+      return 2
+    }
+    const others = (await credentials.list('person')).filter((one) => one.name === id && isLive(one))
+    const token = await mint(credentials, 'person', id, id)
+    if (json) {
+      printJson(io, { id, token })
+      return 0
+    }
+    io.out(`The personal token of ${person.name}. Whoever has it decides as ${id}. It is shown only now:\n`)
+    io.out(`  export HOLDPOINT_TOKEN=${token}\n`)
+    io.out('Then: holdpoint approvals list')
+    if (others.length > 0) {
+      io.err(
+        `\n${id} has ${others.length} more live: ${tokensText(others)}. All work until they are revoked.`,
+      )
+    }
+    return 0
+  })
+}
+
+export function revokePerson(parts: Parts, id: string, { json }: { json: boolean }): Promise<ExitCode> {
+  const { io } = parts
+  return withCredentials(parts, async (_config, credentials) => {
+    const revoked = await credentials.revoke('person', id)
+    if (json) printJson(io, { id, revoked })
+    else if (revoked > 0) io.out(`Revoked ${revoked} of ${id}. A running gateway refuses it within a second.`)
+    if (revoked > 0) return 0
+    tell(io, { message: `${id} has no live token.`, remedy: '`holdpoint people list` shows who has.' })
+    return 1
+  })
+}

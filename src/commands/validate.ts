@@ -1,0 +1,57 @@
+/** `validate`: every problem of configuration and policies at once, or what they mean, server by server. */
+import { type Config, formatProblems, loadConfig, type ServerConfig } from '../config.ts'
+import type { ExitCode } from './io.ts'
+import type { Parts } from './parts.ts'
+import { printJson } from './session.ts'
+import { table } from './table.ts'
+
+export function validate(
+  { io, surroundings }: Parts,
+  { file, json }: { file: string | null; json: boolean },
+): ExitCode {
+  const { env, cwd } = surroundings
+  const loaded = loadConfig(file === null ? surroundings : { env: { ...env, HOLDPOINT_CONFIG: file }, cwd })
+  if (!loaded.ok) {
+    if (json) printJson(io, { valid: false, problems: loaded.error })
+    else {
+      io.err(formatProblems(loaded.error))
+      io.err(`\n${loaded.error.length === 1 ? '1 problem' : `${loaded.error.length} problems`}`)
+    }
+    return 2
+  }
+  const config = loaded.value
+  const servers = [...config.servers.values()].map((server) => summary(server, config))
+  if (json) {
+    printJson(io, { valid: true, file: config.file, servers })
+    return 0
+  }
+  io.out(config.file ?? 'No holdpoint.yaml here: the built-in defaults with the sample server.')
+  const rows = servers.map(({ name, policy, otherwise, rules, hidden, mayDecide }) => [
+    name,
+    policy,
+    String(rules),
+    hidden,
+    otherwise,
+    mayDecide,
+  ])
+  const head = ['SERVER', 'POLICY', 'RULES', 'HIDDEN', 'OTHER TOOLS', 'WHO DECIDES']
+  for (const line of table([head, ...rows])) io.out(line)
+  io.out(`${config.people.size} people, ${config.agents.size} agents. No problems.`)
+  return 0
+}
+
+function summary({ name, rules: { policy, approvers } }: ServerConfig, { localPrincipal }: Config) {
+  const { groups, people, selfConfirm } = approvers
+  const self = selfConfirm
+    ? [`the owner confirms${localPrincipal === null ? '' : ` (${localPrincipal.owner})`}`]
+    : []
+  return {
+    name,
+    policy: policy.source,
+    rules: policy.tools.size,
+    hidden: policy.hidden.has('*') ? 'all' : String(policy.hidden.size),
+    otherwise: policy.fallback.action,
+    approvers: { groups, people, selfConfirm },
+    mayDecide: [...groups.map((group) => `group ${group}`), ...people, ...self].join(', ') || 'nobody',
+  }
+}

@@ -1,0 +1,160 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { hashToken } from '../../src/auth/tokens.ts'
+import { table } from '../../src/commands/table.ts'
+import { holdpoint, memoryCredentials } from './cli-runner.ts'
+
+let cwd: string
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'holdpoint-cli-'))
+})
+afterEach(() => rmSync(cwd, { recursive: true }))
+
+const yaml = `
+people:
+  kim: { name: 김민수 }
+  lee: {}
+groups:
+  ops: [kim]
+agents:
+  bot: { owner: lee }
+servers:
+  files:
+    url: https://files.example/mcp
+    approvers: [ops]
+`
+const configured = () => {
+  writeFileSync(join(cwd, 'holdpoint.yaml'), yaml)
+  return { cwd, credentials: memoryCredentials() }
+}
+
+describe('usage', () => {
+  test.each([
+    [['--help'], 0],
+    [['approvals', 'approve', '--help'], 0],
+    [['aprovals'], 2],
+    [['approvals', 'show'], 2],
+    [['approvals', 'list', '--status', 'open'], 2],
+    [['approvals', 'list', '--limit', '0'], 2],
+    [['demo', '--decide', 'maybe'], 2],
+  ])('%j exits with %i', async (args, code) => {
+    const ran = await holdpoint(args)
+    expect(ran.code).toBe(code)
+    expect(code === 0 ? ran.out : ran.err).not.toBe('')
+  })
+
+  test('the demo ends as it says it should have', async () => {
+    const seen: unknown[] = []
+    const demo = async (options: unknown) => {
+      seen.push(options)
+      return 1 as const
+    }
+    expect((await holdpoint(['demo', '--decide', 'deny'], { demo })).code).toBe(1)
+    expect((await holdpoint(['demo'], { demo })).code).toBe(1)
+    expect(seen).toEqual([{ decide: 'deny' }, { decide: null }])
+  })
+
+  test('start leaves the process to the gateway', async () => {
+    expect((await holdpoint(['start'])).code).toBeNull()
+  })
+})
+
+describe('agents', () => {
+  test('a token is made, shown once with the lines that use it, listed by its beginning, and revoked', async () => {
+    const stage = configured()
+    const added = await holdpoint(['agents', 'add', 'bot'], stage)
+    const token = /hpa_[A-Za-z0-9_-]{43}/.exec(added.out)?.[0] ?? ''
+    expect(added.code).toBe(0)
+    expect(added.out).toContain('The token of the agent bot, for whom lee answers. It is shown only now:')
+    expect(added.out).toContain(
+      `claude mcp add --transport http files http://127.0.0.1:8484/mcp/files --header "Authorization: Bearer ${token}"`,
+    )
+    expect((await stage.credentials.live()).get(hashToken(token))).toMatchObject({
+      name: 'bot',
+      owner: 'lee',
+    })
+
+    const listed = await holdpoint(['agents', 'list'], stage)
+    expect(listed.out).toContain(`${token.slice(0, 8)}… of 2026-08-01`)
+    expect(listed.out).not.toContain(token)
+    expect((await holdpoint(['agents', 'revoke', 'bot'], stage)).out).toContain('Revoked 1 of bot.')
+    const again = await holdpoint(['agents', 'revoke', 'bot'], stage)
+    expect([again.code, again.err]).toEqual([1, expect.stringContaining('No agent bot has a live token.')])
+  })
+
+  test.each([
+    [['stranger'], 'say which person answers for it'],
+    [['stranger', '--owner', 'nobody'], 'nobody is not a person'],
+    [['bot', '--owner', 'kim'], 'lee answers for bot, not kim'],
+    [['a b'], 'not a name for an agent'],
+  ])('agents add %j is refused', async (args, message) => {
+    const stage = configured()
+    const ran = await holdpoint(['agents', 'add', ...args], stage)
+    expect([ran.code, ran.out]).toEqual([2, ''])
+    expect(ran.err).toContain(message)
+    expect(await stage.credentials.list('agent')).toEqual([])
+  })
+
+  test('for programs, at another address', async () => {
+    const stage = { ...configured(), env: { HOLDPOINT_URL: 'https://gate.example/' } }
+    const ran = await holdpoint(['agents', 'add', 'new', '--owner', 'kim', '--json'], stage)
+    expect(JSON.parse(ran.out)).toMatchObject({
+      name: 'new',
+      owner: 'kim',
+      token: expect.stringMatching(/^hpa_/),
+      servers: [{ name: 'files', url: 'https://gate.example/mcp/files' }],
+    })
+  })
+})
+
+describe('people', () => {
+  test('a personal token is made, listed and revoked', async () => {
+    const stage = configured()
+    const made = await holdpoint(['people', 'token', 'kim'], stage)
+    expect(made.out).toContain('The personal token of 김민수. Whoever has it decides as kim.')
+    expect(made.out).toMatch(/export HOLDPOINT_TOKEN=hpp_[A-Za-z0-9_-]{43}/)
+    const listed = await holdpoint(['people', 'list'], stage)
+    expect(listed.out).toMatch(/kim +김민수 +ops +hpp_.{4}… of 2026-08-01\nlee +lee +none/)
+    expect((await holdpoint(['people', 'revoke', 'kim'], stage)).code).toBe(0)
+    expect((await holdpoint(['people', 'list'], stage)).out).toContain('none (revoked)')
+  })
+
+  test('only people of the configuration get one', async () => {
+    const ran = await holdpoint(['people', 'token', 'bot'], configured())
+    expect([ran.code, ran.err]).toEqual([2, expect.stringContaining('People: kim, lee.')])
+  })
+})
+
+describe('validate', () => {
+  test('says what the configuration means', async () => {
+    const ran = await holdpoint(['validate'], configured())
+    expect(ran.code).toBe(0)
+    expect(ran.out).toMatch(/SERVER +POLICY +RULES +HIDDEN +OTHER TOOLS +WHO DECIDES/)
+    expect(ran.out).toMatch(/files +built-in +0 +0 +require_approval +group ops/)
+    const json = await holdpoint(['validate', '--json'], configured())
+    expect(JSON.parse(json.out)).toMatchObject({ valid: true, servers: [{ name: 'files' }] })
+  })
+
+  test('lists every problem with its place and remedy, and so does every other command', async () => {
+    writeFileSync(join(cwd, 'other.yaml'), yaml.replace('owner: lee', 'owner: leee').replace('url:', 'urll:'))
+    const ran = await holdpoint(['validate', 'other.yaml'], { cwd })
+    expect([ran.code, ran.out]).toEqual([2, ''])
+    expect(ran.err).toMatch(/other\.yaml:8:\d+ {2}/)
+    expect(ran.err).toMatch(/other\.yaml:11:\d+ {2}/)
+    expect(ran.err).toContain('→ ')
+    const list = await holdpoint(['people', 'list'], { cwd, env: { HOLDPOINT_CONFIG: 'other.yaml' } })
+    expect([list.code, list.out]).toEqual([2, ''])
+  })
+})
+
+test('columns stay aligned beside wide letters', () => {
+  expect(
+    table([
+      ['A', 'B'],
+      ['김민수', 'x'],
+      ['abc', 'y'],
+    ]),
+  ).toEqual(['A       B', '김민수  x', 'abc     y'])
+})
