@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Binaries } from './binaries.ts'
 import { type Home, isCluster } from './home.ts'
 import { giveTo, type Identity, runAs } from './identity.ts'
-import { EmbeddedPostgresUnavailable, errorCode, unless } from './unavailable.ts'
+import { EmbeddedPostgresUnavailable, errorCode, failed, unless } from './unavailable.ts'
 
 export const SUPERUSER = 'holdpoint'
 export const PORT = 5432
@@ -39,7 +39,7 @@ export async function initialise(home: Home, binaries: Binaries, identity: Ident
       '--locale=C',
       '--no-instructions',
     ])
-    if (!made.succeeded) throw initdbFailed(home, made.output)
+    if (!made.succeeded) throw failed('data', `initdb failed in ${home.dir}`, made.output)
     await appendFile(join(draft, 'postgresql.conf'), `\ninclude '${SETTINGS}'\n`)
     await rename(draft, home.cluster)
     await flushDirectory(home.dir)
@@ -81,16 +81,6 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function initdbFailed(home: Home, output: string): EmbeddedPostgresUnavailable {
-  const words = lastLines(output)
-  if (/No space left|quota exceeded/i.test(output)) {
-    return new EmbeddedPostgresUnavailable('space', `no space is left in ${home.dir} (${words})`)
-  }
-  return new EmbeddedPostgresUnavailable('data', `initdb failed in ${home.dir} (${words})`)
-}
-
-export const lastLines = (text: string): string => text.trim().split('\n').slice(-3).join(' ')
-
 /** The rename must outlive a power cut like everything after it. */
 async function flushDirectory(path: string): Promise<void> {
   const directory = await open(path)
@@ -127,7 +117,7 @@ export async function writeSettings(home: Home): Promise<void> {
     log_checkpoints: 'off',
   }
   const text = Object.entries(settings).map(([name, value]) => `${name} = '${value}'\n`)
-  const draft = join(home.cluster, `${SETTINGS}.new-${process.pid}`)
-  await writeFile(draft, text.join(''), { mode: 0o644 })
+  const draft = join(home.cluster, `${SETTINGS}.new-${randomBytes(4).toString('hex')}`)
+  await writeFile(draft, text.join(''), { mode: 0o644, flag: 'wx' })
   await rename(draft, join(home.cluster, SETTINGS))
 }

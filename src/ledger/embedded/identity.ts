@@ -58,7 +58,10 @@ export interface Finished {
 export function runAs(identity: Identity, file: string, args: readonly string[]): Promise<Finished> {
   const command = commandAs(identity, file, args)
   return new Promise((resolve) => {
-    const child = spawn(command.file, command.args, { ...command.options, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command.file, command.args, {
+      ...command.options,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let output = ''
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk.toString()
@@ -71,7 +74,7 @@ export function runAs(identity: Identity, file: string, args: readonly string[])
   })
 }
 
-/** The identity of a user namespace, if this machine allows one to us. Tried, because nothing announces it. */
+/** A user namespace, if this machine allows one to us. Tried, because nothing announces it. */
 export async function namespaceOf(host: Host): Promise<Identity | null> {
   if (host.userNamespaces === 'forbidden' || host.unprivileged === null) return null
   const identity: Identity = {
@@ -80,8 +83,24 @@ export async function namespaceOf(host: Host): Promise<Identity | null> {
     gid: host.gid,
     inside: host.unprivileged,
   }
-  const { succeeded } = await runAs(identity, '/bin/sh', ['-c', ':'])
-  return succeeded ? identity : null
+  return (await isPossible(identity)) ? identity : null
+}
+
+/** The unprivileged account, if we may become it: a container that knows only one user id cannot. */
+export async function droppedOf(host: Host): Promise<Identity | null> {
+  if (host.uid !== 0 || host.unprivileged === null) return null
+  const { uid, gid } = host.unprivileged
+  const identity: Identity = { kind: 'dropped', uid, gid }
+  return (await isPossible(identity)) ? identity : null
+}
+
+async function isPossible(identity: Identity): Promise<boolean> {
+  try {
+    return (await runAs(identity, '/bin/sh', ['-c', ':'])).succeeded
+  } catch {
+    // Some refusals of the kernel to change the user are thrown by `spawn` at once.
+    return false
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The server process: started apart from our process group, so that Ctrl-C reaches only us, and known by its pid file. */
 import { execFile, spawn } from 'node:child_process'
-import { open, readdir, readFile, stat } from 'node:fs/promises'
+import { constants, open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -9,6 +9,9 @@ import { PORT } from './cluster.ts'
 import type { Home } from './home.ts'
 import { commandAs, type Identity } from './identity.ts'
 import { errorCode, unless } from './unavailable.ts'
+
+/** Root must not follow links that the owner of the data may have put there. */
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR, O_TRUNC, O_WRONLY } = constants
 
 const STOP_MS_MAX = 60_000
 const START_LOG_BYTES_MAX = 1_000_000
@@ -55,7 +58,7 @@ export async function defuseStaleLocks(home: Home): Promise<void> {
 }
 
 async function defuse(home: Home, path: string): Promise<void> {
-  const file = await open(path, 'r+').catch(unless('ENOENT'))
+  const file = await open(path, O_RDWR | O_NOFOLLOW).catch(unless('ENOENT'))
   if (file === null) return
   try {
     const text = await file.readFile('utf8')
@@ -72,51 +75,62 @@ async function defuse(home: Home, path: string): Promise<void> {
 
 export interface Launch {
   readonly pid: number | undefined
-  /** What the server said before it ended; null while it runs. */
-  readonly ended: () => Promise<string | null>
+  /** Null while the server runs. */
+  readonly ended: () => Promise<Ended | null>
+}
+
+export interface Ended {
+  /** The cause lies with other processes and passes by itself, so that another start may succeed. */
+  readonly isPassing: boolean
+  readonly said: string
 }
 
 /** Spawned by us and not through pg_ctl, which passes the paths through a shell. */
 export async function launch(home: Home, binaries: Binaries, identity: Identity): Promise<Launch> {
   const path = join(home.cluster, 'start.log')
+  const earlier = await newestLog(home)
   const size = (await stat(path).catch(unless('ENOENT')))?.size ?? 0
   const isTooLong = size > START_LOG_BYTES_MAX
-  const log = await open(path, isTooLong ? 'w' : 'a', 0o600)
+  const log = await open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | (isTooLong ? O_TRUNC : O_APPEND), 0o600)
   const command = commandAs(identity, binaries.postgres, ['-D', home.cluster])
   const child = spawn(command.file, command.args, {
     ...command.options,
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
   })
-  let failure: string | null = null
+  let exit: { how: string; isOthersDoing: boolean } | null = null
   child.once('error', (error) => {
-    failure = error.message
+    exit = { how: error.message, isOthersDoing: false }
   })
   child.once('exit', (code, signal) => {
-    failure ??= `exit ${code ?? signal}`
+    // Told to stop by a process that was the last to leave, or killed.
+    exit ??= { how: `exit ${code ?? signal}`, isOthersDoing: code === 0 || signal === 'SIGKILL' }
   })
   child.unref()
   await log.close()
   return {
     pid: child.pid,
     async ended() {
-      if (failure === null) return null
+      if (exit === null) return null
       const early = (await readFile(path)).subarray(isTooLong ? 0 : size).toString()
-      // Once its log collector runs, the server says everything there.
-      const late = early.includes('logging collector') ? await newestLog(home) : ''
-      return [failure, early, late].join('\n')
+      const { path: latePath, text } = await newestLog(home)
+      const late = latePath === earlier.path ? text.slice(earlier.text.length) : text
+      const said = [exit.how, early, late].join('\n')
+      // Another server holds the directory or the socket, or orphans of a killed one hold its memory.
+      return { isPassing: exit.isOthersDoing || /lock file "|shared memory block/.test(said), said }
     },
   }
 }
 
-async function newestLog(home: Home): Promise<string> {
+/** The file the log collector wrote to last; one for each hour, so what other servers said earlier may be in it too. */
+async function newestLog(home: Home): Promise<{ path: string; text: string }> {
   const dir = join(home.cluster, 'log')
   let newest = { path: '', mtimeMs: 0 }
-  for (const name of await readdir(dir)) {
+  for (const name of (await readdir(dir).catch(unless('ENOENT'))) ?? []) {
     const { mtimeMs } = await stat(join(dir, name))
     if (mtimeMs > newest.mtimeMs) newest = { path: join(dir, name), mtimeMs }
   }
-  return newest.path === '' ? '' : await readFile(newest.path, 'utf8')
+  return { path: newest.path, text: newest.path === '' ? '' : await readFile(newest.path, 'utf8') }
 }
 
 /** "Fast": sessions are cut, everything committed is safe. Signalled by us: pg_ctl would need an identity for it. */

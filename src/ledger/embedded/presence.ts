@@ -65,7 +65,7 @@ export async function greet(cluster: string, socketDir: string): Promise<Greetin
 /** Proved by a file that we put in the directory and the server reads: paths lie after a copy, a move, or in a container. */
 async function servesThis(cluster: string, client: pg.Client): Promise<boolean> {
   const name = `holdpoint-proof-${randomBytes(8).toString('hex')}`
-  await writeFile(join(cluster, name), name, { mode: 0o644 })
+  await writeFile(join(cluster, name), name, { mode: 0o644, flag: 'wx' })
   try {
     const { rows } = await client.query<{ text: string | null }>(
       'select pg_read_file($1, 0, 64, true) as text',

@@ -1,10 +1,10 @@
 /** As whom and where: the first pair that works, or the reason why none does. */
-import { chown, readdir } from 'node:fs/promises'
+import { lchown, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../../ports/log.ts'
 import { awayFrom, type Home, isCluster } from './home.ts'
 import type { Host } from './host.ts'
-import { firstClosed, type Identity, namespaceOf, ownerOf } from './identity.ts'
+import { droppedOf, firstClosed, type Identity, namespaceOf, ownerOf } from './identity.ts'
 import { EmbeddedPostgresUnavailable } from './unavailable.ts'
 
 export interface Settled {
@@ -43,7 +43,7 @@ async function settleNew(host: Host, home: Home, log: Log): Promise<Settled> {
     const sentence = `user id ${host.uid} has no name on this machine, and user namespaces are forbidden`
     throw new EmbeddedPostgresUnavailable('user', sentence)
   }
-  const dropped = droppedOf(host)
+  const dropped = await unprivilegedOf(host)
   const closed = await firstClosed(home.dir, dropped)
   if (closed === null) {
     log.info({ uid: dropped.uid }, 'no user namespaces: the embedded PostgreSQL runs as an unprivileged user')
@@ -59,7 +59,7 @@ async function settleNew(host: Host, home: Home, log: Log): Promise<Settled> {
 
 /** Root's data where namespaces no longer work: it goes to the unprivileged account, if that can reach it. */
 async function handOver(host: Host, home: Home, log: Log): Promise<Settled> {
-  const dropped = droppedOf(host)
+  const dropped = await unprivilegedOf(host)
   const closed = await firstClosed(home.dir, dropped)
   if (closed !== null) {
     const sentence = `PostgreSQL refuses root, user namespaces are forbidden, and user ${dropped.uid} may not pass ${closed} to the data`
@@ -70,18 +70,19 @@ async function handOver(host: Host, home: Home, log: Log): Promise<Settled> {
     'no user namespaces: the data goes to an unprivileged user',
   )
   for (const name of await readdir(home.cluster, { recursive: true })) {
-    await chown(join(home.cluster, name), dropped.uid, dropped.gid)
+    await lchown(join(home.cluster, name), dropped.uid, dropped.gid)
   }
   // The directory itself last: until then its owner says that this is not finished.
-  await chown(home.cluster, dropped.uid, dropped.gid)
+  await lchown(home.cluster, dropped.uid, dropped.gid)
   return { identity: dropped, home }
 }
 
-function droppedOf(host: Host): Identity {
-  if (host.unprivileged !== null) return { kind: 'dropped', ...pick(host.unprivileged) }
+async function unprivilegedOf(host: Host): Promise<Identity> {
+  const dropped = await droppedOf(host)
+  if (dropped !== null) return dropped
   throw new EmbeddedPostgresUnavailable(
     'user',
-    'PostgreSQL refuses root, user namespaces are forbidden, and /etc/passwd names no other user',
+    'PostgreSQL refuses root, user namespaces are forbidden, and there is no other user that root may become',
   )
 }
 

@@ -6,13 +6,13 @@ import { mkdir, realpath, rmdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../../ports/log.ts'
 import { type Binaries, installedPackage, usableBinaries } from './binaries.ts'
-import { initialise, lastLines, PORT, SUPERUSER, writeSettings } from './cluster.ts'
+import { initialise, PORT, SUPERUSER, writeSettings } from './cluster.ts'
 import { type Home, makeSocketDir, recordedHome, recordHome } from './home.ts'
 import { type Host, thisHost } from './host.ts'
 import { defuseStaleLocks, isPostgres, type Launch, launch, readPidFile, stopPostgres } from './postmaster.ts'
 import { type Greeting, greet, type Presence } from './presence.ts'
 import { refuseAnothersData, type Settled, settle } from './settle.ts'
-import { EmbeddedPostgresUnavailable, explain } from './unavailable.ts'
+import { explain, failed } from './unavailable.ts'
 
 export interface EmbeddedPostgres {
   readonly connectionString: string
@@ -117,17 +117,15 @@ async function startOrJoin(
       const isOurs = launched !== null && (await readPidFile(home))?.pid === launched.pid
       return { presence: greeting.presence, isOurs }
     }
-    const said = (await launched?.ended()) ?? null
-    if (said !== null) {
+    const ended = (await launched?.ended()) ?? null
+    if (ended !== null) {
+      if (!ended.isPassing) throw failed('start', 'PostgreSQL ended at once', ended.said)
       launched = null
-      if (!isContention(said)) {
-        throw new EmbeddedPostgresUnavailable('start', `PostgreSQL ended at once (${lastLines(said)})`)
-      }
       await sleep(100)
     }
     if (performance.now() > deadline) {
-      const why = said ?? ('reason' in greeting ? greeting.reason : greeting.kind)
-      throw new EmbeddedPostgresUnavailable('start', `PostgreSQL did not answer in time (${lastLines(why)})`)
+      const why = ended?.said ?? ('reason' in greeting ? greeting.reason : greeting.kind)
+      throw failed('start', 'PostgreSQL did not answer in time', why)
     }
     if (greeting.kind !== 'busy' && launched === null) {
       // A server of other data on our socket would take it along when it ends; its lock is to be waited for.
@@ -138,9 +136,6 @@ async function startOrJoin(
     await sleep(20)
   }
 }
-
-/** Another server holds the directory or the socket, or orphans of a killed one hold its memory: all pass by themselves. */
-const isContention = (said: string): boolean => /lock file "|shared memory block/.test(said)
 
 async function depart(home: Home, presence: Presence, log: Log): Promise<void> {
   // A lost connection means that the server went down under us; if it is up again, we still owe it a stop.

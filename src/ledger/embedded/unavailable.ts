@@ -58,6 +58,16 @@ export function explain(error: unknown): unknown {
   }
 }
 
+/** A program's failure in its own words, of which the end is kept. */
+export function failed(reason: UnavailableCause, what: string, output: string): EmbeddedPostgresUnavailable {
+  const lines = output.split('\n').filter((line) => line.trim() !== '')
+  const last = lines.findLastIndex((line) => /FATAL|PANIC|ERROR|error:/.test(line))
+  // The lines before the last complaint are where PostgreSQL names the detail.
+  const words = (last < 0 ? lines : lines.slice(0, last + 1)).slice(-3).join('; ')
+  const isFull = /No space left|quota exceeded/i.test(output)
+  return new EmbeddedPostgresUnavailable(isFull ? 'space' : reason, `${what} (${words})`)
+}
+
 export function errorCode(error: unknown): string | null {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
 }
