@@ -1,0 +1,90 @@
+/** What `npm start` prints: what runs where, how a client is pointed at it, and what is not configured. */
+import pc from 'picocolors'
+import type { Config, ServerConfig } from '../config.ts'
+
+export interface BannerFacts {
+  readonly config: Config
+  readonly url: string
+  readonly ledger: string
+  readonly queue: string
+  /** A fresh token of the built-in local person. */
+  readonly localToken: string | null
+}
+
+export function banner({ config, url, ledger, queue, localToken }: BannerFacts): string {
+  const lines = [
+    '',
+    `${pc.bold('Holdpoint')} is running at ${pc.cyan(url)}`,
+    '',
+    row('configuration', config.file ?? 'built-in defaults: no holdpoint.yaml here'),
+    row('ledger', ledger),
+    row('queue', queue),
+    '',
+  ]
+  for (const server of config.servers.values()) lines.push(...serverLines(server, config, url), '')
+  lines.push(...deciding(config, url, localToken), '', ...notConfigured(config), '')
+  return lines.join('\n')
+}
+
+const row = (name: string, value: string) => `  ${name.padEnd(14)} ${value}`
+
+function serverLines(server: ServerConfig, config: Config, url: string): string[] {
+  const { name, upstream } = server
+  const endpoint = `${url}/mcp/${name}`
+  const what = upstream.kind === 'http' ? upstream.url.origin + upstream.url.pathname : commandLine(upstream)
+  const needsToken = config.localPrincipal === null
+  const header = { Authorization: 'Bearer hpa_…' }
+  const withHeader = needsToken ? { headers: header } : {}
+  const cursor = { mcpServers: { [name]: { url: endpoint, ...withHeader } } }
+  const code = { name, type: 'http', url: endpoint, ...withHeader }
+  return [
+    `${pc.bold(name)}  ${what}`,
+    row('policy', `${server.rules.policy.source}; otherwise ${server.rules.policy.fallback.action}`),
+    row(
+      'Claude Code',
+      `claude mcp add --transport http ${name} ${endpoint}${needsToken ? ' --header "Authorization: Bearer hpa_…"' : ''}`,
+    ),
+    row('Cursor', `.cursor/mcp.json: ${JSON.stringify(cursor)}`),
+    row('VS Code', `code --add-mcp '${JSON.stringify(code)}'`),
+    ...(needsToken ? [row('token', 'hpa_… is what `npx holdpoint agents add <name>` prints')] : []),
+  ]
+}
+
+function commandLine({ command, args }: Extract<ServerConfig['upstream'], { kind: 'stdio' }>): string {
+  return [command, ...args].join(' ')
+}
+
+function deciding(config: Config, url: string, localToken: string | null): string[] {
+  const environment = url === 'http://127.0.0.1:8484' ? '' : `HOLDPOINT_URL=${url} `
+  if (localToken === null) {
+    return [
+      pc.bold('To decide'),
+      `  npx holdpoint people token <person>, then HOLDPOINT_TOKEN=hpp_… ${environment}npx holdpoint approvals list`,
+    ]
+  }
+  const person = [...config.people.values()][0]
+  return [
+    `${pc.bold('To decide')} as ${person?.name ?? 'you'} (your own agent's calls: you confirm them, which is weaker than an approval)`,
+    `  export HOLDPOINT_TOKEN=${localToken}`,
+    `  ${environment}npx holdpoint approvals list`,
+  ]
+}
+
+function notConfigured(config: Config): string[] {
+  const lines: string[] = []
+  const add = (what: string, how: string) => lines.push(row(what, how))
+  if (config.file === null)
+    add('your servers', 'write holdpoint.yaml (README, "Your own servers"); until then the sample runs')
+  if (config.localPrincipal !== null) {
+    add(
+      'people',
+      'name people and agents in holdpoint.yaml; until then everyone on this machine is one local agent',
+    )
+  }
+  if (config.databaseUrl === null)
+    add('database', 'set DATABASE_URL to use your own PostgreSQL (14 or later)')
+  if (config.redisUrl === null) add('Redis', 'set REDIS_URL to move the queue to Redis')
+  if (config.publicUrl === null)
+    add('public address', 'set HOLDPOINT_PUBLIC_URL when clients reach this gateway under another name')
+  return lines.length === 0 ? [] : [pc.bold('Not configured'), ...lines]
+}

@@ -1,0 +1,170 @@
+/**
+ * The gateway role: agents' MCP traffic, the REST API, health. It alone holds upstream credentials and sends.
+ * Any number of gateways run side by side on one ledger.
+ */
+import { Hono } from 'hono'
+import { createApi } from '../api/api.ts'
+import { createHealth } from '../api/health.ts'
+import { createAuthenticator } from '../auth/authenticator.ts'
+import { createDirectory } from '../auth/directory.ts'
+import type { Config } from '../config.ts'
+import { createMcpRoutes } from '../mcp/downstream/routes.ts'
+import { createUpstreamSession } from '../mcp/upstream/session.ts'
+import type { Log } from '../ports/log.ts'
+import type { Queue, QueueWorkers } from '../ports/queue.ts'
+import type { Rules } from '../ports/rules.ts'
+import type { Attend } from '../services/attend.ts'
+import { keepLease, keepWatch } from '../services/watch.ts'
+import { clock } from './clock.ts'
+import type { OpenLedger } from './ledger.ts'
+import { newNodeId } from './random.ts'
+import { createServices } from './services.ts'
+import { createSites } from './sites.ts'
+import { createUpstreams } from './upstreams.ts'
+import { createWho } from './who.ts'
+
+export interface Gateway {
+  readonly app: Hono
+  readonly attend: Attend
+  /** Tells held requests how to continue, lets calls that are being sent finish, then lets go of everything it holds. */
+  stop(): Promise<void>
+}
+
+/** A token that was revoked is refused after this time at the latest, also when a hint was lost. */
+const CREDENTIALS_REFRESH_MS = 1_000
+/** How often the audit chains are sealed. */
+const SEAL_MS = 10_000
+
+export async function startGateway(deps: {
+  config: Config
+  /** The port really listened on. */
+  port: number
+  store: OpenLedger
+  queue: Queue
+  workers: QueueWorkers
+  log: Log
+}): Promise<Gateway> {
+  const { config, port, store, queue, workers, log } = deps
+  const { ledger, credentials, wakeUps } = store
+  const { timings, limits } = config
+  const node = newNodeId('gateway')
+  const stopping = new AbortController()
+  const leaving = new AbortController()
+
+  const rules: Rules = { of: (server) => config.servers.get(server)?.rules ?? null }
+  const services = createServices({
+    ledger,
+    queue,
+    wakeUps,
+    rules,
+    node,
+    timings,
+    limits,
+    stopping: stopping.signal,
+    log,
+  })
+  const stopListening = wakeUps.onWakeUp((id) =>
+    id === 'all' ? services.waiters.wakeAll() : services.waiters.wake(id),
+  )
+
+  const directory = createDirectory(config.people)
+  const authenticator = createAuthenticator({
+    store: credentials,
+    agents: config.agents,
+    people: config.people,
+    log,
+    refreshMs: CREDENTIALS_REFRESH_MS,
+  })
+  await authenticator.start()
+  const who = createWho({ authenticator, directory, localPrincipal: config.localPrincipal })
+  const sites = createSites(config, port)
+  const upstreams = createUpstreams(config, log)
+
+  await ledger.renewLease(node, timings.nodeLeaseMs)
+  const lease = keepLease({ ledger, node, clock, timings, stopping: leaving.signal, log })
+  const watch = keepWatch({
+    ledger,
+    attend: services.attend,
+    waiters: services.waiters,
+    clock,
+    timings,
+    stopping: leaving.signal,
+    log,
+  })
+  const sealing = keepSealing(store, leaving.signal, log)
+  workers.execute(services.resume)
+
+  const app = new Hono()
+  app.route(
+    '/',
+    createHealth({
+      checks: [
+        {
+          name: 'running',
+          missing: async () => (stopping.signal.aborted ? 'this gateway is stopping' : null),
+        },
+        {
+          name: 'lease',
+          missing: async () => ((await ledger.hasLiveLease(node)) ? null : 'this gateway has lost its lease'),
+        },
+      ],
+      log,
+    }),
+  )
+  app.route(
+    '/mcp',
+    createMcpRoutes({
+      upstreams,
+      extraMethods: (server) => config.servers.get(server)?.extraMethods ?? [],
+      rules,
+      ask: services.ask,
+      awaitOutcome: services.awaitOutcome,
+      markDelivered: ledger.markDelivered,
+      authenticate: who.agent,
+      sealKey: await store.sharedKey('mcp-session'),
+      isHostAllowed: sites.isHostAllowed,
+      isOriginAllowed: sites.isOriginAllowed,
+      createSession: createUpstreamSession,
+      limits,
+      timings,
+      clock,
+      log,
+    }),
+  )
+  app.route(
+    '/api/v1',
+    createApi({
+      ledger,
+      people: services.people,
+      timings,
+      authenticate: who,
+      isOriginAllowed: sites.isOriginAllowed,
+      log,
+    }),
+  )
+
+  return {
+    app,
+    attend: services.attend,
+    async stop() {
+      stopping.abort()
+      await services.resume.drained()
+      authenticator.stop()
+      stopListening()
+      leaving.abort()
+      await Promise.all([lease, watch, sealing])
+      await Promise.all([...upstreams.values()].map((upstream) => upstream.close()))
+    },
+  }
+}
+
+async function keepSealing(store: OpenLedger, stopping: AbortSignal, log: Log): Promise<void> {
+  while (!stopping.aborted) {
+    try {
+      await store.seal()
+    } catch (error) {
+      log.warn({ err: error }, 'the audit events could not be sealed; the next round follows')
+    }
+    await clock.sleep(SEAL_MS, stopping)
+  }
+}

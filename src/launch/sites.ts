@@ -1,0 +1,29 @@
+/** Under which names this process may be addressed: everything else is a page that tricks a browser (DNS rebinding). */
+import type { Config } from '../config.ts'
+
+export interface Sites {
+  isHostAllowed(host: string): boolean
+  isOriginAllowed(origin: string): boolean
+}
+
+const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
+
+/** `port` is the one really listened on. */
+export function createSites({ host, publicUrl }: Pick<Config, 'host' | 'publicUrl'>, port: number): Sites {
+  const own = isWildcard(host) ? [] : [host.includes(':') ? `[${host}]` : host]
+  const hosts = new Set(
+    [...loopbackNames, ...own].flatMap((name) => [`${name}:${port}`, ...(port === 80 ? [name] : [])]),
+  )
+  const origins = new Set([...hosts].map((name) => `http://${name}`))
+  if (publicUrl !== null) {
+    hosts.add(publicUrl.host)
+    origins.add(publicUrl.origin)
+  }
+  return {
+    // Bound to every address, the names it is reached by are unknown; then agents' tokens are what protects it.
+    isHostAllowed: (name) => hosts.has(name.toLowerCase()) || (isWildcard(host) && publicUrl === null),
+    isOriginAllowed: (origin) => origins.has(origin.toLowerCase()),
+  }
+}
+
+const isWildcard = (host: string) => host === '0.0.0.0' || host === '::'

@@ -1,0 +1,4 @@
+/** `npm start`. */
+import { runStart } from './launch/start.ts'
+
+await runStart()

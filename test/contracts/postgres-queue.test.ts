@@ -1,0 +1,8 @@
+import { afterAll } from 'vitest'
+import { freshDatabase } from '../support/postgres.ts'
+import { queueContract } from './queue.ts'
+
+const database = await freshDatabase()
+afterAll(() => database.drop())
+
+queueContract('PostgreSQL', async () => ({ kind: 'postgres', connectionString: database.connectionString }))

@@ -1,0 +1,73 @@
+/** The arrows of the house: dependencies point one way, and the environment has one reader. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { expect, test } from 'vitest'
+
+const src = resolve(import.meta.dirname, '../src')
+const core = ['domain', 'ports', 'services']
+const adapters = ['mcp', 'ledger', 'queue', 'auth', 'files', 'api']
+
+/** What each room may import besides itself. Files directly under `src/` are rooms of their own. */
+const arrows: Record<string, readonly string[]> = {
+  domain: [],
+  ports: ['domain'],
+  services: ['domain', 'ports'],
+  ...Object.fromEntries(adapters.map((room) => [room, core])),
+  // A program of its own that happens to live here: it could be any server.
+  sample: [],
+  'config.ts': ['domain', 'ports', 'files'],
+  launch: [...core, ...adapters, 'config.ts'],
+  commands: [...core, 'api', 'auth', 'launch', 'demo', 'config.ts'],
+  demo: [...core, 'api', 'auth', 'launch', 'commands', 'config.ts'],
+  'main.ts': ['launch'],
+  'cli.ts': ['commands', 'config.ts'],
+}
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\.tsx?$/.test(name))
+  .map((name) => join(src, name))
+
+const roomOf = (file: string) => relative(src, file).split(sep)[0] ?? ''
+
+/** Modules a file imports, types included: a type is a dependency too. */
+function imports(file: string): string[] {
+  const text = readFileSync(file, 'utf8')
+  return [...text.matchAll(/\b(?:from|import)\s*\(?\s*'([\w@./:-]+)'/g)].flatMap((match) => match[1] ?? [])
+}
+
+test('there is something to check', () => {
+  expect(files.length).toBeGreaterThan(50)
+  expect(files.flatMap(imports).length).toBeGreaterThan(200)
+})
+
+test('dependencies point one way', () => {
+  const wrong = files.flatMap((file) => {
+    const room = roomOf(file)
+    const allowed = arrows[room]
+    if (allowed === undefined) return [`${relative(src, file)}: there is no such room`]
+    return imports(file)
+      .filter((name) => name.startsWith('.'))
+      .map((name) => roomOf(resolve(dirname(file), name)))
+      .filter((target) => target !== room && !allowed.includes(target))
+      .map((target) => `${relative(src, file)} imports ${target}`)
+  })
+  expect(wrong).toEqual([])
+})
+
+test('the core knows no infrastructure', () => {
+  const wrong = files
+    .filter((file) => core.includes(roomOf(file)))
+    .flatMap((file) =>
+      imports(file)
+        .filter((name) => !name.startsWith('.'))
+        .filter((name) => !['node:crypto', 'canonicalize', 'jsonc-parser'].includes(name))
+        .map((name) => `${relative(src, file)} imports ${name}`),
+    )
+  expect(wrong).toEqual([])
+})
+
+test('only the configuration reads the environment', () => {
+  const readers = files.filter((file) => readFileSync(file, 'utf8').includes('process.env'))
+  // The sample is a program of its own and has an environment of its own.
+  expect(readers.map((file) => relative(src, file)).sort()).toEqual(['config.ts', join('sample', 'main.ts')])
+})

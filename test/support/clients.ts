@@ -1,0 +1,149 @@
+/** Real MCP clients, as agents use them: the v1 SDK and the v2 client in legacy mode, answering sampling, elicitation and roots. */
+import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client'
+import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema,
+} from '@modelcontextprotocol/sdk/types.js'
+
+const info = { name: 'e2e', version: '1.0.0' }
+const capabilities = { sampling: {}, elicitation: {}, roots: {} }
+const sampled = {
+  model: 'none',
+  role: 'assistant' as const,
+  content: { type: 'text' as const, text: 'sampled' },
+}
+const elicited = { action: 'accept' as const, content: { name: 'Kim', check: true } }
+const roots = { roots: [{ uri: 'file:///tmp', name: 'tmp' }] }
+
+export interface Waiting {
+  readonly signal?: AbortSignal
+  readonly timeoutMs?: number
+  /** Where given, a progress token goes out and progress resets the clock. */
+  readonly onProgress?: (progress: { progress: number; message?: string | undefined }) => void
+}
+
+export interface TestClient {
+  call(
+    name: string,
+    args?: Record<string, unknown>,
+    waiting?: Waiting,
+    meta?: Record<string, unknown>,
+  ): Promise<CallResult>
+  request(method: string, params?: Record<string, unknown>): Promise<unknown>
+  readonly notifications: { method: string; params?: unknown }[]
+  readonly sessionId: string | undefined
+  close(): Promise<void>
+}
+
+export interface CallResult {
+  content: { type: string; text?: string }[]
+  isError?: boolean
+  structuredContent?: unknown
+  _meta?: Record<string, unknown>
+}
+
+const bearer = (token: string | null) =>
+  token === null ? {} : { requestInit: { headers: { authorization: `Bearer ${token}` } } }
+
+export async function connectV1(url: string, token: string | null = null): Promise<TestClient> {
+  const transport = new HttpV1(new URL(url), bearer(token))
+  // The SDK declares `sessionId` optional in one place and `string | undefined` in the other.
+  return v1(transport as Transport, () => transport.sessionId)
+}
+
+export async function connectStdio(
+  command: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<TestClient> {
+  return v1(new StdioClientTransport({ command, args, env, stderr: 'ignore' }), () => undefined)
+}
+
+async function v1(transport: Transport, sessionId: () => string | undefined): Promise<TestClient> {
+  const client = new ClientV1(info, { capabilities })
+  client.setRequestHandler(CreateMessageRequestSchema, async () => sampled)
+  client.setRequestHandler(ElicitRequestSchema, async () => elicited)
+  client.setRequestHandler(ListRootsRequestSchema, async () => roots)
+  const notifications: { method: string; params?: unknown }[] = []
+  client.fallbackNotificationHandler = async (notification) => {
+    notifications.push(notification)
+  }
+  await client.connect(transport)
+  const anything = {
+    parse: (value: unknown) => value,
+    safeParse: (data: unknown) => ({ success: true, data }),
+  }
+  const raw = (method: string, params: Record<string, unknown>, options: object) =>
+    // The SDK wants a Zod schema; this one accepts everything, so that nothing is hidden from the comparison.
+    client.request({ method, params }, anything as never, options) as Promise<unknown>
+  return {
+    call: (name, args = {}, waiting = {}, meta) =>
+      raw(
+        'tools/call',
+        { name, arguments: args, ...(meta === undefined ? {} : { _meta: meta }) },
+        optionsOf(waiting),
+      ) as Promise<CallResult>,
+    request: (method, params = {}) => raw(method, params, {}),
+    notifications,
+    get sessionId() {
+      return sessionId()
+    },
+    close: () => client.close(),
+  }
+}
+
+export async function connectV2(url: string, token: string | null = null): Promise<TestClient> {
+  const transport = new HttpV2(new URL(url), bearer(token))
+  const client = new ClientV2(info, { capabilities, versionNegotiation: { mode: 'legacy' } })
+  client.setRequestHandler('sampling/createMessage', async () => sampled)
+  client.setRequestHandler('elicitation/create', async () => elicited)
+  client.setRequestHandler('roots/list', async () => roots)
+  const notifications: { method: string; params?: unknown }[] = []
+  client.fallbackNotificationHandler = async (notification) => {
+    notifications.push(notification)
+  }
+  await client.connect(transport)
+  return {
+    call: async (name, args = {}, waiting = {}, meta) =>
+      (await client.callTool(
+        { name, arguments: args, ...(meta === undefined ? {} : { _meta: meta }) },
+        optionsOf(waiting),
+      )) as CallResult,
+    async request(method, params = {}) {
+      switch (method) {
+        case 'tools/list':
+          return client.listTools(params)
+        case 'resources/list':
+          return client.listResources(params)
+        case 'resources/read':
+          return client.readResource({ uri: String(params.uri) })
+        case 'prompts/list':
+          return client.listPrompts(params)
+        case 'prompts/get':
+          return client.getPrompt({ name: String(params.name), arguments: {} })
+        default:
+          throw new Error(`the test does not use ${method} with v2`)
+      }
+    },
+    notifications,
+    get sessionId() {
+      return transport.sessionId
+    },
+    close: () => client.close(),
+  }
+}
+
+function optionsOf({ signal, timeoutMs = 60_000, onProgress }: Waiting) {
+  return {
+    timeout: timeoutMs,
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onprogress: onProgress, resetTimeoutOnProgress: true }),
+  }
+}
+
+export const textOf = (result: CallResult): string => result.content.map((part) => part.text ?? '').join('\n')

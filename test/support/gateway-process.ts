@@ -1,0 +1,196 @@
+/** A real gateway in a process of its own: `node dist/src/main.js` with a configuration file, and people and agents with tokens. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import pg from 'pg'
+import { expect } from 'vitest'
+import { stringify } from 'yaml'
+import { hashToken, newToken } from '../../src/auth/tokens.ts'
+import { createClient } from '../../src/commands/client.ts'
+import { type ApprovalId, parseApprovalId } from '../../src/domain/approval-id.ts'
+
+const repository = resolve(import.meta.dirname, '../..')
+export const sampleMain = join(repository, 'dist/src/sample/main.js')
+export const everythingMain = join(
+  repository,
+  'node_modules/@modelcontextprotocol/server-everything/dist/index.js',
+)
+export const filesystemMain = join(
+  repository,
+  'node_modules/@modelcontextprotocol/server-filesystem/dist/index.js',
+)
+
+export interface GatewayOptions {
+  readonly databaseUrl: string | null
+  /** The content of holdpoint.yaml; people `mina` (ops) and `jun`, agent `night-agent` of jun are added. */
+  readonly servers?: Record<string, object>
+  readonly timings?: Record<string, string>
+  readonly limits?: Record<string, number>
+  readonly env?: Record<string, string>
+  /** Another gateway's, to run two side by side. */
+  readonly dataDir?: string
+}
+
+export interface GatewayProcess {
+  readonly url: string
+  readonly dataDir: string
+  readonly child: ChildProcess
+  output(): string
+  /** SIGKILL, as a crash would. Resolves when it is gone. */
+  kill(): Promise<void>
+  /** SIGTERM. Resolves with the exit code. */
+  stop(): Promise<number | null>
+}
+
+/** A directory that is removed at the end of the test process. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'holdpoint-e2e-'))
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+export async function startGateway(options: GatewayOptions): Promise<GatewayProcess> {
+  const directory = temporaryDirectory()
+  const dataDir = options.dataDir ?? join(directory, 'data')
+  const file = join(directory, 'holdpoint.yaml')
+  writeFileSync(
+    file,
+    stringify({
+      people: { mina: { name: '김미나' }, jun: {} },
+      groups: { ops: ['mina'] },
+      agents: { 'night-agent': { owner: 'jun' }, 'day-agent': { owner: 'jun' } },
+      servers: options.servers ?? {},
+      ...(options.timings === undefined ? {} : { timings: options.timings }),
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+    }),
+  )
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: directory,
+    HOLDPOINT_CONFIG: file,
+    HOLDPOINT_DATA: dataDir,
+    PORT: '0',
+    LOG_LEVEL: 'debug',
+    ...(options.databaseUrl === null ? {} : { DATABASE_URL: options.databaseUrl }),
+    ...options.env,
+  }
+  return startProcess(env, dataDir)
+}
+
+/** `npm start` without npm, in an environment of its own. */
+export async function startProcess(env: Record<string, string>, dataDir: string): Promise<GatewayProcess> {
+  const child = spawn(process.execPath, [join(repository, 'dist/src/main.js')], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  const keep = (chunk: Buffer) => {
+    output += chunk.toString()
+  }
+  child.stdout.on('data', keep)
+  child.stderr.on('data', keep)
+  const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)))
+  process.on('exit', () => child.kill('SIGKILL'))
+
+  const url = await Promise.race([
+    exited.then((code) => {
+      throw new Error(`the gateway ended with ${code} before it was ready:\n${output}`)
+    }),
+    readyUrl(dataDir, child.pid ?? 0, () => output),
+  ])
+  return {
+    url,
+    dataDir,
+    child,
+    output: () => output,
+    async kill() {
+      child.kill('SIGKILL')
+      await exited
+    },
+    stop() {
+      child.kill('SIGTERM')
+      return exited
+    },
+  }
+}
+
+async function readyUrl(dataDir: string, pid: number, output: () => string): Promise<string> {
+  const giveUpMs = performance.now() + 40_000
+  while (performance.now() < giveUpMs) {
+    try {
+      const instance = JSON.parse(readFileSync(join(dataDir, 'gateway.json'), 'utf8'))
+      if (instance.pid === pid) return String(instance.url)
+    } catch {
+      // Not there yet.
+    }
+    await new Promise((done) => setTimeout(done, 25))
+  }
+  throw new Error(`the gateway was not ready in time:\n${output()}`)
+}
+
+/** Puts a token into the ledger as `holdpoint agents add` and `people token` do. The gateway has to have migrated it. */
+export async function mintToken(
+  databaseUrl: string,
+  kind: 'agent' | 'person',
+  name: string,
+): Promise<string> {
+  const { token, hint } = newToken(kind)
+  await query(
+    databaseUrl,
+    `WITH added AS (
+       INSERT INTO holdpoint.credential (token_hash, kind, name, owner, hint) VALUES ($1, $2, $3, $4, $5)
+     ) SELECT pg_notify('holdpoint_credentials', $3)`,
+    [hashToken(token), kind, name, kind === 'agent' ? 'jun' : name, hint],
+  )
+  return token
+}
+
+export async function query<Row extends object>(
+  databaseUrl: string,
+  sql: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  try {
+    return (await client.query<Row>(sql, values)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+/** What a person does, with the client that the command line uses. */
+export function aPerson(gatewayUrl: string, token: string) {
+  const client = createClient({ url: gatewayUrl, token })
+  async function pending() {
+    const page = await client.list({ statuses: ['pending'], limit: 100, after: null })
+    if (!page.ok) throw new Error(page.error.message)
+    return page.value.approvals
+  }
+  async function show(id: string) {
+    const shown = await client.show(ticket(id), true)
+    if (!shown.ok) throw new Error(shown.error.message)
+    return shown.value
+  }
+  return {
+    pending,
+    show,
+    /** Looks at it first, as a person does: the digest sent is the one shown. */
+    async decide(id: string, decision: 'approve' | 'reject', reason: string | null = null) {
+      const { approval } = await show(id)
+      return client.decide(ticket(id), { decision, digest: approval.digest, reason })
+    },
+    /** Waits until exactly this many calls wait, and gives the newest first. */
+    async waitForPending(count = 1): Promise<string[]> {
+      await expect.poll(async () => (await pending()).length, { timeout: 15_000, interval: 50 }).toBe(count)
+      return (await pending()).map(({ id }) => id)
+    },
+  }
+}
+
+function ticket(text: string): ApprovalId {
+  const id = parseApprovalId(text)
+  if (!id.ok) throw new Error(`${text} is no ticket`)
+  return id.value
+}
