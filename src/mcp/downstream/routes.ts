@@ -1,6 +1,6 @@
 /**
- * The MCP endpoint, to be mounted at `/mcp`: `/mcp/<server>`. Whoever passes the door gets exactly one answer to each request, from the upstream
- * or from us, and nothing that was not understood reaches an upstream.
+ * The MCP endpoint, mounted at `/mcp`, so that a server is at `/mcp/<server>`. Whoever passes the door gets exactly one
+ * answer to each request, from the upstream or from us, and nothing that was not understood reaches an upstream.
  */
 import { Hono } from 'hono'
 import type { Limits } from '../../domain/limits.ts'
