@@ -1,6 +1,6 @@
 /** How a call ended, for the agent that made it. The calls of others answer exactly like calls that never were. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
-import type { Approval } from '../domain/approval.ts'
+import type { Annotation, Approval, Outcome } from '../domain/approval.ts'
 import { parseApprovalId } from '../domain/approval-id.ts'
 import { outcomeText } from '../domain/present.ts'
 import type { Principal } from '../domain/principal.ts'
@@ -59,46 +59,67 @@ const isOf = (principal: Principal, { asked: { requester } }: Approval) =>
 function callOf(approval: Approval, timings: Timings): CallView {
   const { id, status } = approval
   if (approval.status !== 'settled') {
-    const text = 'It is not over. Do not change the call: the very same call attaches to this one and waits.'
-    return { id, status, outcome: null, retry: { may: 'wait', notBefore: null, text } }
+    const advice =
+      'It is not over. Do not change the call: the very same call attaches to this one and waits.'
+    return { id, status, outcome: null, retry: 'same', advice, coolDownUntil: null }
   }
-  const { outcome } = approval
+  const { outcome, settledAtMs } = approval
   return {
     id,
     status,
-    outcome: { kind: outcome.kind, text: outcomeText(outcome) },
-    retry: retryOf(approval, timings),
+    outcome: { kind: outcome.kind, text: textForAgent(outcome) },
+    ...adviceOn(outcome),
+    coolDownUntil: outcome.kind === 'rejected' ? iso(settledAtMs + timings.coolDownMs) : null,
   }
 }
 
-function retryOf(
-  { outcome, settledAtMs }: Extract<Approval, { status: 'settled' }>,
-  timings: Timings,
-): CallView['retry'] {
+/** What failed on our side, and what people noted about it, is for people. */
+function textForAgent(outcome: Outcome): string {
   switch (outcome.kind) {
+    case 'not_sent':
+      return 'It was approved, but it could not be sent to the server. Certainly nothing was sent.'
+    case 'indeterminate':
+      return 'It was approved and perhaps sent; no answer came back, and it will not be sent again.'
     case 'answered':
-      return { may: 'no', notBefore: null, text: 'It has run. Calling it once more would be another call.' }
     case 'rejected':
-      return {
-        may: 'later',
-        notBefore: iso(settledAtMs + timings.coolDownMs),
-        text: 'A person said no. Tell your user; do not try another way around it.',
-      }
-    case 'indeterminate': {
-      const finding = outcome.annotations.at(-1)?.finding
-      if (finding === undefined) {
-        const text = 'Perhaps it happened. It is refused until a person has looked.'
-        return { may: 'no', notBefore: null, text }
-      }
-      return finding === 'happened'
-        ? { may: 'no', notBefore: null, text: 'A person found that it happened.' }
-        : { may: 'yes', notBefore: null, text: 'A person found that it did not happen.' }
-    }
     case 'expired':
     case 'lapsed':
     case 'cancelled':
     case 'invalidated':
+      return outcomeText(outcome)
+  }
+}
+
+/** The same three words as in the `_meta` of an answer to the call itself. */
+function adviceOn(outcome: Outcome): Pick<CallView, 'retry' | 'advice'> {
+  switch (outcome.kind) {
+    case 'answered':
+      return { retry: 'never', advice: 'It has run. Calling it once more would be another call.' }
+    case 'rejected':
+      return { retry: 'never', advice: 'A person said no. Tell your user; do not try another way around it.' }
+    case 'cancelled':
+      return { retry: 'never', advice: 'A person withdrew it. Ask your user before you call it again.' }
+    case 'indeterminate':
+      return adviceOnUnknown(outcome.annotations.at(-1)?.finding)
+    case 'invalidated':
+      return {
+        retry: 'changed',
+        advice: 'List the tools again and check the call; people are then asked anew.',
+      }
+    case 'expired':
+    case 'lapsed':
     case 'not_sent':
-      return { may: 'yes', notBefore: null, text: 'Nothing was sent. The same call would ask again.' }
+      return { retry: 'same', advice: 'If it is still needed, the same call asks again.' }
+  }
+}
+
+function adviceOnUnknown(finding: Annotation['finding'] | undefined): Pick<CallView, 'retry' | 'advice'> {
+  switch (finding) {
+    case undefined:
+      return { retry: 'never', advice: 'Perhaps it happened. It is refused until a person has looked.' }
+    case 'happened':
+      return { retry: 'never', advice: 'A person found that it happened.' }
+    case 'did_not_happen':
+      return { retry: 'same', advice: 'A person found that it did not happen. The same call asks again.' }
   }
 }

@@ -193,12 +193,12 @@ export const callView = z
       .nullable()
       .openapi({ description: 'null until the approval is settled' }),
     retry: z
-      .object({
-        may: z.enum(['wait', 'yes', 'later', 'no']),
-        notBefore: instant.nullable(),
-        text: z.string(),
-      })
-      .openapi({ description: 'what repeating the same call would mean' }),
+      .enum(['never', 'same', 'changed'])
+      .openapi({ description: 'let this call be, send it again as it is, or send a different one' }),
+    advice: z.string(),
+    coolDownUntil: instant
+      .nullable()
+      .openapi({ description: 'after a rejection: until then the same call is refused unseen' }),
     reply: z
       .object({ result: z.unknown().optional(), error: z.unknown().optional() })
       .optional()

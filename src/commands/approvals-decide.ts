@@ -124,7 +124,7 @@ function after(view: ApprovalView): string {
       return 'It still waits for a decision.'
     case 'approved': {
       const until = localTime(approval.startByMs, approval.decision.atMs)
-      return `${decisionText(approval.decision)}. It runs as soon as the agent is there to receive the result, until ${until}.`
+      return `${decisionText(approval.decision)}. It runs once the agent is there for the result, until ${until}.`
     }
     case 'executing':
       return `${decisionText(approval.decision)}. It is being sent now.`

@@ -36,15 +36,15 @@ export function validate(
   ])
   const head = ['SERVER', 'POLICY', 'RULES', 'HIDDEN', 'OTHER TOOLS', 'WHO DECIDES']
   for (const line of table([head, ...rows])) io.out(line)
-  io.out(`${config.people.size} people, ${config.agents.size} agents. No problems.`)
+  io.out(`People: ${config.people.size}. Agents: ${config.agents.size}. No problems.`)
   return 0
 }
 
 function summary({ name, rules: { policy, approvers } }: ServerConfig, { localPrincipal }: Config) {
   const { groups, people, selfConfirm } = approvers
-  const self = selfConfirm
-    ? [`the owner confirms${localPrincipal === null ? '' : ` (${localPrincipal.owner})`}`]
-    : []
+  // Where there is only the local person, the owner of every agent is known: their yes is a confirmation.
+  const owner = selfConfirm ? (localPrincipal?.owner ?? null) : null
+  const self = selfConfirm ? [`${owner ?? 'the owner of the agent'} may confirm as the owner`] : []
   return {
     name,
     policy: policy.source,
@@ -52,6 +52,11 @@ function summary({ name, rules: { policy, approvers } }: ServerConfig, { localPr
     hidden: policy.hidden.has('*') ? 'all' : String(policy.hidden.size),
     otherwise: policy.fallback.action,
     approvers: { groups, people, selfConfirm },
-    mayDecide: [...groups.map((group) => `group ${group}`), ...people, ...self].join(', ') || 'nobody',
+    mayDecide:
+      [
+        ...groups.map((group) => `group ${group}`),
+        ...people.filter((person) => person !== owner),
+        ...self,
+      ].join(', ') || 'nobody',
   }
 }

@@ -276,11 +276,13 @@ describe('withdrawing and annotating', () => {
     await ask(`/approvals/${id}/decision`, 'hpp_kim', approve(proposed.digest))
     await world.change(id, { kind: 'claim', node: 'n' })
     await world.change(id, { kind: 'lose_track', reason: 'the connection broke' })
-    expect((await ask(`/calls/${id}`, 'hpa_bot')).json.retry.may).toBe('no')
+    const unknown = await ask(`/calls/${id}`, 'hpa_bot')
+    expect(unknown.json.retry).toBe('never')
+    expect(unknown.text).not.toContain('the connection broke')
     const body = { finding: 'did_not_happen', note: 'checked the account' }
     const answer = await ask(`/approvals/${id}/annotation`, 'hpp_lee', body)
     expect(answer.json.approval.outcome.annotations).toMatchObject([{ by: 'lee', ...body }])
-    expect((await ask(`/calls/${id}`, 'hpa_bot')).json.retry.may).toBe('yes')
+    expect((await ask(`/calls/${id}`, 'hpa_bot')).json.retry).toBe('same')
   })
 })
 
@@ -288,7 +290,7 @@ describe('the outcome for the agent', () => {
   test('while it is open there is none', async () => {
     world.add()
     const { json } = await ask('/calls/HP-7K2M9Q4T0X', 'hpa_bot')
-    expect(json).toMatchObject({ status: 'pending', outcome: null, retry: { may: 'wait' } })
+    expect(json).toMatchObject({ status: 'pending', outcome: null, retry: 'same' })
   })
 
   test("the upstream's bytes are embedded as they came", async () => {
@@ -304,7 +306,7 @@ describe('the outcome for the agent', () => {
     const { proposed, id } = world.add()
     await ask(`/approvals/${id}/decision`, 'hpp_kim', { decision: 'reject', digest: proposed.digest })
     const { json } = await ask(`/calls/${id}`, 'hpa_bot')
-    expect(json.retry).toMatchObject({ may: 'later', notBefore: '2026-08-01T09:15:00.000Z' })
+    expect(json).toMatchObject({ retry: 'never', coolDownUntil: '2026-08-01T09:15:00.000Z' })
   })
 
   test('the calls of others answer exactly like calls that never were', async () => {

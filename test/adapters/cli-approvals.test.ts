@@ -137,7 +137,8 @@ describe('approve', () => {
     expect([ran.code, statusOf()]).toEqual([code, status])
     expect(ran.asked).toEqual(['Approve this call, exactly as shown? [y/N] '])
     expect(ran.out).toContain('"profile": "default"')
-    if (code === 0) expect(ran.out).toMatch(/Approved by kim\. It runs as soon as the agent is there/)
+    if (code === 0)
+      expect(ran.out).toMatch(/Approved by kim\. It runs once the agent is there for the result/)
   })
 
   test('the owner confirms, under that name, where the rule lets them', async () => {
