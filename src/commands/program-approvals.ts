@@ -1,0 +1,110 @@
+/** `holdpoint approvals …`: what its commands take. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { ExitCode } from './io.ts'
+import type { Parts } from './parts.ts'
+
+const statusNames = ['pending', 'approved', 'executing', 'settled'] as const
+type StatusName = (typeof statusNames)[number]
+
+interface Json {
+  json?: boolean
+}
+interface Reason extends Json {
+  reason?: string
+}
+
+export function addApprovals(program: Command, parts: Parts, finish: (code: ExitCode) => void): void {
+  const approvals = program.command('approvals').description('look at what waits, and decide')
+  const ticket = 'a ticket such as HP-7K2M9Q4T0X, or the beginning of one'
+
+  approvals
+    .command('list')
+    .description('the open ones, newest first')
+    .addOption(
+      new Option('--status <status...>', 'only these')
+        .choices(statusNames)
+        .default(['pending', 'approved', 'executing']),
+    )
+    .option('--all', 'settled ones too')
+    .option('--limit <n>', 'rows', toLimit, 50)
+    .option('--after <ticket>', 'the page after this one')
+    .option('--json', 'for programs')
+    .action(
+      async (
+        options: Json & { status: readonly StatusName[]; all?: boolean; limit: number; after?: string },
+      ) => {
+        const { listApprovals } = await import('./approvals-read.ts')
+        const { limit, after = null, json = false } = options
+        const status = options.all === true ? statusNames : options.status
+        finish(await listApprovals(parts, { status, limit, after, json }))
+      },
+    )
+  approvals
+    .command('show')
+    .description('one approval in full, as an approver sees it')
+    .argument('<ticket>', ticket)
+    .option('--reply', "also the upstream's answer")
+    .option('--json', 'for programs')
+    .action(async (typed: string, { reply = false, json = false }: Json & { reply?: boolean }) => {
+      const { showApproval } = await import('./approvals-read.ts')
+      finish(await showApproval(parts, typed, { reply, json }))
+    })
+  approvals
+    .command('approve')
+    .description('show it, ask, and approve (or confirm) exactly what was shown')
+    .argument('<ticket>', ticket)
+    .option('--yes', 'do not ask; needed where there is no terminal')
+    .option('--digest <digits>', 'only if its digest begins like this (at least 12 digits)')
+    .option('--reason <text>', 'for the audit')
+    .option('--json', 'for programs')
+    .action(async (typed: string, options: Reason & { yes?: boolean; digest?: string }) => {
+      const { approve } = await import('./approvals-decide.ts')
+      const { yes = false, digest = null, reason = null, json = false } = options
+      finish(await approve(parts, typed, { yes, digest, reason, json }))
+    })
+  approvals
+    .command('deny')
+    .description('say no; the agent is told, with the reason')
+    .argument('<ticket>', ticket)
+    .option('--reason <text>', 'what the agent and the audit are told')
+    .option('--json', 'for programs')
+    .action(async (typed: string, { reason, json = false }: Reason) => {
+      const { deny } = await import('./approvals-decide.ts')
+      finish(await deny(parts, typed, { reason: reason ?? null, json }))
+    })
+  approvals
+    .command('cancel')
+    .description('withdraw it before it is sent')
+    .argument('<ticket>', ticket)
+    .option('--reason <text>', 'what the agent and the audit are told')
+    .option('--json', 'for programs')
+    .action(async (typed: string, { reason, json = false }: Reason) => {
+      const { cancel } = await import('./approvals-decide.ts')
+      finish(await cancel(parts, typed, { reason: reason ?? null, json }))
+    })
+  approvals
+    .command('annotate')
+    .description('say what really happened to a call whose end nobody knows')
+    .argument('<ticket>', ticket)
+    .addOption(
+      new Option('--finding <finding>', 'what you found out')
+        .choices(['happened', 'did-not-happen'] as const)
+        .makeOptionMandatory(),
+    )
+    .option('--note <text>', 'how you know')
+    .option('--json', 'for programs')
+    .action(
+      async (typed: string, options: Json & { finding: 'happened' | 'did-not-happen'; note?: string }) => {
+        const { annotate } = await import('./approvals-decide.ts')
+        const { note = null, json = false } = options
+        const finding = options.finding === 'happened' ? 'happened' : 'did_not_happen'
+        finish(await annotate(parts, typed, { finding, note, json }))
+      },
+    )
+}
+
+function toLimit(text: string): number {
+  const limit = Number(text)
+  if (!Number.isInteger(limit) || limit < 1 || limit > 100) throw new InvalidArgumentError('1 to 100 rows.')
+  return limit
+}
