@@ -97,7 +97,9 @@ describe('the body', () => {
   const endless = () =>
     new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(10_000).fill(32)) })
 
-  it.each<[string, BodyInit, Record<string, string | undefined>, number, number, RegExp]>([
+  it.each<
+    [string, string | Uint8Array | ReadableStream, Record<string, string | undefined>, number, number, RegExp]
+  >([
     ['another type', ping, { 'content-type': 'text/plain' }, 415, -31_415, /'Content-Type'/],
     [
       'no type',

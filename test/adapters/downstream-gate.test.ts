@@ -17,7 +17,7 @@ describe('a forbidden call', () => {
   it('gets a result that an agent can act on, and nothing happens', async () => {
     const harness = aHarness({ policy })
     const response = await harness.post(call('forbidden', { arguments: {}, task: {} }, 'x'))
-    const answer = await response.json()
+    const answer = Object(await response.json())
     expect(response.status).toBe(200)
     expect(answer).toMatchObject({
       id: 'x',

@@ -86,12 +86,14 @@ export function aHarness(options: HarnessOptions = {}) {
       monotonicMs: () => performance.now(),
       sleep: (ms, signal) =>
         new Promise((resolve) => {
-          const timer = setTimeout(resolve, ms)
-          signal?.addEventListener('abort', () => {
+          const timer = setTimeout(end, ms)
+          signal?.addEventListener('abort', end)
+          if (signal?.aborted) end()
+          function end() {
             clearTimeout(timer)
+            signal?.removeEventListener('abort', end)
             resolve()
-          })
-          if (signal?.aborted) resolve()
+          }
         }),
     },
     log: { debug: log, info: log, warn: log, error: log },
@@ -102,7 +104,10 @@ export function aHarness(options: HarnessOptions = {}) {
   async function request(path: string, init: RequestInit = {}): Promise<Response> {
     return app.request(`http://gateway:8484${path}`, init)
   }
-  async function post(text: BodyInit, headers: Record<string, string | undefined> = {}): Promise<Response> {
+  async function post(
+    text: string | Uint8Array | ReadableStream,
+    headers: Record<string, string | undefined> = {},
+  ): Promise<Response> {
     const all = { ...usualHeaders, ...headers }
     const stated = Object.entries(all).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, value]],
