@@ -22,7 +22,12 @@ import { defaultLimits, type Limits } from './domain/limits.ts'
 import type { Person, Principal } from './domain/principal.ts'
 import { err, ok, type Result } from './domain/result.ts'
 import { defaultTimings, type Timings } from './domain/timings.ts'
-import { type ConfigFile, readConfigFile, type ServerConfig } from './files/config-file.ts'
+import {
+  type ChannelsConfig,
+  type ConfigFile,
+  readConfigFile,
+  type ServerConfig,
+} from './files/config-file.ts'
 import { type Document, readDocument, readTextFile } from './files/document.ts'
 import { readPolicy } from './files/policy-file.ts'
 import { ENVIRONMENT, type Problem } from './files/problem.ts'
@@ -46,6 +51,7 @@ export interface Config {
   readonly agents: ReadonlyMap<string, Principal>
   /** The one agent that needs no token, on loopback, while no people are configured. */
   readonly localPrincipal: Principal | null
+  readonly channels: ChannelsConfig
   readonly timings: Timings
   readonly limits: Limits
   readonly logLevel: LogLevel
@@ -126,12 +132,14 @@ export function loadConfig({ env, cwd }: Surroundings): Result<Config, Problem[]
     people,
     agents: written.agents,
     localPrincipal,
+    channels: written.channels,
     timings: written.timings,
     limits: written.limits,
   })
 }
 
 const nothingWritten: ConfigFile = {
+  channels: { slack: null },
   people: new Map(),
   agents: new Map(),
   servers: null,

@@ -1,7 +1,8 @@
 /** `agents add | list | revoke`: the programs that call, each with a person who answers for it. */
 import type { Config } from '../config.ts'
 import { err, ok, type Result } from '../domain/result.ts'
-import { connectLines, endpointOf, gatewayUrl } from './connect.ts'
+import { connectLines } from '../launch/connect-lines.ts'
+import { endpointOf, gatewayUrl } from './connect.ts'
 import { isLive, mint, tokensText, withCredentials } from './credentials.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
@@ -38,7 +39,9 @@ export function addAgent(
     io.out(`  ${token}\n`)
     for (const server of servers) {
       io.out(`${server.name}  ${server.url}`)
-      for (const line of connectLines(server.name, server.url, token)) io.out(`  ${line}`)
+      for (const { client, line } of connectLines(server.name, server.url, token)) {
+        io.out(`  ${client.padEnd(12)} ${line}`)
+      }
     }
     if (others.length > 0) {
       io.err(

@@ -33,6 +33,7 @@ const DECISION_MS = 15 * 60_000
 /** Long enough to be seen waiting, short enough to watch. */
 const TIMEOUT_MS = 6_000
 const PENDING_MS_MAX = 30_000
+const TOKEN_KNOWN_MS_MAX = 5_000
 
 /** @returns whether what happened is what should have happened */
 export async function runDemo(options: DemoOptions): Promise<boolean> {
@@ -50,6 +51,14 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   const surroundings = await makeSurroundings(decide === 'timeout' ? TIMEOUT_MS : DECISION_MS)
   let running: Running | null = null
   let agent: Agent | null = null
+  async function leave(): Promise<void> {
+    await agent?.close().catch(() => {})
+    await running?.stop()
+    await surroundings.remove()
+  }
+  // Outside the prompt, where Ctrl-C is a key: leave no database behind.
+  const interrupted = () => void leave().finally(() => process.exit(130))
+  process.once('SIGINT', interrupted)
   try {
     running = await start(surroundings.config, createLog('warn', process.stderr.isTTY))
     const url = `${running.url}/mcp/nworks`
@@ -108,9 +117,8 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     out('')
     return await judge(choice, result, surroundings.sampleHome, out, colours)
   } finally {
-    await agent?.close().catch(() => {})
-    await running?.stop()
-    await surroundings.remove()
+    process.off('SIGINT', interrupted)
+    await leave()
   }
 }
 
@@ -170,10 +178,19 @@ async function pendingTicket(client: ReturnType<typeof createClient>): Promise<A
   throw new Error('the call was not paused')
 }
 
-async function mint({ credentials }: Running, kind: 'agent' | 'person', name: string, owner: string) {
+/** A new token is known to the gateway a moment later. */
+async function mint({ credentials, url }: Running, kind: 'agent' | 'person', name: string, owner: string) {
   const { token, hint } = newToken(kind)
   await credentials.add({ kind, name, owner, tokenHash: hashToken(token), hint })
-  return token
+  const giveUpMs = performance.now() + TOKEN_KNOWN_MS_MAX
+  while (performance.now() < giveUpMs) {
+    const probe = await fetch(`${url}/api/v1/calls/HP-0000000000`, {
+      headers: { authorization: `Bearer ${token}` },
+    })
+    if (probe.status !== 401) return token
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error('the gateway does not learn of a new token')
 }
 
 const firstLine = ({ text }: Called) => text.split('\n')[0] ?? ''

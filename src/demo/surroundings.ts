@@ -1,5 +1,5 @@
 /** What the demo runs in: a directory of its own with a real `holdpoint.yaml`, one approver, one agent of somebody else. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,7 +22,9 @@ export async function makeSurroundings(decisionMs: number): Promise<DemoSurround
   const directory = await mkdtemp(join(tmpdir(), 'holdpoint-demo-'))
   const sampleHome = join(directory, 'nworks')
   const file = join(directory, 'holdpoint.yaml')
-  await mkdir(sampleHome, { recursive: true })
+  await mkdir(sampleHome)
+  await mkdir(join(directory, 'policies'))
+  await cp(packageFile('policies/nworks.json'), join(directory, 'policies/nworks.json'))
   await writeFile(
     file,
     stringify({
@@ -33,7 +35,7 @@ export async function makeSurroundings(decisionMs: number): Promise<DemoSurround
           command: process.execPath,
           args: [packageFile('dist/src/sample/main.js')],
           env: { NWORKS_SAMPLE_HOME: sampleHome },
-          policy: packageFile('policies/nworks.json'),
+          policy: 'policies/nworks.json',
           approvers: [APPROVER],
         },
       },

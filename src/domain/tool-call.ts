@@ -41,7 +41,7 @@ export function isTransportMeta(key: string): boolean {
 export function canonicalParams(name: string, args: JsonObject, meta: JsonObject): string {
   const kept = Object.entries(meta).filter(([key]) => !isTransportMeta(key))
   const params: Record<string, JsonValue> = { name, arguments: args }
-  if (kept.length > 0) params['_meta'] = Object.fromEntries(kept)
+  if (kept.length > 0) params._meta = Object.fromEntries(kept)
   return canonical(params)
 }
 
@@ -85,7 +85,7 @@ export function toolDefinition(listed: JsonObject): ToolDefinition {
   const text = (value: JsonValue | undefined) => (typeof value === 'string' ? value : null)
   return {
     digest: digestOf(defining),
-    title: text(listed['title']),
-    description: text(listed['description']),
+    title: text(listed.title),
+    description: text(listed.description),
   }
 }

@@ -28,8 +28,15 @@ export interface ConfigFile {
   readonly agents: ReadonlyMap<string, Principal>
   /** `null`: the file names no servers. */
   readonly servers: ReadonlyMap<string, ServerConfig> | null
+  readonly channels: ChannelsConfig
   readonly timings: Timings
   readonly limits: Limits
+}
+
+/** Where people are asked, besides the console. Secrets are not here: they come from the environment. */
+export interface ChannelsConfig {
+  /** `channel`: the id (or #name) of the Slack channel that gets the cards. */
+  readonly slack: { readonly channel: string } | null
 }
 
 export interface ConfigFileContext extends UpstreamContext {
@@ -101,8 +108,9 @@ export function readConfigFile(
 
   const timings = collect(readTimings(document)) ?? defaultTimings
   const limits = collect(readLimits(document)) ?? defaultLimits
+  const channels = { slack: collect(checkShape(document, channelsShape, ['channels']))?.slack ?? null }
   if (problems.length > 0) return err(problems)
-  return ok({ people, agents, servers: hasServers ? servers : null, timings, limits })
+  return ok({ people, agents, servers: hasServers ? servers : null, channels, timings, limits })
 
   function collect<T>(result: Result<T, Problem[]>): T | null {
     if (result.ok) return result.value
@@ -124,9 +132,26 @@ const topShape = z.strictObject({
   groups: section,
   agents: section,
   servers: section,
+  channels: section,
   timings: section,
   limits: section,
 })
+const channelsShape = z
+  .strictObject({
+    slack: z
+      .strictObject({
+        channel: z
+          .string()
+          .regex(
+            /^([CG][A-Z0-9]{6,}|#[^\s#@]{1,80})$/,
+            says('this is not a Slack channel', 'write its id (C…), or #name'),
+          ),
+      })
+      .nullable()
+      .optional(),
+  })
+  .nullable()
+  .optional()
 /** `people:` with nothing below it is what remains when every entry was commented out. */
 const sectionShape = z.record(z.string(), z.unknown()).nullable().optional()
 

@@ -1,6 +1,7 @@
 /** What `npm start` prints: what runs where, how a client is pointed at it, and what is not configured. */
 import pc from 'picocolors'
 import type { Config, ServerConfig } from '../config.ts'
+import { connectLines } from './connect-lines.ts'
 
 export interface BannerFacts {
   readonly config: Config
@@ -33,19 +34,10 @@ function serverLines(server: ServerConfig, config: Config, url: string): string[
   const endpoint = `${url}/mcp/${name}`
   const what = upstream.kind === 'http' ? upstream.url.origin + upstream.url.pathname : commandLine(upstream)
   const needsToken = config.localPrincipal === null
-  const header = { Authorization: 'Bearer hpa_…' }
-  const withHeader = needsToken ? { headers: header } : {}
-  const cursor = { mcpServers: { [name]: { url: endpoint, ...withHeader } } }
-  const code = { name, type: 'http', url: endpoint, ...withHeader }
   return [
     `${pc.bold(name)}  ${what}`,
     row('policy', `${server.rules.policy.source}; otherwise ${server.rules.policy.fallback.action}`),
-    row(
-      'Claude Code',
-      `claude mcp add --transport http ${name} ${endpoint}${needsToken ? ' --header "Authorization: Bearer hpa_…"' : ''}`,
-    ),
-    row('Cursor', `.cursor/mcp.json: ${JSON.stringify(cursor)}`),
-    row('VS Code', `code --add-mcp '${JSON.stringify(code)}'`),
+    ...connectLines(name, endpoint, needsToken ? 'hpa_…' : null).map(({ client, line }) => row(client, line)),
     ...(needsToken ? [row('token', 'hpa_… is what `npx holdpoint agents add <name>` prints')] : []),
   ]
 }

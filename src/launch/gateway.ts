@@ -57,6 +57,7 @@ export async function startGateway(deps: {
     queue,
     wakeUps,
     rules,
+    hasChannels: config.channels.slack !== null,
     node,
     timings,
     limits,

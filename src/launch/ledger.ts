@@ -1,15 +1,19 @@
 /** Opens the ledger: the configured PostgreSQL, or the embedded one, started or adopted. Closes it again without harming others. */
 import type { Config } from '../config.ts'
 import { createApprovals } from '../ledger/approvals.ts'
+import { createCards } from '../ledger/cards.ts'
 import { createPool, migrate } from '../ledger/connect.ts'
 import { CREDENTIALS_CHANNEL, createCredentials } from '../ledger/credentials.ts'
 import { startEmbeddedPostgres } from '../ledger/embedded/start.ts'
+import { createIdentities } from '../ledger/identities.ts'
 import { createNotifications } from '../ledger/notifications.ts'
 import { sealAuditEvents } from '../ledger/sealer.ts'
 import { sharedKey } from '../ledger/shared-key.ts'
 import { createWaiting } from '../ledger/waiters.ts'
 import { createWakeUps, WAKE_UP_CHANNEL } from '../ledger/wake-ups.ts'
+import type { Cards } from '../ports/cards.ts'
 import type { CredentialStore } from '../ports/credentials.ts'
+import type { Identities } from '../ports/identities.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
@@ -17,6 +21,8 @@ import type { WakeUps } from '../ports/wake-ups.ts'
 export interface OpenLedger {
   readonly ledger: Ledger
   readonly credentials: CredentialStore
+  readonly cards: Cards
+  readonly identities: Identities
   readonly wakeUps: WakeUps
   readonly connectionString: string
   /** What runs where, for people. */
@@ -46,6 +52,8 @@ export async function openLedger(
   return {
     ledger: { ...createApprovals(pool), ...createWaiting(pool) },
     credentials: createCredentials(pool, notifications),
+    cards: createCards(pool),
+    identities: createIdentities(pool),
     wakeUps: createWakeUps(notifications),
     connectionString,
     description:

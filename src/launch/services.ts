@@ -22,6 +22,7 @@ export interface ServicesDeps {
   readonly queue: Queue
   readonly wakeUps: WakeUps
   readonly rules: Rules
+  readonly hasChannels: boolean
   readonly node: string
   readonly timings: Timings
   readonly limits: Limits

@@ -6,11 +6,14 @@ export interface Queue {
   setAlarm(id: ApprovalId, version: number, delayMs: number): Promise<void>
   /** Asks the gateways to run an approved call. */
   requestExecution(id: ApprovalId, version: number): Promise<void>
+  /** Asks for the cards of an approval to be made true. */
+  requestDelivery(id: ApprovalId, version: number): Promise<void>
 }
 
 export interface QueueWorkers {
   /** Handlers are level-triggered and safe to repeat; a throw makes the queue try again later. */
   attend(handler: (id: ApprovalId) => Promise<void>): void
   execute(handler: (id: ApprovalId) => Promise<void>): void
+  deliver(handler: (id: ApprovalId) => Promise<void>): void
   close(): Promise<void>
 }

@@ -5,9 +5,13 @@ import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import { type JobWorker, openQueue, openWorker, type QueueBackend } from './backend.ts'
 
-/** `approvals`: one alarm for each version of a paused call. `executions`: approved calls that a gateway should run. */
+/**
+ * `approvals`: one alarm for each version of a paused call. `executions`: approved calls that a gateway should run.
+ * `deliveries`: cards that should show a new state.
+ */
 const APPROVALS = 'approvals'
 const EXECUTIONS = 'executions'
+const DELIVERIES = 'deliveries'
 
 /** A retained job would block its id for ever, and the ledger knows better what happened. */
 const jobOptions = {
@@ -25,12 +29,14 @@ export async function createQueue(
 ): Promise<Queue & { close(): Promise<void> }> {
   const approvals = openQueue(backend, APPROVALS, { defaultJobOptions: jobOptions })
   const executions = openQueue(backend, EXECUTIONS, { defaultJobOptions: jobOptions })
-  for (const queue of [approvals, executions]) {
+  const deliveries = openQueue(backend, DELIVERIES, { defaultJobOptions: jobOptions })
+  const all = [approvals, executions, deliveries]
+  for (const queue of all) {
     queue.on('error', (error) =>
       log.warn({ err: error, queue: queue.name }, 'the queue is in trouble; the loop looks instead'),
     )
   }
-  await Promise.all([approvals.waitUntilReady(), executions.waitUntilReady()])
+  await Promise.all(all.map((queue) => queue.waitUntilReady()))
 
   return {
     async setAlarm(id, version, delayMs) {
@@ -39,8 +45,11 @@ export async function createQueue(
     async requestExecution(id, version) {
       await executions.add('execute', { id }, { jobId: jobId(id, version) })
     },
+    async requestDelivery(id, version) {
+      await deliveries.add('deliver', { id }, { jobId: jobId(id, version) })
+    },
     async close() {
-      await Promise.all([approvals.close(), executions.close()])
+      await Promise.all(all.map((queue) => queue.close()))
     },
   }
 }
@@ -64,6 +73,7 @@ export function createWorkers(backend: QueueBackend, log: Log): QueueWorkers {
   return {
     attend: (handler) => start(APPROVALS, handler),
     execute: (handler) => start(EXECUTIONS, handler),
+    deliver: (handler) => start(DELIVERIES, handler),
     async close() {
       await Promise.all(workers.map((worker) => worker.close()))
     },

@@ -37,13 +37,20 @@ export type Announce = (approval: Approval, nowMs: InstantMs) => Promise<void>
 /** Writers that meet the same record at the same time take turns; more rounds than this mean something else is wrong. */
 const ROUNDS_MAX = 20
 
-export function createAnnounce(deps: { queue: Queue; wakeUps: WakeUps; log: Log }): Announce {
-  const { queue, wakeUps, log } = deps
+export function createAnnounce(deps: {
+  queue: Queue
+  wakeUps: WakeUps
+  /** Whether anybody draws cards: without a channel there is nothing to deliver. */
+  hasChannels: boolean
+  log: Log
+}): Announce {
+  const { queue, wakeUps, hasChannels, log } = deps
   return async function announce(approval, nowMs) {
     const due = dueAtMs(approval)
     try {
       if (due !== null) await queue.setAlarm(approval.id, approval.version, Math.max(0, due - nowMs))
       if (approval.status === 'approved') await queue.requestExecution(approval.id, approval.version)
+      if (hasChannels) await queue.requestDelivery(approval.id, approval.version)
     } catch (error) {
       log.warn(
         { err: error, approval: approval.id },

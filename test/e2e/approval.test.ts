@@ -37,11 +37,11 @@ const options = () => ({
 beforeAll(async () => {
   upstream = await startHttpUpstream()
   gateway = await startGateway(options())
-  agent = await mintToken(database.connectionString, 'agent', 'night-agent')
-  otherAgent = await mintToken(database.connectionString, 'agent', 'day-agent')
-  minaToken = await mintToken(database.connectionString, 'person', 'mina')
+  agent = await mintToken(database.connectionString, gateway, 'agent', 'night-agent')
+  otherAgent = await mintToken(database.connectionString, gateway, 'agent', 'day-agent')
+  minaToken = await mintToken(database.connectionString, gateway, 'person', 'mina')
   mina = aPerson(gateway.url, minaToken)
-  jun = aPerson(gateway.url, await mintToken(database.connectionString, 'person', 'jun'))
+  jun = aPerson(gateway.url, await mintToken(database.connectionString, gateway, 'person', 'jun'))
 })
 afterAll(async () => {
   await gateway?.stop()

@@ -18,8 +18,8 @@ beforeAll(async () => {
     servers: { pay: { url: upstream.url.href } },
     timings: { decision: '4s', hold: '1s', start_by: '2s', comment: '200ms' },
   })
-  agent = await mintToken(database.connectionString, 'agent', 'night-agent')
-  mina = aPerson(gateway.url, await mintToken(database.connectionString, 'person', 'mina'))
+  agent = await mintToken(database.connectionString, gateway, 'agent', 'night-agent')
+  mina = aPerson(gateway.url, await mintToken(database.connectionString, gateway, 'person', 'mina'))
 })
 afterAll(async () => {
   await gateway?.stop()

@@ -43,7 +43,7 @@ beforeAll(async () => {
       },
     },
   })
-  token = await mintToken(database.connectionString, 'agent', 'night-agent')
+  token = await mintToken(database.connectionString, gateway, 'agent', 'night-agent')
 })
 afterAll(async () => {
   await gateway?.stop()
@@ -173,7 +173,7 @@ test('the sample', async () => {
 
 test('a session belongs to the principal that opened it', async () => {
   const mine = await connectV1(through('http'), token)
-  const other = await mintToken(database.connectionString, 'agent', 'day-agent')
+  const other = await mintToken(database.connectionString, gateway, 'agent', 'day-agent')
   const ask = (bearer: string, session: string) =>
     fetch(through('http'), {
       method: 'POST',

@@ -77,10 +77,14 @@ export async function aGateway(
       async setAlarm(id, version) {
         jobs.push(`alarm ${id}.${version}`)
       },
+      async requestDelivery(id, version) {
+        jobs.push(`deliver ${id}.${version}`)
+      },
       async requestExecution(id, version) {
         jobs.push(`execute ${id}.${version}`)
       },
     },
+    hasChannels: true,
     rules: { of: (server) => (server === 'github' ? rules : null) },
     node,
     timings,

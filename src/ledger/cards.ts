@@ -1,0 +1,72 @@
+/** Cards in PostgreSQL. */
+import type pg from 'pg'
+import type { Cards } from '../ports/cards.ts'
+import { parseId } from './record.ts'
+
+export function createCards(pool: pg.Pool): Cards {
+  return {
+    async take(id, channel, busyMs) {
+      const { rows } = await pool.query<{
+        place: string | null
+        shown_version: number
+        shown_waiting: boolean | null
+      }>({
+        name: 'card-take',
+        text: `
+          INSERT INTO holdpoint.card (approval_id, channel, busy_until)
+          VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
+          ON CONFLICT (approval_id, channel) DO UPDATE SET busy_until = excluded.busy_until
+            WHERE holdpoint.card.busy_until IS NULL OR holdpoint.card.busy_until <= clock_timestamp()
+          RETURNING place, shown_version, shown_waiting`,
+        values: [id, channel, busyMs],
+      })
+      const [row] = rows
+      if (row === undefined) return null
+      return { place: row.place, shownVersion: row.shown_version, shownWaiting: row.shown_waiting }
+    },
+
+    async shown(id, channel, { place, version, isRequesterWaiting, renderDigest }) {
+      await pool.query(
+        `UPDATE holdpoint.card SET place = $3, shown_version = greatest(shown_version, $4), render_digest = $5,
+           shown_waiting = $6, shown_at = clock_timestamp(), busy_until = NULL, problem = NULL WHERE approval_id = $1 AND channel = $2`,
+        [id, channel, place, version, renderDigest, isRequesterWaiting],
+      )
+    },
+
+    async giveBack(id, channel, problem) {
+      await pool.query(
+        'UPDATE holdpoint.card SET busy_until = NULL, problem = $3 WHERE approval_id = $1 AND channel = $2',
+        [id, channel, problem],
+      )
+    },
+
+    async approvalAt(channel, place) {
+      const { rows } = await pool.query<{ approval_id: string }>(
+        'SELECT approval_id FROM holdpoint.card WHERE channel = $1 AND place = $2',
+        [channel, place],
+      )
+      return rows[0] === undefined ? null : parseId(rows[0].approval_id)
+    },
+
+    async outdated(channel, withinMs, limit) {
+      const { rows } = await pool.query<{ id: string }>({
+        name: 'card-outdated',
+        text: `
+          SELECT a.id FROM holdpoint.approval a
+          LEFT JOIN holdpoint.card c ON c.approval_id = a.id AND c.channel = $1
+          WHERE (a.status <> 'settled' OR a.settled_at > clock_timestamp() - $2 * interval '1 millisecond')
+            AND (coalesce(c.shown_version, 0) < a.version
+              -- A requester that comes and goes is not drawn more often than every few seconds.
+              OR (a.status IN ('pending', 'approved') AND c.shown_at < clock_timestamp() - interval '5 seconds'
+                AND c.shown_waiting IS DISTINCT FROM EXISTS (
+                  SELECT 1 FROM holdpoint.waiter w
+                  JOIN holdpoint.node n ON n.id = w.node AND n.lease_until > clock_timestamp()
+                  WHERE w.approval_id = a.id)))
+            AND (c.busy_until IS NULL OR c.busy_until <= clock_timestamp())
+          ORDER BY a.created_at LIMIT $3`,
+        values: [channel, withinMs, limit],
+      })
+      return rows.map((row) => parseId(row.id))
+    },
+  }
+}

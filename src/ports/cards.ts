@@ -1,0 +1,36 @@
+/** Which state of which approval each channel shows. */
+import type { ApprovalId } from '../domain/approval-id.ts'
+
+export interface CardState {
+  readonly place: string | null
+  /** 0: nothing shown yet. */
+  readonly shownVersion: number
+  /** Whether it says that the requester waits; `null`: nothing shown yet. */
+  readonly shownWaiting: boolean | null
+}
+
+export interface DrawnCard {
+  readonly place: string
+  readonly version: number
+  readonly isRequesterWaiting: boolean
+  readonly renderDigest: string
+}
+
+export interface Cards {
+  /**
+   * The exclusive right to draw this card for `busyMs`, so that two workers never post it twice.
+   * `null`: somebody else is drawing it.
+   */
+  take(id: ApprovalId, channel: string, busyMs: number): Promise<CardState | null>
+  /** Notes what is shown now and gives the right back. */
+  shown(id: ApprovalId, channel: string, card: DrawnCard): Promise<void>
+  /** Gives the right back without having drawn. `problem`: why, `null` when there was nothing to draw. */
+  giveBack(id: ApprovalId, channel: string, problem: string | null): Promise<void>
+  /** The approval whose card is at this place. */
+  approvalAt(channel: string, place: string): Promise<ApprovalId | null>
+  /**
+   * Approvals whose card does not show the truth (another version, or a requester that has come or gone meanwhile): unsettled,
+   * or settled within `withinMs`; nobody is drawing them now. Oldest first.
+   */
+  outdated(channel: string, withinMs: number, limit: number): Promise<readonly ApprovalId[]>
+}

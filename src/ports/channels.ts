@@ -1,0 +1,41 @@
+/** Doors to people outside this process: each shows an approval as it is now, in a card that is changed in place. */
+import type { Approval, InstantMs } from '../domain/approval.ts'
+
+/** Where the card of an approval is, in the channel's own words (for Slack: channel and `ts`, as JSON). */
+export interface ShownCard {
+  readonly place: string
+  /** SHA-256 of exactly what was posted, so that one can prove later what an approver saw. */
+  readonly renderDigest: string
+}
+
+export interface Showing {
+  readonly approval: Approval
+  readonly nowMs: InstantMs
+  /** Whether somebody could receive the outcome at this moment. */
+  readonly isRequesterWaiting: boolean
+}
+
+export interface Channel {
+  /** `slack`, `webhook`, …: one word, also the key of its cards in the ledger. */
+  readonly name: string
+  /**
+   * Draws what is true now: a new card where `place` is `null`, otherwise the same card changed in place.
+   * @throws ChannelFault
+   */
+  show(showing: Showing, place: string | null): Promise<ShownCard>
+}
+
+/** The channel did not take a card. */
+export class ChannelFault extends Error {
+  constructor(
+    message: string,
+    /** Trying again later can help. */
+    readonly isTemporary: boolean,
+    /** The channel asked to be left alone for so long. */
+    readonly retryAfterMs: number | null,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.name = 'ChannelFault'
+  }
+}
