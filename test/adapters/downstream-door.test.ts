@@ -338,6 +338,8 @@ describe('a message is refused', () => {
       .replace('tools/call', 'tools\\u002fcall')
       .replace('logout', 'forb\\u0069dden')
     expect(await (await harness.post(escaped)).text()).toContain('The policy of')
+    const twice = critical('{"a":1,"a":2}').replace('tools/call', '\\u0074ools/call')
+    expect(await (await harness.post(twice)).text()).toContain("duplicate key 'a'")
     expect(harness.exchanges).toHaveLength(0)
   })
 

@@ -193,6 +193,14 @@ describe('a session', () => {
     })
   })
 
+  it('keeps its sealed form, whatever the client calls itself later', async () => {
+    const harness = aHarness({ wire })
+    const anonymous = '{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}'
+    const sealed = (await harness.post(anonymous)).headers.get('mcp-session-id') ?? ''
+    const response = await harness.post(ping, { 'mcp-session-id': sealed, 'user-agent': 'curl/8' })
+    expect(response.headers.get('mcp-session-id')).toBe(sealed)
+  })
+
   it('also goes along with GET and DELETE', async () => {
     const harness = aHarness({ wire })
     const headers = { ...usualHeaders, 'mcp-session-id': await opened(), 'last-event-id': 'e-7' }

@@ -5,6 +5,7 @@ import { createAdaptorServer, type ServerType } from '@hono/node-server'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Approval, Outcome } from '../../src/domain/approval.ts'
 import { err } from '../../src/domain/result.ts'
+import { createHeldRequests } from '../../src/mcp/downstream/held-requests.ts'
 import { sealSession } from '../../src/mcp/downstream/sealed-session.ts'
 import type { Awaited, AwaitRequest } from '../../src/services/await-outcome.ts'
 import { agent, anApproval } from '../support/builders.ts'
@@ -345,7 +346,46 @@ describe('a hold that ends before the approval', () => {
   })
 })
 
+describe('a client that leaves at the last moment', () => {
+  it('has not received what it did not take', async () => {
+    const wait = aWait({ timings: slow })
+    const response = await wait.post(call('delete'))
+    wait.settle(settledAs(wait.approval, outcomes.answered(), '{}'))
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    await response.body?.cancel()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(wait.delivered).toEqual([])
+  })
+
+  it('gets nothing after it cancelled, although the outcome came in the same moment', async () => {
+    const { approval } = anApproval()
+    let settle = () => {}
+    const harness = aHarness({
+      timings: slow,
+      ask: async () => ({ ok: true, value: { kind: 'waiting', approval, isNew: true } }),
+      awaitOutcome: () =>
+        new Promise((resolve) => {
+          settle = () => resolve(settledAs(approval, outcomes.answered(), '{}'))
+        }),
+    })
+    const response = await harness.post(call('delete'))
+    await harness.post('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}')
+    settle()
+    expect(messagesIn(await response.text())).toEqual([])
+    expect(harness.delivered).toEqual([])
+  })
+})
+
 describe('a limit on held requests', () => {
+  it('counts each once, however often it is released', () => {
+    const held = createHeldRequests(1)
+    const release = held.add('a', () => {})
+    release?.()
+    release?.()
+    expect(held.add('b', () => {})).not.toBeNull()
+    expect(held.add('b', () => {})).toBeNull()
+  })
+
   it('refuses before anyone is asked, and counts only what is held', async () => {
     const wait = aWait({ timings: slow, limits: { heldRequestsMax: 2 } })
     const first = await wait.post(call('delete', {}, 1))
