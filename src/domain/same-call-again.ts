@@ -24,8 +24,11 @@ export function sameCallAgain(
   timings: Timings,
 ): Repeat {
   const { outcome, settledAtMs } = settled
-  if (outcome.kind === 'indeterminate' && outcome.annotations.length === 0) {
-    return { kind: 'refused', because: 'unresolved', untilMs: null }
+  if (outcome.kind === 'indeterminate') {
+    const finding = outcome.annotations.at(-1)?.finding
+    if (finding === undefined) return { kind: 'refused', because: 'unresolved', untilMs: null }
+    // A person looked and nothing had happened: whoever asks again means a new call.
+    if (finding === 'did_not_happen') return { kind: 'fresh' }
   }
   if (outcome.kind === 'rejected' && nowMs < settledAtMs + timings.coolDownMs) {
     return { kind: 'refused', because: 'cool_down', untilMs: settledAtMs + timings.coolDownMs }

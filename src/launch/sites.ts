@@ -20,8 +20,9 @@ export function createSites({ host, publicUrl }: Pick<Config, 'host' | 'publicUr
     origins.add(publicUrl.origin)
   }
   return {
-    // Bound to every address, the names it is reached by are unknown; then agents' tokens are what protects it.
-    isHostAllowed: (name) => hosts.has(name.toLowerCase()) || (isWildcard(host) && publicUrl === null),
+    // Bound to every address, the names it is reached by are unknown. Then nobody passes without a token or a session,
+    // and a page that tricks a browser into another name has neither.
+    isHostAllowed: (name) => hosts.has(name.toLowerCase()) || isWildcard(host),
     isOriginAllowed: (origin) => origins.has(origin.toLowerCase()),
   }
 }

@@ -25,6 +25,8 @@ export interface AwaitRequest {
   readonly holdMs: number
   /** Aborts when the requester leaves. */
   readonly signal: AbortSignal
+  /** Told what each look has found, for those who report meanwhile. */
+  readonly onLook: (approval: Approval) => void
 }
 
 export type AwaitOutcome = (request: AwaitRequest) => Promise<Awaited>
@@ -45,7 +47,7 @@ export function createAwaitOutcome(deps: {
 }): AwaitOutcome {
   const { ledger, waiters, resume, node, clock, timings, stopping, log } = deps
 
-  return async function awaitOutcome({ id, session, holdMs, signal }) {
+  return async function awaitOutcome({ id, session, holdMs, signal, onLook }) {
     const giveUpMs = clock.monotonicMs() + holdMs
     let look = new AbortController()
     const wake = () => look.abort()
@@ -60,6 +62,7 @@ export function createAwaitOutcome(deps: {
         if (signal.aborted) return { kind: 'left' }
         const approval = await read(id)
         waiter.seenVersion = approval?.version ?? 0
+        if (approval !== null) onLook(approval)
         if (approval !== null && approval.status === 'settled') {
           const isAnswered = approval.outcome.kind === 'answered'
           return { kind: 'settled', approval, replyText: isAnswered ? await ledger.replyText(id) : null }

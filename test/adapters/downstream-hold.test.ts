@@ -165,11 +165,7 @@ describe('a paused call', () => {
   it('says that it is running once it was sent', async () => {
     const wait = aWait({ timings: { ...slow, progressMs: 1 } })
     const response = await wait.post(call('delete', { arguments: {}, _meta: { progressToken: 1 } }))
-    await wait.awaited[0]?.session.send({
-      approvalId: wait.approval.id,
-      canonicalParams: '{}',
-      idempotencyKey: null,
-    })
+    wait.awaited[0]?.onLook(executingNow(wait.approval))
     const reader = response.body?.getReader()
     let text = ''
     while (!text.includes(`${wait.approval.id} was approved and is running`)) {

@@ -1,7 +1,7 @@
 /** The reference server of the MCP project, `server-everything`, over Streamable HTTP in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createServer } from 'node:net'
-import { everythingMain } from './gateway-process.ts'
+import { atExit, everythingMain } from './gateway-process.ts'
 
 export interface Everything {
   readonly url: string
@@ -29,7 +29,7 @@ export async function startEverything(): Promise<Everything> {
     env: { PATH: process.env.PATH ?? '', PORT: String(port) },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  process.on('exit', () => child.kill('SIGKILL'))
+  atExit.push(() => child.kill('SIGKILL'))
   await new Promise<void>((done, fail) => {
     let said = ''
     child.stderr.on('data', (chunk: Buffer) => {

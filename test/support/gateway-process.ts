@@ -43,10 +43,16 @@ export interface GatewayProcess {
   stop(): Promise<number | null>
 }
 
+/** What must not outlive a test process, in the reverse order. */
+export const atExit: (() => void)[] = []
+process.on('exit', () => {
+  for (const step of atExit.reverse()) step()
+})
+
 /** A directory that is removed at the end of the test process. */
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'holdpoint-e2e-'))
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+  atExit.push(() => rmSync(directory, { recursive: true, force: true }))
   return directory
 }
 
@@ -91,7 +97,7 @@ export async function startProcess(env: Record<string, string>, dataDir: string)
   child.stdout.on('data', keep)
   child.stderr.on('data', keep)
   const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)))
-  process.on('exit', () => child.kill('SIGKILL'))
+  atExit.push(() => child.kill('SIGKILL'))
 
   const url = await Promise.race([
     exited.then((code) => {
@@ -129,9 +135,10 @@ async function readyUrl(dataDir: string, pid: number, output: () => string): Pro
   throw new Error(`the gateway was not ready in time:\n${output()}`)
 }
 
-/** Puts a token into the ledger as `holdpoint agents add` and `people token` do. The gateway has to have migrated it. */
+/** Puts a token into the ledger as `holdpoint agents add` and `people token` do. Resolves when the gateway knows it. */
 export async function mintToken(
   databaseUrl: string,
+  { url }: Pick<GatewayProcess, 'url'>,
   kind: 'agent' | 'person',
   name: string,
 ): Promise<string> {
@@ -143,7 +150,15 @@ export async function mintToken(
      ) SELECT pg_notify('holdpoint_credentials', $3)`,
     [hashToken(token), kind, name, kind === 'agent' ? 'jun' : name, hint],
   )
-  return token
+  const giveUpMs = performance.now() + 5_000
+  while (performance.now() < giveUpMs) {
+    const probe = await fetch(`${url}/api/v1/calls/HP-0000000000`, {
+      headers: { authorization: `Bearer ${token}` },
+    })
+    if (probe.status !== 401) return token
+    await new Promise((done) => setTimeout(done, 20))
+  }
+  throw new Error('the gateway does not learn of a new token')
 }
 
 export async function query<Row extends object>(

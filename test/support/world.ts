@@ -111,7 +111,7 @@ export async function aGateway(
       holdMs = 5_000,
       signal = new AbortController().signal,
       session: UpstreamSession = upstream,
-    ) => services.awaitOutcome({ id, session, holdMs, signal }),
+    ) => services.awaitOutcome({ id, session, holdMs, signal, onLook: () => {} }),
     async decide(id: ApprovalId, answer: 'approve' | 'reject' = 'approve', person = mina) {
       const reading = await ledger.get(id)
       const digest = reading?.approval.proposed.digest ?? ''

@@ -69,8 +69,8 @@ export function createOpenHold(deps: {
       unreadBytesMax: limits.replyBytesMax,
       onLeave: leave,
     })
-    let isSent = false
     let isToolReporting = false
+    let lastSeen: Approval | null = null
 
     function free() {
       over.abort()
@@ -79,17 +79,11 @@ export function createOpenHold(deps: {
     }
 
     async function run(approval: Approval, session: UpstreamSession, isRepeat: boolean) {
-      const watched: UpstreamSession = {
-        describe: (tool) => session.describe(tool),
-        send(request) {
-          isSent = true
-          return session.send(request)
-        },
-      }
+      lastSeen = approval
       stream.comment(`held for ${approval.id}`)
       void every(timings.commentMs, () => stream.comment('still waiting'))
-      if (progressToken !== null) void reportProgress(progressToken, approval)
-      const ending = await endingOf(approval, watched, isRepeat)
+      if (progressToken !== null) void reportProgress(progressToken)
+      const ending = await endingOf(approval, session, isRepeat)
       free()
       const isTaken = await stream.finish(ending.message)
       if (isTaken && ending.settled) await mark(approval)
@@ -114,7 +108,11 @@ export function createOpenHold(deps: {
 
     /** Once it is being sent, "not executed" would be false: then the answer is worth a longer wait. */
     async function outcomeOf(approval: Approval, session: UpstreamSession): Promise<Awaited> {
-      const wait = (holdMs: number) => awaitOutcome({ id: approval.id, session, holdMs, signal: left.signal })
+      const onLook = (seen: Approval) => {
+        lastSeen = seen
+      }
+      const wait = (holdMs: number) =>
+        awaitOutcome({ id: approval.id, session, holdMs, signal: left.signal, onLook })
       let awaited = await wait(timings.holdMs)
       const untilMs = clock.monotonicMs() + timings.replyIdleMs
       while (awaited.kind === 'still_waiting' && awaited.approval.status === 'executing') {
@@ -134,14 +132,14 @@ export function createOpenHold(deps: {
         : waitingAnswer(approval, isRepeat, era)
     }
 
-    async function reportProgress(token: Id, approval: Approval) {
+    async function reportProgress(token: Id) {
       const startMs = clock.monotonicMs()
       let tick = 0
       const report = () => {
         // From its first own report on, the tool's numbers are the higher ones.
         if (isToolReporting) return
         const waitedMs = clock.monotonicMs() - startMs
-        stream.offer(waitingProgress(token, ++tick, approval, { waitedMs, isSent }))
+        if (lastSeen !== null) stream.offer(waitingProgress(token, ++tick, lastSeen, waitedMs))
       }
       report()
       await every(timings.progressMs, report)

@@ -2,7 +2,7 @@
  * What an agent is told, in one place: a text it can act on, and the same as data in `_meta`. "Not executed" is said only
  * where it is true, and nothing from inside the gateway is.
  */
-import type { Approval, Settled } from '../../domain/approval.ts'
+import type { Approval, Outcome, Settled } from '../../domain/approval.ts'
 import type { JsonObject } from '../../domain/canonical.ts'
 import type { ApproverChain } from '../../domain/policy.ts'
 import { type Era, META_APPROVAL } from '../../domain/tool-call.ts'
@@ -96,11 +96,30 @@ function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: number):
         details: { decidedBy: outcome.decision.by },
       }
     case 'indeterminate':
-      return indeterminate(id)
+      return indeterminate(id, outcome)
   }
 }
 
-function indeterminate(id: string): Told {
+function indeterminate(id: string, { annotations }: Extract<Outcome, { kind: 'indeterminate' }>): Told {
+  const annotation = annotations.at(-1)
+  if (annotation?.finding === 'happened') {
+    return {
+      text:
+        `EXECUTED, ticket ${id}: no answer came back when it was sent, but ${annotation.by} looked and found that it happened. ` +
+        `Its result is not available. Do not repeat it. ${tellUser}`,
+      retry: 'never',
+      details: { finding: annotation.finding, foundBy: annotation.by },
+    }
+  }
+  if (annotation?.finding === 'did_not_happen') {
+    return {
+      text:
+        `NOT EXECUTED, ticket ${id}: no answer came back when it was sent, and ${annotation.by} looked and found that it did ` +
+        'not happen. If it is still needed, the same call asks again.',
+      retry: 'same',
+      details: { finding: annotation.finding, foundBy: annotation.by },
+    }
+  }
   return {
     text:
       `This call MAY OR MAY NOT have been executed (ticket ${id}): it was sent, and no answer came back. ` +
@@ -163,7 +182,7 @@ export function askRefusedAnswer(
         retry: 'never',
       })
     case 'unresolved':
-      return told(approvalMeta(refused.approval), indeterminate(refused.approval.id))
+      return told(approvalMeta(refused.approval), toldOutcome(refused.approval, coolDownMs))
     case 'idempotency_key_reused':
       return told(refusedMeta, {
         text:

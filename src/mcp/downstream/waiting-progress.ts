@@ -9,18 +9,10 @@ const CEILING = 0.001
 const MESSAGE_LENGTH_MAX = 200
 
 /** @param tick counts from 1 */
-export function waitingProgress(
-  token: Id,
-  tick: number,
-  { id, asking, expiresAtMs }: Approval,
-  { waitedMs, isSent }: { readonly waitedMs: number; readonly isSent: boolean },
-): string {
+export function waitingProgress(token: Id, tick: number, approval: Approval, waitedMs: number): string {
   const minutes = Math.floor(waitedMs / 60_000)
   const waited = minutes === 0 ? `${Math.floor(waitedMs / 1_000)} s` : `${minutes} min`
-  const until = `${new Date(expiresAtMs).toISOString().slice(0, 16)}Z`
-  const message = isSent
-    ? `${id} was approved and is running (${waited}).`
-    : `Waiting for approval ${id} (${waited} so far, can be decided until ${until}). Asked: ${approversInWords(asking.approvers)}`
+  const message = messageOf(approval, waited)
   return JSON.stringify({
     jsonrpc: '2.0',
     method: 'notifications/progress',
@@ -31,4 +23,19 @@ export function waitingProgress(
         message.length <= MESSAGE_LENGTH_MAX ? message : `${message.slice(0, MESSAGE_LENGTH_MAX - 1)}…`,
     },
   })
+}
+
+function messageOf({ id, status, asking, expiresAtMs }: Approval, waited: string): string {
+  switch (status) {
+    case 'pending': {
+      const until = `${new Date(expiresAtMs).toISOString().slice(0, 16)}Z`
+      return `Waiting for approval ${id} (${waited} so far, can be decided until ${until}). Asked: ${approversInWords(asking.approvers)}`
+    }
+    case 'approved':
+      return `${id} was approved and is about to run (${waited}).`
+    case 'executing':
+      return `${id} was approved and is running (${waited}).`
+    case 'settled':
+      return `${id} is decided (${waited}).`
+  }
 }

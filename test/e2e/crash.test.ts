@@ -1,0 +1,164 @@
+/** `npm start` on embedded stores, killed and stopped: nothing is lost, nothing runs twice, the next start goes on. */
+import { execFile } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { connectV1, textOf } from '../support/clients.ts'
+import { aPerson, type GatewayProcess, startProcess, temporaryDirectory } from '../support/gateway-process.ts'
+import { type HttpUpstream, startHttpUpstream } from '../support/http-upstream.ts'
+
+const run = promisify(execFile)
+const cli = resolve(import.meta.dirname, '../../dist/src/cli.js')
+const main = resolve(import.meta.dirname, '../../dist/src/main.js')
+
+interface Site {
+  readonly env: Record<string, string>
+  readonly dataDir: string
+  readonly upstream: HttpUpstream
+  start(): Promise<GatewayProcess>
+  holdpoint(...args: string[]): Promise<string>
+  token(...args: string[]): Promise<string>
+}
+
+const cleanUps: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+})
+
+async function aSite(): Promise<Site> {
+  const directory = temporaryDirectory()
+  const upstream = await startHttpUpstream()
+  cleanUps.push(() => upstream.close())
+  const dataDir = join(directory, 'data')
+  const file = join(directory, 'holdpoint.yaml')
+  writeFileSync(
+    file,
+    stringify({
+      people: { mina: {}, jun: {} },
+      agents: { 'night-agent': { owner: 'jun' } },
+      servers: { pay: { url: upstream.url.href, approvers: ['mina'] } },
+      timings: { node_lease: '3s' },
+    }),
+  )
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: directory,
+    HOLDPOINT_CONFIG: file,
+    HOLDPOINT_DATA: dataDir,
+    PORT: '0',
+  }
+  const holdpoint = async (...args: string[]) => (await run(process.execPath, [cli, ...args], { env })).stdout
+  return {
+    env,
+    dataDir,
+    upstream,
+    async start() {
+      const gateway = await startProcess(env, dataDir)
+      cleanUps.push(() => gateway.stop())
+      return gateway
+    },
+    holdpoint,
+    token: async (...args) => JSON.parse(await holdpoint(...args, '--json')).token,
+  }
+}
+
+/** The embedded server's own process id, from the first line of its lock file. */
+const postmasterPid = (dataDir: string) =>
+  Number(readFileSync(join(dataDir, 'postgres/postmaster.pid'), 'utf8').split('\n')[0])
+
+test.each([
+  ['the gateway alone', false],
+  ['the gateway and its database', true],
+])(
+  'kill -9 of %s while a call is held: after a restart and an approval it runs once',
+  async (_what, withDatabase) => {
+    const site = await aSite()
+    const first = await site.start()
+    const agent = await site.token('agents', 'add', 'night-agent')
+    const mina = await site.token('people', 'token', 'mina')
+    const client = await connectV1(`${first.url}/mcp/pay`, agent)
+    const held = expect(client.call('create_refund', { amount: 7 })).rejects.toThrow()
+    const [id = ''] = await aPerson(first.url, mina).waitForPending()
+
+    const database = postmasterPid(site.dataDir)
+    await first.kill()
+    if (withDatabase) process.kill(database, 'SIGKILL')
+    await client.close()
+    await held
+
+    const second = await site.start()
+    const approver = aPerson(second.url, mina)
+    expect(await approver.waitForPending()).toEqual([id])
+    expect(await approver.decide(id, 'approve')).toMatchObject({ ok: true })
+    expect(site.upstream.executed).toEqual([])
+    const back = await connectV1(`${second.url}/mcp/pay`, agent)
+    const result = await back.call('create_refund', { amount: 7 })
+    expect(textOf(result)).toContain('re_')
+    expect(site.upstream.executed).toHaveLength(1)
+    await back.close()
+  },
+)
+
+test('a gateway killed while the upstream works leaves "nobody knows"; nothing is sent again', async () => {
+  const site = await aSite()
+  const first = await site.start()
+  const agent = await site.token('agents', 'add', 'night-agent')
+  const mina = await site.token('people', 'token', 'mina')
+  const client = await connectV1(`${first.url}/mcp/pay`, agent)
+  const held = expect(client.call('create_refund', { amount: 9 })).rejects.toThrow()
+  const [id = ''] = await aPerson(first.url, mina).waitForPending()
+  site.upstream.misbehave('tools/call', { kind: 'never_answer' })
+  await aPerson(first.url, mina).decide(id, 'approve')
+  await expect.poll(() => site.upstream.executed.length).toBe(1)
+  await first.kill()
+  await client.close()
+  await held
+  site.upstream.behave()
+
+  const second = await site.start()
+  await expect
+    .poll(async () => (await aPerson(second.url, mina).show(id)).approval, { timeout: 15_000 })
+    .toMatchObject({ status: 'settled', outcome: { kind: 'indeterminate' } })
+  const back = await connectV1(`${second.url}/mcp/pay`, agent)
+  expect(textOf(await back.call('create_refund', { amount: 9 }))).toMatch(/MAY OR MAY NOT/)
+  await run(
+    process.execPath,
+    [cli, 'approvals', 'annotate', id, '--finding', 'did-not-happen', '--note', 'looked at the bank'],
+    {
+      env: { ...site.env, HOLDPOINT_URL: second.url, HOLDPOINT_TOKEN: mina },
+    },
+  )
+  const again = back.call('create_refund', { amount: 9 })
+  const [next = ''] = await aPerson(second.url, mina).waitForPending()
+  await aPerson(second.url, mina).decide(next, 'approve')
+  expect(textOf(await again)).toContain('re_')
+  expect(site.upstream.executed).toHaveLength(2)
+  await back.close()
+})
+
+test('a second start says that one is running, and leaves it alone', async () => {
+  const site = await aSite()
+  const first = await site.start()
+  const { stdout } = await run(process.execPath, [main], { env: site.env })
+  expect(stdout).toContain(`already running at ${first.url}`)
+  expect((await fetch(`${first.url}/readyz`)).status).toBe(200)
+})
+
+test('a stop answers held calls, ends within ten seconds, and stops the database', async () => {
+  const site = await aSite()
+  const first = await site.start()
+  const agent = await site.token('agents', 'add', 'night-agent')
+  const mina = await site.token('people', 'token', 'mina')
+  const client = await connectV1(`${first.url}/mcp/pay`, agent)
+  const held = client.call('create_refund', { amount: 8 })
+  const [id = ''] = await aPerson(first.url, mina).waitForPending()
+  const database = postmasterPid(site.dataDir)
+  const startedMs = performance.now()
+  expect(await first.stop()).toBe(0)
+  expect(performance.now() - startedMs).toBeLessThan(10_000)
+  expect(textOf(await held)).toContain(`NOT EXECUTED. Waiting for human approval, ticket ${id}`)
+  expect(() => process.kill(database, 0)).toThrow()
+  await client.close()
+})
