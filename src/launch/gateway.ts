@@ -112,6 +112,14 @@ export async function startGateway(deps: {
       log,
     }),
   )
+  // Health checks come by address, everything else by a name that is ours.
+  app.use('*', async function checkHost(c, next) {
+    if (sites.isHostAllowed(c.req.header('host') ?? '')) return next()
+    return c.text(
+      'This name is not served here. Set HOLDPOINT_PUBLIC_URL to the address that clients use.\n',
+      403,
+    )
+  })
   app.route(
     '/mcp',
     createMcpRoutes({
