@@ -2,21 +2,22 @@
 import { newToken } from '../auth/tokens.ts'
 import { type Config, formatProblems, loadConfig } from '../config.ts'
 import type { Credential, CredentialKind, CredentialStore } from '../ports/credentials.ts'
+import type { Identities } from '../ports/identities.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
 
 export async function withCredentials(
   parts: Parts,
-  use: (config: Config, credentials: CredentialStore) => Promise<ExitCode>,
+  use: (config: Config, credentials: CredentialStore, identities: Identities) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const loaded = loadConfig(parts.surroundings)
   if (!loaded.ok) {
     parts.io.err(formatProblems(loaded.error))
     return 2
   }
-  const { credentials, close } = await parts.openCredentials(loaded.value)
+  const { credentials, identities, close } = await parts.openCredentials(loaded.value)
   try {
-    return await use(loaded.value, credentials)
+    return await use(loaded.value, credentials, identities)
   } finally {
     await close()
   }

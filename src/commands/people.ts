@@ -1,8 +1,10 @@
 /** `people list | token | revoke`: personal tokens of those who decide. Who they are stands in `holdpoint.yaml`. */
+import type { Config } from '../config.ts'
 import { isLive, mint, tokensText, withCredentials } from './credentials.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
 import { printJson, tell } from './session.ts'
+import type { Trouble } from './settings.ts'
 import { table } from './table.ts'
 
 export function listPeople(parts: Parts, { json }: { json: boolean }): Promise<ExitCode> {
@@ -33,10 +35,7 @@ export function personToken(parts: Parts, id: string, { json }: { json: boolean 
   return withCredentials(parts, async (config, credentials) => {
     const person = config.people.get(id)
     if (person === undefined) {
-      tell(io, {
-        message: `There is no such person in ${config.file ?? 'the built-in configuration'}.`,
-        remedy: `People: ${[...config.people.keys()].join(', ')}. More are named under \`people:\` in holdpoint.yaml.`,
-      })
+      tell(io, noSuchPerson(config))
       return 2
     }
     const others = (await credentials.list('person')).filter((one) => one.name === id && isLive(one))
@@ -68,3 +67,8 @@ export function revokePerson(parts: Parts, id: string, { json }: { json: boolean
     return 1
   })
 }
+
+export const noSuchPerson = ({ file, people }: Config): Trouble => ({
+  message: `There is no such person in ${file ?? 'the built-in configuration'}.`,
+  remedy: `People: ${[...people.keys()].join(', ')}. More are named under \`people:\` in holdpoint.yaml.`,
+})

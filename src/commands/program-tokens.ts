@@ -59,6 +59,15 @@ export function addPeople(program: Command, parts: Parts, finish: Finish): void 
       finish(await personToken(parts, id, { json }))
     })
   people
+    .command('link')
+    .description('make a one-time code to sign in to the console, or to link a Slack account')
+    .argument('<id>', 'as in holdpoint.yaml')
+    .option('--json', 'for programs')
+    .action(async (id: string, { json = false }: Json) => {
+      const { personLink } = await import('./people-link.ts')
+      finish(await personLink(parts, id, { json }))
+    })
+  people
     .command('revoke')
     .description('revoke every token of a person')
     .argument('<id>')

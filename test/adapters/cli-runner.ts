@@ -5,6 +5,8 @@ import { createColors } from 'picocolors'
 import type { Parts } from '../../src/commands/parts.ts'
 import { run } from '../../src/commands/program.ts'
 import type { Credential, CredentialStore } from '../../src/ports/credentials.ts'
+import type { Identities } from '../../src/ports/identities.ts'
+import { memoryIdentities } from '../support/memory-identities.ts'
 import type { World } from './api-world.ts'
 
 export interface Ran {
@@ -20,6 +22,7 @@ export interface Stage {
   /** What the person types; `null`: there is no terminal. */
   readonly answer?: string | null
   readonly credentials?: CredentialStore
+  readonly identities?: Identities
   readonly hasColours?: boolean
   readonly demo?: Parts['demo']
 }
@@ -43,7 +46,7 @@ export async function holdpoint(args: readonly string[], stage: Stage = {}): Pro
     surroundings: { env, cwd },
     async openCredentials() {
       if (credentials === undefined) throw new Error('this test has no ledger')
-      return { credentials, close: async () => {} }
+      return { credentials, identities: stage.identities ?? memoryIdentities(), close: async () => {} }
     },
     start: async () => {},
     demo: stage.demo ?? (async () => 0),
