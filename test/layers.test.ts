@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 
 const src = resolve(import.meta.dirname, '../src')
 const core = ['domain', 'ports', 'services']
-const adapters = ['mcp', 'ledger', 'queue', 'auth', 'files', 'api']
+const adapters = ['mcp', 'ledger', 'queue', 'auth', 'files', 'api', 'channels']
 
 /** What each room may import besides itself. Files directly under `src/` are rooms of their own. */
 const arrows: Record<string, readonly string[]> = {
