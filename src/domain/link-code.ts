@@ -1,18 +1,29 @@
-/** One-time codes by which a person says who they are at another door: how they look, and the hash under which they are kept. */
+/** The one-time code by which a person proves who they are, in the console or in a channel: `7K2M9-Q4T0X`. Kept as a hash only. */
 import { TICKET_ALPHABET } from './approval-id.ts'
 import { sha256 } from './canonical.ts'
 
-/** 60 bits, for ten minutes, used up by the first who shows it: nobody guesses one. */
-export const LINK_CODE_LENGTH = 12
-export const LINK_CODE_VALID_MS = 10 * 60 * 1_000
+/** Crockford's base 32, so that it can be typed from another screen. */
+export const LINK_CODE_ALPHABET = TICKET_ALPHABET
+/** 50 bits: with attempts bounded and minutes to live, nobody guesses one. */
+export const LINK_CODE_LENGTH = 10
+/** Long enough to change the device, too short to be found later. */
+export const LINK_CODE_VALID_MS = 10 * 60_000
 
-const shape = new RegExp(`^[${TICKET_ALPHABET}]{${LINK_CODE_LENGTH}}$`)
+const GROUP = 5
+const shape = new RegExp(`^[${LINK_CODE_ALPHABET}]{${LINK_CODE_LENGTH}}$`)
+/** What people type instead of a digit (Crockford), and what they type between the groups. */
+const typed: Readonly<Record<string, string>> = { O: '0', I: '1', L: '1' }
+/** More than this is not a code with blanks in it. */
+const TYPED_LENGTH_MAX = 40
 
-/** As people read it: `7K2M-9Q4T-0XAB`. */
-export const formatLinkCode = (code: string): string => (code.match(/.{1,4}/g) ?? []).join('-')
-
-/** Forgives case, dashes and blanks. `null`: this cannot be a code of ours, so nothing needs to be looked up. */
-export function linkCodeHash(typed: string): string | null {
-  const code = typed.replace(/[\s-]/g, '').toUpperCase()
-  return shape.test(code) ? sha256(code) : null
+/** @returns the hash it is kept under; `null`: this cannot be a code */
+export function linkCodeHash(text: string): string | null {
+  if (text.length > TYPED_LENGTH_MAX) return null
+  const code = text
+    .toUpperCase()
+    .replace(/[\s-]/g, '')
+    .replace(/[OIL]/g, (letter) => typed[letter] ?? letter)
+  return shape.test(code) ? sha256(`link-code ${code}`) : null
 }
+
+export const groupedLinkCode = (code: string): string => `${code.slice(0, GROUP)}-${code.slice(GROUP)}`
