@@ -10,6 +10,10 @@
  * | HOST, PORT           | 127.0.0.1, 8484                    | where to listen; port 0 takes a free one (tests)     |
  * | DATABASE_URL         | embedded PostgreSQL                | the ledger                                           |
  * | REDIS_URL            | the queue lives in the ledger      | the queue                                            |
+ * | SLACK_BOT_TOKEN      | none: no cards in Slack            | posts cards (xoxb-…)                                 |
+ * | SLACK_APP_TOKEN      | none                               | clicks over Socket Mode (xapp-…), no inbound address |
+ * | SLACK_SIGNING_SECRET | none                               | clicks over HTTP, at /slack/events                   |
+ * | SLACK_API_URL        | Slack's own                        | another address of Slack's Web API                   |
  * | LOG_LEVEL            | info                               | trace, debug, info, warn, error, fatal or silent     |
  *
  * Besides these, every variable that the file refers to as `${NAME}`. Empty counts as not set.
@@ -52,9 +56,19 @@ export interface Config {
   /** The one agent that needs no token, on loopback, while no people are configured. */
   readonly localPrincipal: Principal | null
   readonly channels: ChannelsConfig
+  readonly slack: SlackSecrets
   readonly timings: Timings
   readonly limits: Limits
   readonly logLevel: LogLevel
+}
+
+/** What only the environment may hold. Cards need the bot token; clicks need one of the other two. */
+export interface SlackSecrets {
+  readonly botToken: string | null
+  readonly appToken: string | null
+  readonly signingSecret: string | null
+  /** Ends with a slash. */
+  readonly apiUrl: string | null
 }
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
@@ -147,7 +161,10 @@ const nothingWritten: ConfigFile = {
   limits: defaultLimits,
 }
 
-type Settings = Pick<Config, 'host' | 'port' | 'publicUrl' | 'databaseUrl' | 'redisUrl' | 'logLevel'>
+type Settings = Pick<
+  Config,
+  'host' | 'port' | 'publicUrl' | 'databaseUrl' | 'redisUrl' | 'slack' | 'logLevel'
+>
 
 function readEnvironment(variable: (name: string) => string | null): Result<Settings, Problem[]> {
   const problems: Problem[] = []
@@ -192,8 +209,28 @@ function readEnvironment(variable: (name: string) => string | null): Result<Sett
     )
   }
 
+  // Secrets are never repeated in messages.
+  const secret = (name: string, shape: RegExp, remedy: string) => {
+    const text = variable(name)?.trim() ?? null
+    if (text === null || shape.test(text)) return text
+    refuse(name, 'this is not such a secret', remedy)
+    return null
+  }
+  const apiUrl = address('SLACK_API_URL', ['http:', 'https:'], 'https://slack.com/api/')
+  const slack: SlackSecrets = {
+    botToken: secret(
+      'SLACK_BOT_TOKEN',
+      /^xoxb-\S+$/,
+      'copy the Bot User OAuth Token, which begins with xoxb-',
+    ),
+    appToken: secret('SLACK_APP_TOKEN', /^xapp-\S+$/, 'copy an App-Level Token, which begins with xapp-'),
+    signingSecret: secret('SLACK_SIGNING_SECRET', /^\S{8,}$/, 'copy the Signing Secret of the app'),
+    apiUrl: apiUrl === null ? null : apiUrl.replace(/\/*$/, '/'),
+  }
+
   if (problems.length > 0 || logLevel === undefined) return err(problems)
-  return ok({ host: variable('HOST') ?? '127.0.0.1', port, publicUrl, databaseUrl, redisUrl, logLevel })
+  const host = variable('HOST') ?? '127.0.0.1'
+  return ok({ host, port, publicUrl, databaseUrl, redisUrl, slack, logLevel })
 }
 
 /** `path` is absolute, or `null` where built-in defaults apply. */

@@ -32,6 +32,8 @@ export interface Beholder {
   readonly startWithinMs: number
   /** An instant in the words of the surface: local time in a terminal, Slack's own date mark in a card. */
   when(atMs: InstantMs): string
+  /** What is drawn stays for hours, as in a card: a span that begins now would soon be wrong. */
+  readonly isStill?: boolean
 }
 
 export interface Presented {
@@ -207,17 +209,18 @@ function whyText({ reason, rule }: Pick<Asking, 'reason' | 'rule'>): string {
   return reason === null ? `the rule ${visible(rule)}` : `${visible(reason)} (rule ${visible(rule)})`
 }
 
-function deadlineText({ expiresAtMs }: Presentable, { nowMs, when }: Beholder): string {
+function deadlineText({ expiresAtMs }: Presentable, { nowMs, when, isStill }: Beholder): string {
   const left = expiresAtMs - nowMs
   return left > 0
-    ? `${when(expiresAtMs)}, in ${spanText(left)}; without a decision it expires and nothing is sent`
+    ? `${when(expiresAtMs)}${isStill === true ? '' : `, in ${spanText(left)}`}; without a decision it expires and nothing is sent`
     : `${when(expiresAtMs)}; that time is over`
 }
 
-function yesMeans({ isRequesterWaiting, nowMs, startWithinMs, when }: Beholder): string {
-  return isRequesterWaiting
-    ? 'it runs at once, exactly as shown'
-    : `it runs when the agent returns, until ${when(nowMs + startWithinMs)}, exactly as shown`
+function yesMeans({ isRequesterWaiting, nowMs, startWithinMs, when, isStill }: Beholder): string {
+  if (isRequesterWaiting) return 'it runs at once, exactly as shown'
+  const until =
+    isStill === true ? `within ${spanText(startWithinMs)} of the yes` : `until ${when(nowMs + startWithinMs)}`
+  return `it runs when the agent returns, ${until}, exactly as shown`
 }
 
 const because = (reason: string | null) => (reason === null || reason === '' ? '' : `: “${visible(reason)}”`)
