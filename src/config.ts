@@ -7,9 +7,11 @@
  * | HOLDPOINT_CONFIG     | holdpoint.yaml, if it is there     | the configuration file                               |
  * | HOLDPOINT_DATA       | .holdpoint beside the file, or here| embedded database, sample state                      |
  * | HOLDPOINT_PUBLIC_URL | none: cards carry no links         | how people's browsers reach this process             |
- * | HOST, PORT           | 127.0.0.1, 8484                    | where to listen; port 0 takes a free one (tests)     |
+ * | HOST, PORT           | 127.0.0.1, 8484                    | where to listen; port 0 takes a free one (tests).    |
+ * |                      |                                    | A worker answers probes there, if PORT is set        |
  * | DATABASE_URL         | embedded PostgreSQL                | the ledger                                           |
  * | REDIS_URL            | the queue lives in the ledger      | the queue                                            |
+ * | HOLDPOINT_ROLES      | gateway,approvals,deliveries       | what `npm start` runs; others run in workers/        |
  * | SLACK_BOT_TOKEN      | none: no cards in Slack            | posts cards (xoxb-…)                                 |
  * | SLACK_APP_TOKEN      | none                               | clicks over Socket Mode (xapp-…), no inbound address |
  * | SLACK_SIGNING_SECRET | none                               | clicks over HTTP, at /slack/events                   |
@@ -45,6 +47,10 @@ export interface Config {
   readonly file: string | null
   readonly host: string
   readonly port: number
+  /** Where a worker answers probes; `null`: nowhere, PORT is not set. */
+  readonly probePort: number | null
+  /** What this process does. A gateway always is one; workers have entry points of their own. */
+  readonly roles: ReadonlySet<Role>
   readonly publicUrl: URL | null
   /** Absolute. */
   readonly dataDir: string
@@ -71,6 +77,9 @@ export interface SlackSecrets {
   readonly apiUrl: string | null
 }
 
+export const roles = ['gateway', 'approvals', 'deliveries'] as const
+export type Role = (typeof roles)[number]
+
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
 
@@ -82,7 +91,19 @@ export interface Surroundings {
 /** Reads the surroundings of this process; `loadConfig` takes them as an argument so that tests can make their own. */
 export const surroundings = (): Surroundings => ({ env: process.env, cwd: process.cwd() })
 
-export function loadConfig({ env, cwd }: Surroundings): Result<Config, Problem[]> {
+export function loadConfig(surroundings: Surroundings): Result<Config, Problem[]> {
+  return load(surroundings, true)
+}
+
+/**
+ * For processes that only attend and deliver: `servers` stays unread, because only gateways hold upstream credentials and an
+ * environment without them must not keep a worker from starting.
+ */
+export function loadWorkerConfig(surroundings: Surroundings): Result<Config, Problem[]> {
+  return load(surroundings, false)
+}
+
+function load({ env, cwd }: Surroundings, hasUpstreams: boolean): Result<Config, Problem[]> {
   const variable = (name: string) => {
     const value = env[name]
     return value === undefined || value === '' ? null : value
@@ -110,13 +131,16 @@ export function loadConfig({ env, cwd }: Surroundings): Result<Config, Problem[]
   if (path !== null) {
     const text = collect(readTextFile(path, nameOf(path)))
     document = text === null ? null : collect(readDocument(nameOf(path), text))
-    const context = { directory, nameOf, variable: (name: string) => env[name], localPerson }
+    const variables = (name: string) => env[name]
+    const context = { directory, nameOf, variable: variables, localPerson, hasUpstreams }
     if (document !== null) written = collect(readConfigFile(document, context))
   }
   const isLocal = written !== null && written.people.size === 0
   const people = isLocal ? new Map([[localPerson.id, localPerson]]) : (written?.people ?? new Map())
   const servers =
-    written === null ? null : (written.servers ?? collect(sampleServer(dataDir, [...people.keys()], isLocal)))
+    written === null || !hasUpstreams
+      ? new Map<string, ServerConfig>()
+      : (written.servers ?? collect(sampleServer(dataDir, [...people.keys()], isLocal)))
 
   if (settings !== null && isLocal && !isLoopback(settings.host)) {
     problems.push({
@@ -163,7 +187,7 @@ const nothingWritten: ConfigFile = {
 
 type Settings = Pick<
   Config,
-  'host' | 'port' | 'publicUrl' | 'databaseUrl' | 'redisUrl' | 'slack' | 'logLevel'
+  'host' | 'port' | 'probePort' | 'roles' | 'publicUrl' | 'databaseUrl' | 'redisUrl' | 'slack' | 'logLevel'
 >
 
 function readEnvironment(variable: (name: string) => string | null): Result<Settings, Problem[]> {
@@ -175,6 +199,19 @@ function readEnvironment(variable: (name: string) => string | null): Result<Sett
   const writtenPort = variable('PORT') ?? '8484'
   const port = /^\d{1,5}$/.test(writtenPort) ? Number(writtenPort) : Number.NaN
   if (!(port <= 65_535)) refuse('PORT', `"${writtenPort}" is not a port`, 'set a number from 0 to 65535')
+
+  const written =
+    variable('HOLDPOINT_ROLES')
+      ?.split(',')
+      .map((name) => name.trim()) ?? roles
+  const wanted = new Set(roles.filter((role) => written.includes(role)))
+  const unknown = written.find((name) => !roles.some((role) => role === name))
+  if (unknown !== undefined) {
+    refuse('HOLDPOINT_ROLES', `"${unknown}" is not a role`, `name some of ${roles.join(',')}`)
+  } else if (!wanted.has('gateway')) {
+    const workers = [...wanted].map((role) => `node dist/workers/${role}.js`).join(' and ')
+    refuse('HOLDPOINT_ROLES', 'this process always is a gateway', `run ${workers} instead`)
+  }
 
   const writtenLevel = variable('LOG_LEVEL') ?? 'info'
   const logLevel = logLevels.find((level) => level === writtenLevel.toLowerCase())
@@ -230,7 +267,8 @@ function readEnvironment(variable: (name: string) => string | null): Result<Sett
 
   if (problems.length > 0 || logLevel === undefined) return err(problems)
   const host = variable('HOST') ?? '127.0.0.1'
-  return ok({ host, port, publicUrl, databaseUrl, redisUrl, slack, logLevel })
+  const probePort = variable('PORT') === null ? null : port
+  return ok({ host, port, probePort, roles: wanted, publicUrl, databaseUrl, redisUrl, slack, logLevel })
 }
 
 /** `path` is absolute, or `null` where built-in defaults apply. */

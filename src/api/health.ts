@@ -1,4 +1,4 @@
-/** `/healthz`: the process lives. `/readyz`: it can do its work now, and if not, what is missing. */
+/** `/healthz`: the process lives. `/readyz`: it can do its work now, and if not, what is missing; also what makes it slow. */
 import { Hono } from 'hono'
 import type { Log } from '../ports/log.ts'
 
@@ -12,8 +12,13 @@ export interface Check {
 /** A probe asks every few seconds; what takes longer than this is not ready. */
 const CHECK_MS_MAX = 2_000
 
-export function createHealth(deps: { checks: readonly Check[]; log: Log }): Hono {
-  const { checks, log } = deps
+export function createHealth(deps: {
+  checks: readonly Check[]
+  /** What costs speed only. Taking every gateway out of service because of it would turn a delay into an outage. */
+  hints: readonly Check[]
+  log: Log
+}): Hono {
+  const { checks, hints, log } = deps
 
   async function look({ name, missing }: Check): Promise<{ name: string; missing: string | null }> {
     let timer: NodeJS.Timeout | undefined
@@ -37,9 +42,9 @@ export function createHealth(deps: { checks: readonly Check[]; log: Log }): Hono
   })
   app.get('/healthz', (c) => c.json({ alive: true }))
   app.get('/readyz', async (c) => {
-    const looked = await Promise.all(checks.map(look))
-    const missing = looked.filter((check) => check.missing !== null)
-    return c.json({ ready: missing.length === 0, missing }, missing.length === 0 ? 200 : 503)
+    const looked = await Promise.all([Promise.all(checks.map(look)), Promise.all(hints.map(look))])
+    const [missing = [], impaired = []] = looked.map((list) => list.filter((check) => check.missing !== null))
+    return c.json({ ready: missing.length === 0, missing, impaired }, missing.length === 0 ? 200 : 503)
   })
   return app
 }

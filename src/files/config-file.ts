@@ -42,6 +42,8 @@ export interface ChannelsConfig {
 export interface ConfigFileContext extends UpstreamContext {
   /** Owns and decides where the file configures no people. */
   readonly localPerson: Person
+  /** `false`: this process sends nothing upstream; `servers` stays unread. */
+  readonly hasUpstreams: boolean
 }
 
 export function readConfigFile(
@@ -95,12 +97,12 @@ export function readConfigFile(
   }
 
   const servers = new Map<string, ServerConfig>()
-  const serverNames = namesIn('servers')
+  const serverNames = context.hasUpstreams ? namesIn('servers') : []
   for (const name of serverNames) {
     const server = collect(readServer(document, name, known, context))
     if (server !== null) servers.set(name, server)
   }
-  const hasServers = document.get(['servers']) !== undefined
+  const hasServers = context.hasUpstreams && document.get(['servers']) !== undefined
   if (hasServers && serverNames.length === 0) {
     const remedy = 'name one, or remove `servers` to run the sample'
     problems.push(problemAtKey(document, ['servers'], 'there is no server', remedy))

@@ -42,9 +42,10 @@ export async function startGateway(deps: {
   store: OpenLedger
   queue: Queue
   workers: QueueWorkers
+  queueTrouble: () => string | null
   log: Log
 }): Promise<Gateway> {
-  const { config, port, store, queue, workers, log } = deps
+  const { config, port, store, queue, workers, queueTrouble, log } = deps
   const { ledger, credentials, wakeUps } = store
   const { timings, limits } = config
   const node = newNodeId('gateway')
@@ -109,6 +110,7 @@ export async function startGateway(deps: {
           missing: async () => ((await ledger.hasLiveLease(node)) ? null : 'this gateway has lost its lease'),
         },
       ],
+      hints: [{ name: 'queue', missing: async () => queueTrouble() }],
       log,
     }),
   )

@@ -1,20 +1,15 @@
-/** `npm start`: every role in one process, on the configured stores or the embedded ones. */
+/** `npm start`: a gateway and whichever other roles it is given, in one process, on the configured stores or the embedded ones. */
 import { hashToken, newToken } from '../auth/tokens.ts'
-import { type Config, formatProblems, loadConfig, surroundings } from '../config.ts'
-import { EmbeddedPostgresUnavailable } from '../ledger/embedded/unavailable.ts'
+import { type Config, loadConfig, surroundings } from '../config.ts'
 import type { CredentialStore } from '../ports/credentials.ts'
 import type { Log } from '../ports/log.ts'
-import type { QueueBackend } from '../queue/backend.ts'
-import { createQueue, createWorkers } from '../queue/queues.ts'
 import { banner } from './banner.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { forgetInstance, recordInstance, runningInstance } from './instance.ts'
-import { type OpenLedger, openLedger } from './ledger.ts'
+import type { OpenLedger } from './ledger.ts'
 import { type Listener, listen } from './listen.ts'
-import { createLog } from './log.ts'
-
-/** Held requests are answered and calls that are being sent may finish; after this the process goes, as a crash would. */
-const STOP_MS_MAX = 9_000
+import { runProcess } from './process.ts'
+import { openStores } from './stores.ts'
 
 export interface Running {
   readonly url: string
@@ -27,37 +22,16 @@ export interface Running {
   stop(): Promise<void>
 }
 
-/** Starts, prints, and stays until a signal. Problems of the configuration and the surroundings are told in words. */
+/** Starts, prints, and stays until a signal. */
 export async function runStart(): Promise<void> {
-  const loaded = loadConfig(surroundings())
-  if (!loaded.ok) {
-    process.stderr.write(`${formatProblems(loaded.error)}\n`)
-    process.exitCode = 2
-    return
-  }
-  const config = loaded.value
-  const already = await runningInstance(config.dataDir)
-  if (already !== null) {
-    process.stdout.write(
-      `Holdpoint is already running at ${already.url} (process ${already.pid}, ${config.dataDir}).\n`,
-    )
-    return
-  }
-  const log = createLog(config.logLevel, process.stderr.isTTY)
-  let running: Running
-  try {
-    running = await start(config, log)
-  } catch (error) {
-    process.stderr.write(`${explain(error, config)}\n`)
-    process.exitCode = 1
-    return
-  }
-  process.stdout.write(banner(running))
-  onSignal(async (signal) => {
-    process.stdout.write(`\n${signal}: letting go of what is held, at most ${STOP_MS_MAX / 1_000} s …\n`)
-    await running.stop()
-    process.stdout.write('Stopped. Nothing is lost: paused calls are in the ledger.\n')
-  }, log)
+  await runProcess(loadConfig(surroundings()), async (config, log) => {
+    const already = await runningInstance(config.dataDir)
+    if (already !== null) {
+      return `Holdpoint is already running at ${already.url} (process ${already.pid}, ${config.dataDir}).`
+    }
+    const running = await start(config, log)
+    return { greeting: banner(running), stop: running.stop }
+  })
 }
 
 /** @throws with whatever kept it from starting; then nothing of it is left running */
@@ -66,19 +40,12 @@ export async function start(config: Config, log: Log): Promise<Running> {
   const listener = await listen(config.host, config.port)
   const undo: (() => Promise<void>)[] = [() => listener.closeAll()]
   try {
-    const store = await openLedger(config, log)
-    undo.unshift(() => store.close())
-    const backend: QueueBackend =
-      config.redisUrl === null
-        ? { kind: 'postgres', connectionString: store.connectionString }
-        : { kind: 'redis', url: config.redisUrl }
-    const queue = await createQueue(backend, log)
-    undo.unshift(() => queue.close())
-    const workers = createWorkers(backend, log)
-    undo.unshift(() => workers.close())
+    const stores = await openStores(config, log)
+    undo.unshift(() => stores.close())
+    const { store, workers } = stores
 
-    const gateway = await startGateway({ config, port: listener.port, store, queue, workers, log })
-    workers.attend(gateway.attend)
+    const gateway = await startGateway({ config, port: listener.port, ...stores, log })
+    if (config.roles.has('approvals')) workers.attend(gateway.attend)
     listener.serve(gateway.app.fetch)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${listener.port}`
     const localToken = await freshLocalToken(config, store)
@@ -89,7 +56,7 @@ export async function start(config: Config, log: Log): Promise<Running> {
       localToken,
       ledger: store.description,
       credentials: store.credentials,
-      queue: config.redisUrl === null ? 'BullMQ on the same PostgreSQL' : 'BullMQ on Redis',
+      queue: stores.queueDescription,
       stop: () => stop({ config, listener, gateway, undo }),
     }
   } catch (error) {
@@ -108,7 +75,6 @@ async function stop(parts: {
   await forgetInstance(config.dataDir)
   listener.close()
   await gateway.stop()
-  // Workers before the queue, the queue before the ledger, the server last.
   for (const step of undo) await step()
 }
 
@@ -120,36 +86,4 @@ async function freshLocalToken(config: Config, { credentials }: OpenLedger): Pro
   await credentials.revoke('person', person)
   await credentials.add({ kind: 'person', name: person, owner: person, tokenHash: hashToken(token), hint })
   return token
-}
-
-function onSignal(stop: (signal: string) => Promise<void>, log: Log): void {
-  let isStopping = false
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      // A terminal's Ctrl-C reaches npm and us; npm passes it on as well.
-      if (isStopping) return
-      isStopping = true
-      setTimeout(() => {
-        log.error({}, 'stopping took too long; leaving as after a crash, which loses nothing')
-        process.exit(1)
-      }, STOP_MS_MAX).unref()
-      stop(signal).then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.error({ err: error }, 'stopping failed; leaving as after a crash, which loses nothing')
-          process.exit(1)
-        },
-      )
-    })
-  }
-}
-
-function explain(error: unknown, { host, port, databaseUrl }: Config): string {
-  if (error instanceof EmbeddedPostgresUnavailable) return error.message
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return `Port ${port} on ${host} is taken by another program. Stop it, or choose another port: PORT=${port + 1} npm start`
-  }
-  const reason = error instanceof Error ? error.message : String(error)
-  const where = databaseUrl === null ? '' : ' Is DATABASE_URL right, and does the database answer?'
-  return `Holdpoint could not start: ${reason}.${where}`
 }

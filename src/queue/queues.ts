@@ -3,7 +3,7 @@ import type { Job } from 'bullmq'
 import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
 import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
-import { type JobWorker, openQueue, openWorker, type QueueBackend } from './backend.ts'
+import type { JobStore, JobWorker } from './job-store.ts'
 
 /**
  * `approvals`: one alarm for each version of a paused call. `executions`: approved calls that a gateway should run.
@@ -23,20 +23,12 @@ const jobOptions = {
 
 const WORKER_CONCURRENCY = 10
 
-export async function createQueue(
-  backend: QueueBackend,
-  log: Log,
-): Promise<Queue & { close(): Promise<void> }> {
-  const approvals = openQueue(backend, APPROVALS, { defaultJobOptions: jobOptions })
-  const executions = openQueue(backend, EXECUTIONS, { defaultJobOptions: jobOptions })
-  const deliveries = openQueue(backend, DELIVERIES, { defaultJobOptions: jobOptions })
-  const all = [approvals, executions, deliveries]
-  for (const queue of all) {
-    queue.on('error', (error) =>
-      log.warn({ err: error, queue: queue.name }, 'the queue is in trouble; the loop looks instead'),
-    )
-  }
-  await Promise.all(all.map((queue) => queue.waitUntilReady()))
+export async function createQueue(store: JobStore): Promise<Queue & { close(): Promise<void> }> {
+  const [approvals, executions, deliveries] = await Promise.all([
+    store.openQueue(APPROVALS, jobOptions),
+    store.openQueue(EXECUTIONS, jobOptions),
+    store.openQueue(DELIVERIES, jobOptions),
+  ])
 
   return {
     async setAlarm(id, version, delayMs) {
@@ -49,12 +41,12 @@ export async function createQueue(
       await deliveries.add('deliver', { id }, { jobId: jobId(id, version) })
     },
     async close() {
-      await Promise.all(all.map((queue) => queue.close()))
+      await Promise.all([approvals.close(), executions.close(), deliveries.close()])
     },
   }
 }
 
-export function createWorkers(backend: QueueBackend, log: Log): QueueWorkers {
+export function createWorkers(store: JobStore, log: Log): QueueWorkers {
   const workers: JobWorker[] = []
 
   function start(name: string, handler: (id: ApprovalId) => Promise<void>): void {
@@ -63,11 +55,7 @@ export function createWorkers(backend: QueueBackend, log: Log): QueueWorkers {
       if (id.ok) await handler(id.value)
       else log.warn({ queue: name, job: job.id }, 'a job that names no approval was dropped')
     }
-    const worker = openWorker(backend, name, process, { concurrency: WORKER_CONCURRENCY })
-    worker.on('error', (error) =>
-      log.warn({ err: error, queue: name }, 'a queue worker is in trouble; the loop looks instead'),
-    )
-    workers.push(worker)
+    workers.push(store.openWorker(name, process, WORKER_CONCURRENCY))
   }
 
   return {

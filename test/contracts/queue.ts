@@ -2,12 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { silentLog } from '../../src/launch/log.ts'
-import type { QueueBackend } from '../../src/queue/backend.ts'
+import { type JobStore, type JobStoreAddress, openJobStore } from '../../src/queue/job-store.ts'
 import { createQueue, createWorkers } from '../../src/queue/queues.ts'
 import { aTicket } from '../support/builders.ts'
 
-export function queueContract(name: string, open: () => Promise<QueueBackend>): void {
+export function queueContract(name: string, open: () => Promise<JobStoreAddress>): void {
   describe(`${name} as a queue`, () => {
+    let store: JobStore
     let queue: Awaited<ReturnType<typeof createQueue>>
     let workers: ReturnType<typeof createWorkers>
     const attended: ApprovalId[] = []
@@ -15,9 +16,9 @@ export function queueContract(name: string, open: () => Promise<QueueBackend>): 
     const failOnce = new Set<ApprovalId>()
 
     beforeAll(async () => {
-      const backend = await open()
-      queue = await createQueue(backend, silentLog)
-      workers = createWorkers(backend, silentLog)
+      store = await openJobStore(await open(), silentLog)
+      queue = await createQueue(store)
+      workers = createWorkers(store, silentLog)
       workers.attend(async (id) => {
         attended.push(id)
         if (failOnce.delete(id)) throw new Error('once')
@@ -29,6 +30,7 @@ export function queueContract(name: string, open: () => Promise<QueueBackend>): 
     afterAll(async () => {
       await workers.close()
       await queue.close()
+      await store.close()
     })
 
     const times = (ids: readonly ApprovalId[], id: ApprovalId) => ids.filter((other) => other === id).length

@@ -1,0 +1,21 @@
+/** The approvals role in a process of its own: expires, lapses and settles what is due, when an alarm rings or the loop finds it. */
+import { createAttend } from '../services/attend.ts'
+import { createAnnounce, createChange } from '../services/change.ts'
+import { createWaiters } from '../services/waiters.ts'
+import { keepWatch } from '../services/watch.ts'
+import { clock } from './clock.ts'
+import { runWorker } from './worker.ts'
+
+export async function runApprovals(): Promise<void> {
+  await runWorker('approvals', async function attendApprovals({ config, stores, log, stopping }) {
+    const { store, queue, workers } = stores
+    const { ledger, wakeUps } = store
+    const { timings } = config
+    const announce = createAnnounce({ queue, wakeUps, hasChannels: config.channels.slack !== null, log })
+    const attend = createAttend({ ledger, change: createChange({ ledger, announce, timings, log }) })
+    workers.attend(attend)
+    // Nobody waits here: clients are held by gateways.
+    const waiters = createWaiters()
+    return { ended: keepWatch({ ledger, attend, waiters, clock, timings, stopping, log }) }
+  })
+}

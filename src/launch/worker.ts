@@ -1,0 +1,78 @@
+/** A process that runs one role beside the gateways: it stands on shared stores, answers probes, and stops gracefully. */
+import { createHealth } from '../api/health.ts'
+import { type Config, loadWorkerConfig, type Role, surroundings } from '../config.ts'
+import { err } from '../domain/result.ts'
+import { ENVIRONMENT } from '../files/problem.ts'
+import type { Log } from '../ports/log.ts'
+import { listen } from './listen.ts'
+import { runProcess, type Started } from './process.ts'
+import { openStores, type Stores } from './stores.ts'
+
+export interface WorkerParts {
+  readonly config: Config
+  readonly stores: Stores
+  readonly log: Log
+  /** Aborts when the process should end. */
+  readonly stopping: AbortSignal
+}
+
+/** Begins the work of a role. @returns a promise that resolves when, after `stopping`, nothing of it goes on */
+export type Begin = (parts: WorkerParts) => Promise<{ readonly ended: Promise<unknown> }>
+
+/** Stays until a signal. */
+export async function runWorker(role: Exclude<Role, 'gateway'>, begin: Begin): Promise<void> {
+  const loaded = loadWorkerConfig(surroundings())
+  // The embedded database belongs to the one process that started it and ends with it.
+  const isShared = !loaded.ok || loaded.value.databaseUrl !== null
+  const problem = {
+    file: ENVIRONMENT,
+    line: null,
+    column: null,
+    path: 'DATABASE_URL',
+    message: `the ${role} worker needs the database that the gateways use`,
+    remedy:
+      'set DATABASE_URL for gateways and workers alike; with the embedded database, npm start does all the work',
+  }
+  await runProcess(isShared ? loaded : err([problem]), (config, log) => startWorker(role, begin, config, log))
+}
+
+async function startWorker(role: Role, begin: Begin, config: Config, log: Log): Promise<Started> {
+  const stores = await openStores(config, log)
+  const stopping = new AbortController()
+  const closeProbes = await answerProbes(config, stores, stopping.signal, log)
+  const work = await begin({ config, stores, log, stopping: stopping.signal })
+  const { store, queueDescription } = stores
+  return {
+    greeting: `Holdpoint ${role} worker is running: ledger ${store.description}; queue ${queueDescription}\n`,
+    async stop() {
+      stopping.abort()
+      await work.ended
+      await closeProbes()
+      await stores.close()
+    },
+  }
+}
+
+/** `/healthz` and `/readyz` at PORT, for compose and the like. */
+async function answerProbes(
+  { host, probePort }: Config,
+  { store, queueTrouble }: Stores,
+  stopping: AbortSignal,
+  log: Log,
+): Promise<() => Promise<void>> {
+  if (probePort === null) return async () => {}
+  const listener = await listen(host, probePort)
+  const health = createHealth({
+    checks: [
+      { name: 'running', missing: async () => (stopping.aborted ? 'this worker is stopping' : null) },
+      { name: 'ledger', missing: async () => ((await store.ledger.nowMs()) > 0 ? null : 'it has no clock') },
+    ],
+    hints: [{ name: 'queue', missing: async () => queueTrouble() }],
+    log,
+  })
+  listener.serve(health.fetch)
+  return () => {
+    listener.close()
+    return listener.closeAll()
+  }
+}

@@ -1,0 +1,92 @@
+/** A real Redis of one's own, which can be killed, frozen, emptied and started again on the same data. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { Redis } from 'ioredis'
+import { freePort } from './everything.ts'
+import { atExit, temporaryDirectory } from './gateway-process.ts'
+
+export interface RedisServer {
+  readonly url: string
+  readonly port: number
+  /** SIGKILL: nothing is flushed, clients see a reset. Resolves when it is gone. */
+  kill(): Promise<void>
+  /** On the same port and the same data. Resolves when it answers. */
+  start(): Promise<void>
+  /** SIGSTOP and SIGCONT: connections stay open and nobody answers. */
+  freeze(): void
+  thaw(): void
+  /** One command by a client of its own. */
+  command(name: string, ...args: string[]): Promise<unknown>
+  stop(): Promise<void>
+}
+
+const hasServer = spawnSync('redis-server', ['--version']).status === 0
+
+/**
+ * Whether the tests that need a Redis must be skipped: somebody who has just cloned the project may have none.
+ * Where every submission is tested, its absence is a failure.
+ */
+export function isRedisMissing(): boolean {
+  if (hasServer) return false
+  if (process.env.CI !== undefined && process.env.CI !== '') {
+    throw new Error('redis-server is not installed: apt-get install redis-server')
+  }
+  process.stderr.write('skipped: redis-server is not installed (apt-get install redis-server)\n')
+  return true
+}
+
+export async function startRedis(...settings: string[]): Promise<RedisServer> {
+  const port = await freePort()
+  const directory = temporaryDirectory()
+  let child: ChildProcess | null = null
+  const exits = new WeakMap<ChildProcess, Promise<void>>()
+  atExit.push(() => child?.kill('SIGKILL'))
+
+  async function command(name: string, ...args: string[]): Promise<unknown> {
+    const client = new Redis(port, '127.0.0.1', { lazyConnect: true, retryStrategy: () => null })
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      return await client.call(name, ...args)
+    } finally {
+      client.disconnect()
+    }
+  }
+
+  async function start(): Promise<void> {
+    const own = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '']
+    const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction']
+    const started = spawn('redis-server', [...own, ...durable, ...settings], { stdio: 'ignore' })
+    child = started
+    exits.set(started, new Promise((done) => started.once('exit', () => done())))
+    const giveUpMs = performance.now() + 15_000
+    while (performance.now() < giveUpMs) {
+      const answer = await command('PING').catch((error: Error) => error.message)
+      // A server with a password is up as well.
+      if (answer === 'PONG' || /NOAUTH|NOPERM/.test(String(answer))) return
+      await new Promise((done) => setTimeout(done, 25))
+    }
+    throw new Error('redis-server does not answer')
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    const ending = child
+    if (ending === null) return
+    child = null
+    ending.kill(signal)
+    // A stopped process takes signals other than SIGKILL only when it goes on.
+    ending.kill('SIGCONT')
+    await exits.get(ending)
+  }
+
+  await start()
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    kill: () => end('SIGKILL'),
+    start,
+    freeze: () => child?.kill('SIGSTOP'),
+    thaw: () => child?.kill('SIGCONT'),
+    command,
+    stop: () => end('SIGKILL'),
+  }
+}
