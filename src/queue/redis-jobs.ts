@@ -44,8 +44,7 @@ export async function openRedisJobs(url: string, log: Log): Promise<JobStore> {
             await queue.add(jobName, data, options)
             pulse.succeeded()
           } catch (error) {
-            pulse.failed(error instanceof Error ? error : new Error(String(error)))
-            throw error
+            throw new Error(pulse.failed(error), { cause: error })
           }
         },
         close: () => within(queue.close(), CLOSE_MS_MAX),

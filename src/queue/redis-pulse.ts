@@ -9,8 +9,8 @@ export interface Pulse {
   trouble(): string | null
   /** Why it is of no use even to try, `null` when Redis answers. */
   silence(): string | null
-  /** A command failed; the next one need not find out again. */
-  failed(error: Error): void
+  /** A command failed; where Redis is silent, the next one need not find out again. @returns the fault in words */
+  failed(error: unknown): string
   /** A command was taken. */
   succeeded(): void
   /** Resolves when it is first known whether Redis answers, or after `limitMs`. */
@@ -90,8 +90,11 @@ export function keepPulse(client: Redis, place: string, log: Log): Pulse {
     trouble: () => away ?? refusal,
     silence: () => away,
     failed(error) {
-      if (/timed out|closed|writeable/i.test(error.message)) down(explain(error))
-      else refusal = explain(error)
+      const words = explain(error)
+      const isAnswer = error instanceof Error && error.name === 'ReplyError'
+      if (isAnswer) refusal = words
+      else down(words)
+      return words
     },
     succeeded() {
       refusal = null

@@ -1,5 +1,6 @@
 /** A real Redis of one's own, which can be killed, frozen, emptied and started again on the same data. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { connect } from 'node:net'
 import { Redis } from 'ioredis'
 import { freePort } from './everything.ts'
 import { atExit, temporaryDirectory } from './gateway-process.ts'
@@ -35,7 +36,10 @@ export function isRedisMissing(): boolean {
 }
 
 export async function startRedis(...settings: string[]): Promise<RedisServer> {
-  const port = await freePort()
+  return startRedisAt(await freePort(), ...settings)
+}
+
+export async function startRedisAt(port: number, ...settings: string[]): Promise<RedisServer> {
   const directory = temporaryDirectory()
   let child: ChildProcess | null = null
   const exits = new WeakMap<ChildProcess, Promise<void>>()
@@ -60,9 +64,8 @@ export async function startRedis(...settings: string[]): Promise<RedisServer> {
     exits.set(started, new Promise((done) => started.once('exit', () => done())))
     const giveUpMs = performance.now() + 15_000
     while (performance.now() < giveUpMs) {
-      const answer = await command('PING').catch((error: Error) => error.message)
-      // A server with a password is up as well.
-      if (answer === 'PONG' || /NOAUTH|NOPERM/.test(String(answer))) return
+      // A server that asks for a password is up as well; one that is still loading is not.
+      if (/PONG|NOAUTH/.test(await ping(port))) return
       await new Promise((done) => setTimeout(done, 25))
     }
     throw new Error('redis-server does not answer')
@@ -89,4 +92,15 @@ export async function startRedis(...settings: string[]): Promise<RedisServer> {
     command,
     stop: () => end('SIGKILL'),
   }
+}
+
+function ping(port: number): Promise<string> {
+  return new Promise((done) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'))
+    socket.once('data', (answer) => {
+      socket.destroy()
+      done(answer.toString())
+    })
+    socket.once('error', (error) => done(error.message))
+  })
 }
