@@ -54,7 +54,8 @@ export function createCards(pool: pg.Pool): Cards {
         text: `
           SELECT a.id FROM holdpoint.approval a
           LEFT JOIN holdpoint.card c ON c.approval_id = a.id AND c.channel = $1
-          WHERE (a.status <> 'settled' OR a.settled_at > clock_timestamp() - $2 * interval '1 millisecond')
+          WHERE (a.status <> 'settled'
+              OR (c.place IS NOT NULL AND a.settled_at > clock_timestamp() - $2 * interval '1 millisecond'))
             AND (coalesce(c.shown_version, 0) < a.version
               -- A requester that comes and goes is not drawn more often than every few seconds.
               OR (a.status IN ('pending', 'approved') AND c.shown_at < clock_timestamp() - interval '5 seconds'

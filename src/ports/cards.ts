@@ -30,7 +30,7 @@ export interface Cards {
   approvalAt(channel: string, place: string): Promise<ApprovalId | null>
   /**
    * Approvals whose card does not show the truth (another version, or a requester that has come or gone meanwhile): unsettled,
-   * or settled within `withinMs`; nobody is drawing them now. Oldest first.
+   * or with a card and settled within `withinMs`; nobody is drawing them now. Oldest first.
    */
   outdated(channel: string, withinMs: number, limit: number): Promise<readonly ApprovalId[]>
 }

@@ -1,6 +1,5 @@
 /** Makes the cards of an approval true in every channel. Level-triggered: it draws the present state, however often it is asked. */
 import type { ApprovalId } from '../domain/approval-id.ts'
-import type { Timings } from '../domain/timings.ts'
 import type { Cards } from '../ports/cards.ts'
 import { type Channel, ChannelFault } from '../ports/channels.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -12,12 +11,18 @@ export type Deliver = (id: ApprovalId) => Promise<void>
 
 /** Longer than any one request to a channel may take; after it another worker may draw the card. */
 const BUSY_MS = 20_000
+/** An approval that changes while its card is drawn is drawn again; more rounds than this are left to the reconciler. */
+const ROUNDS_MAX = 5
 /** Settled approvals are not drawn for ever: a card that old has scrolled away. */
 const RECONCILE_SETTLED_MS = 24 * 60 * 60 * 1_000
 const RECONCILE_MS = 3_000
 const RECONCILE_MAX = 100
+/** A channel that refuses this many cards in a row would refuse the others too. */
+const REFUSED_MAX = 3
+/** A refused card is tried again after this time: whoever repairs the set-up sees its cards within ten seconds. */
+const REFUSED_PAUSE_MS = 5_000
 
-interface DeliverDeps {
+export interface DeliverDeps {
   readonly ledger: Pick<Ledger, 'get' | 'waitingNodes'>
   readonly cards: Cards
   readonly channels: readonly Channel[]
@@ -25,64 +30,119 @@ interface DeliverDeps {
 }
 
 export function createDeliver(deps: DeliverDeps): Deliver {
-  const { channels } = deps
+  const { channels, log } = deps
   return async function deliver(id) {
     const faults: unknown[] = []
     for (const channel of channels) {
       try {
         await draw(deps, channel, id)
       } catch (error) {
+        log.warn(
+          { approval: id, channel: channel.name, reason: reasonOf(error) },
+          'a card could not be drawn',
+        )
         // One channel that is away must not keep the others from being told.
-        faults.push(error)
+        if (!isRefusal(error)) faults.push(error)
       }
     }
     if (faults.length > 0) throw faults[0]
   }
 }
 
-async function draw({ ledger, cards, log }: DeliverDeps, channel: Channel, id: ApprovalId): Promise<void> {
-  const card = await cards.take(id, channel.name, BUSY_MS)
-  if (card === null) return
-  try {
-    const reading = await ledger.get(id)
-    if (reading === null) return
-    const { approval, nowMs } = reading
-    const isRequesterWaiting = (await ledger.waitingNodes(id)).length > 0
-    if (card.shownVersion >= approval.version && card.shownWaiting === isRequesterWaiting) {
-      await cards.giveBack(id, channel.name, null)
-      return
-    }
-    const shown = await channel.show({ approval, nowMs, isRequesterWaiting }, card.place)
-    await cards.shown(id, channel.name, { ...shown, isRequesterWaiting, version: approval.version })
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    log.warn({ approval: id, channel: channel.name, reason }, 'a card could not be drawn')
-    await cards.giveBack(id, channel.name, reason)
-    if (!(error instanceof ChannelFault) || error.isTemporary) throw error
+/** Behind the queue: draws every card that does not show the truth, until `stopping` aborts. Never rejects. */
+export async function keepReconciling(
+  deps: DeliverDeps & { clock: Clock; stopping: AbortSignal },
+): Promise<void> {
+  const { channels } = deps
+  // Each channel at its own pace: one that is away or asks for a pause keeps no other waiting.
+  await Promise.all(channels.map((channel) => keepReconcilingOne(deps, channel)))
+}
+
+async function keepReconcilingOne(
+  deps: DeliverDeps & { clock: Clock; stopping: AbortSignal },
+  channel: Channel,
+): Promise<void> {
+  const { clock, stopping, log } = deps
+  const refusedUntilMs = new Map<ApprovalId, number>()
+  let said = ''
+  while (!stopping.aborted) {
+    const fault = await reconcile(deps, channel, refusedUntilMs)
+    const reason = fault === null ? '' : reasonOf(fault)
+    if (fault !== null && reason !== said)
+      log.warn({ channel: channel.name, reason }, 'cards wait for their channel')
+    said = reason
+    const pauseMs = fault instanceof ChannelFault ? fault.retryAfterMs : null
+    await clock.sleep(pauseMs ?? RECONCILE_MS, stopping)
   }
 }
 
-/** Behind the queue: draws every card that does not show the truth, until `stopping` aborts. Never rejects. */
-export async function keepReconciling(
-  deps: DeliverDeps & { deliver: Deliver; clock: Clock; timings: Timings; stopping: AbortSignal },
-): Promise<void> {
-  const { cards, channels, deliver, clock, stopping, log } = deps
-  while (!stopping.aborted) {
-    for (const channel of channels) {
+/** One round. @returns what ended it early */
+async function reconcile(
+  deps: DeliverDeps & { clock: Clock; stopping: AbortSignal },
+  channel: Channel,
+  refusedUntilMs: Map<ApprovalId, number>,
+): Promise<unknown> {
+  const { cards, clock, stopping } = deps
+  let refused = 0
+  for (const [id, untilMs] of refusedUntilMs) if (untilMs <= clock.monotonicMs()) refusedUntilMs.delete(id)
+  try {
+    for (const id of await cards.outdated(channel.name, RECONCILE_SETTLED_MS, RECONCILE_MAX)) {
+      if (stopping.aborted) return null
+      if (refusedUntilMs.has(id)) continue
       try {
-        for (const id of await cards.outdated(channel.name, RECONCILE_SETTLED_MS, RECONCILE_MAX)) {
-          if (stopping.aborted) return
-          await deliver(id)
-        }
+        await draw(deps, channel, id)
+        refused = 0
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error)
-        log.debug({ channel: channel.name, reason }, 'cards wait for their channel')
-        // The channel said how long to leave it alone.
-        if (error instanceof ChannelFault && error.retryAfterMs !== null) {
-          await clock.sleep(error.retryAfterMs, stopping)
-        }
+        if (!isRefusal(error)) throw error
+        // Perhaps only this card; perhaps all, until somebody repairs the set-up.
+        refusedUntilMs.set(id, clock.monotonicMs() + REFUSED_PAUSE_MS)
+        refused++
+        if (refused >= REFUSED_MAX) throw error
       }
     }
-    await clock.sleep(RECONCILE_MS, stopping)
+    return null
+  } catch (error) {
+    return error
   }
 }
+
+/** Draws until the card shows the present state, so that what changes meanwhile need not wait for the reconciler. */
+async function draw(deps: DeliverDeps, channel: Channel, id: ApprovalId): Promise<void> {
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const isDrawn = await drawOnce(deps, channel, id)
+    if (!isDrawn) return
+  }
+}
+
+/** @returns whether something was drawn, so that it is worth looking again */
+async function drawOnce({ ledger, cards }: DeliverDeps, channel: Channel, id: ApprovalId): Promise<boolean> {
+  const card = await cards.take(id, channel.name, BUSY_MS)
+  // Whoever draws it now looks again afterwards.
+  if (card === null) return false
+  try {
+    const reading = await ledger.get(id)
+    const isRequesterWaiting = (await ledger.waitingNodes(id)).length > 0
+    const isTrue =
+      reading === null ||
+      // What was over before anybody could be asked needs no card any more.
+      (reading.approval.status === 'settled' && card.place === null) ||
+      (card.shownVersion >= reading.approval.version && card.shownWaiting === isRequesterWaiting) ||
+      (card.shownVersion >= reading.approval.version && reading.approval.status === 'settled')
+    if (isTrue) {
+      await cards.giveBack(id, channel.name, null)
+      return false
+    }
+    const { approval, nowMs } = reading
+    const shown = await channel.show({ approval, nowMs, isRequesterWaiting }, card.place)
+    await cards.shown(id, channel.name, { ...shown, isRequesterWaiting, version: approval.version })
+    return true
+  } catch (error) {
+    await cards.giveBack(id, channel.name, reasonOf(error))
+    throw error
+  }
+}
+
+/** The channel will not take this as it is; trying again at once is no use. */
+const isRefusal = (error: unknown) => error instanceof ChannelFault && !error.isTemporary
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

@@ -1,0 +1,127 @@
+/**
+ * The Slack app: which action, command and submission leads where. Each is answered only after it was dealt with, so
+ * that an error reaches the person who clicked; explanations follow as messages that only they see.
+ */
+import { App, type Receiver, type RespondFn, type webApi } from '@slack/bolt'
+import type { Log } from '../../ports/log.ts'
+import type { Clicks } from './clicks.ts'
+import { clientOptions, quietLogger, type SlackAccess } from './client.ts'
+import { parseCardClick, parsePageClick, parseSubmission, parseTyped } from './payloads.ts'
+import { PAGE_BACK, PAGE_ON, REVIEW, type Review } from './review.ts'
+import type { SlashCommand } from './slash-command.ts'
+import { foreignText } from './words.ts'
+
+export function createSlackApp(deps: {
+  access: SlackAccess
+  client: webApi.WebClient
+  clicks: Clicks
+  review: Review
+  slashCommand: SlashCommand
+  log: Log
+}): App {
+  const { access, client, clicks, review, slashCommand, log } = deps
+  const app = new App({
+    receiver: noReceiver,
+    // With `token` instead Bolt would ask Slack at once, and a Slack that is away would end the process.
+    authorize: async () => ({ botToken: access.botToken }),
+    clientOptions: clientOptions(access.apiUrl, log),
+    logger: quietLogger(log),
+    convoStore: false,
+    ignoreSelf: false,
+  })
+
+  for (const answer of ['approve', 'reject'] as const) {
+    app.action(answer, async ({ ack, body, respond }) => {
+      const click = parseCardClick(body)
+      const decided = click === null ? null : await clicks.decide(click, answer, answer)
+      await ack()
+      if (decided === null) return tell(respond, foreignText)
+      tell(respond, decided.ok ? decided.value.words : decided.error)
+    })
+  }
+
+  app.action('review', async ({ ack, body, respond }) => {
+    const click = parseCardClick(body)
+    const opened = click === null ? null : await review.open(click)
+    await ack()
+    if (opened === null || !opened.ok) return tell(respond, opened === null ? foreignText : opened.error)
+    const trigger = 'trigger_id' in body && typeof body.trigger_id === 'string' ? body.trigger_id : ''
+    await attempt('a review could not be opened', respond, () =>
+      client.views.open({ trigger_id: trigger, view: opened.value }),
+    )
+  })
+
+  for (const action of [PAGE_BACK, PAGE_ON]) {
+    app.action(action, async ({ ack, body }) => {
+      const click = parsePageClick(body)
+      const turned = click === null ? null : await review.turn(click)
+      await ack()
+      if (click === null || turned === null) return
+      const view = turned.ok ? turned.value : review.told(turned.error)
+      await attempt('a page could not be turned', null, () =>
+        client.views.update({ view_id: click.view.id, hash: click.view.hash, view }),
+      )
+    })
+  }
+
+  app.view(REVIEW, async ({ ack, body }) => {
+    const submission = parseSubmission(body)
+    const view = submission === null ? review.told(foreignText) : await review.submit(submission)
+    await ack({ response_action: 'update', view })
+  })
+
+  app.command(/^\/holdpoint/, async ({ ack, body }) => {
+    const typed = parseTyped(body)
+    await ack({ response_type: 'ephemeral', text: typed === null ? foreignText : await slashCommand(typed) })
+  })
+
+  // Bolt answers nothing that nobody listens to, and Slack would show an error after three seconds.
+  const known = new Set(['approve', 'reject', 'review', PAGE_BACK, PAGE_ON])
+  app.action(/.*/, async ({ ack, action }) => {
+    if (!('action_id' in action) || !known.has(action.action_id)) await ack()
+  })
+
+  app.error(async (error) => {
+    log.warn({ err: error }, 'something done in Slack could not be dealt with')
+    // Thrown on, so that no acknowledgement is sent and the person sees that it did not work.
+    throw error
+  })
+  return app
+
+  /** In the background: the person has their answer in the card already, or sees it a moment later. */
+  function tell(respond: RespondFn, words: string | null): void {
+    if (words === null) return
+    const message = {
+      response_type: 'ephemeral',
+      replace_original: false,
+      text: words,
+      ...literally,
+    } as const
+    // A payload without an address to answer to makes `respond` throw at once.
+    Promise.resolve()
+      .then(() => respond(message))
+      .catch((error: unknown) => log.warn({ err: error }, 'an explanation did not reach the person in Slack'))
+  }
+
+  async function attempt(
+    what: string,
+    respond: RespondFn | null,
+    act: () => Promise<unknown>,
+  ): Promise<void> {
+    try {
+      await act()
+    } catch (error) {
+      log.warn({ err: error }, what)
+      if (respond !== null) tell(respond, 'Slack did not take it. Try again in a moment.')
+    }
+  }
+}
+
+const literally = { parse: 'none', mrkdwn: false } as const
+
+/** Payloads come in by `processEvent`, from HTTP or a socket or both. */
+const noReceiver: Receiver = {
+  init() {},
+  async start() {},
+  async stop() {},
+}

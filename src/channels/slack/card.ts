@@ -1,0 +1,186 @@
+/**
+ * The card of an approval as it is now. It always fits Slack's limits, and it offers Approve only where everything that
+ * would run stands in it: otherwise Review pages through all of it, and what is too much for that is for the console.
+ */
+import type { Approval } from '../../domain/approval.ts'
+import { authorise } from '../../domain/authority.ts'
+import { type Presented, present, riskWords } from '../../domain/present.ts'
+import type { Risk } from '../../domain/risk.ts'
+import { visible } from '../../domain/visible.ts'
+import type { Showing } from '../../ports/channels.ts'
+import type { Directory } from '../../ports/directory.ts'
+import {
+  actions,
+  type Block,
+  button,
+  context,
+  header,
+  instantMark,
+  type Line,
+  lines,
+  preformatted,
+  textSum,
+} from './blocks.ts'
+import { reviewPages } from './review-pages.ts'
+import { seal } from './seal.ts'
+import { cut, escaped } from './text.ts'
+
+export interface Card {
+  /** For push notifications and screen readers. Never holds arguments. */
+  readonly text: string
+  readonly blocks: readonly Block[]
+}
+
+export interface CardDeps {
+  readonly key: Buffer
+  readonly directory: Directory
+  /** How long after a yes the call may still begin. */
+  readonly startWithinMs: number
+  /** How people's browsers reach the console; `null`: no card carries a link. */
+  readonly publicUrl: URL | null
+}
+
+/**
+ * Slack refuses a message with more text in its blocks than about 13,200 characters, with rich text from 11,341 on
+ * (measured by others: bolt-js issues 2509 and 2867; not documented).
+ */
+const CARD_TEXT_MAX = 11_000
+/** The note above the buttons, and their own words. */
+const OFFER_TEXT_MAX = 400
+/** More lines than this push the buttons off every screen: then the pages of a review are easier to read. */
+const CARD_LINES_MAX = 80
+/** A label's text in the card. Longer ones are shown whole in the review. */
+const FIELD_MAX = 500
+const PREVIEW_MAX = 1_200
+const PREVIEW_LINES_MAX = 12
+const TITLE_MAX = 120
+
+export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: CardDeps): Card {
+  const shown = presentStill({ approval, nowMs, isRequesterWaiting }, deps)
+  const head = headLines(shown)
+  const title = [header(titleOf(shown)), lines(head.lines)]
+  const tail = [context(`${shown.ticket} · digest ${shown.digest.short}`)]
+  const all = shown.sections.flatMap((section) => section.lines)
+  const isSmall = all.length <= CARD_LINES_MAX && all.join('\n').length <= CARD_TEXT_MAX
+  const whole = isSmall ? [...title, ...sectionBlocks(shown)] : []
+  const isComplete = head.isWhole && isSmall && textSum([...whole, ...tail]) <= CARD_TEXT_MAX - OFFER_TEXT_MAX
+  const body = isComplete ? whole : [...title, ...preview(shown)]
+  return {
+    text: fallbackText(approval, shown),
+    blocks: [...body, ...tail, ...offer(approval, nowMs, isComplete, shown, deps)],
+  }
+}
+
+/** As it is presented on a surface that stays as it is: instants in the reader's own time, no spans from now. */
+export function presentStill(
+  { approval, nowMs, isRequesterWaiting }: Showing,
+  { startWithinMs }: CardDeps,
+): Presented {
+  return present(approval, { nowMs, isRequesterWaiting, startWithinMs, when: instantMark, isStill: true })
+}
+
+/** *Confirm* where only the owner can say yes: their own yes is never called an approval. */
+export function yesWord({ asked, asking }: Approval, directory: Directory): 'Approve' | 'Confirm' {
+  const { owner } = asked.requester
+  if (!asking.approvers.selfConfirm) return 'Approve'
+  const others = directory
+    .people()
+    .some((person) => person.id !== owner && authorise(person, 'approve', asked, asking).ok)
+  return others ? 'Approve' : 'Confirm'
+}
+
+const icons: Readonly<Record<Risk, string>> = { low: '🟢', medium: '🟡', high: '🟠', critical: '🔴' }
+
+const titleOf = ({ risk, title }: Presented) =>
+  `${icons[risk.level]} ${riskWords[risk.level]}: ${cut(title, TITLE_MAX).text}`
+
+function headLines({ state, fields }: Presented): { lines: readonly Line[]; isWhole: boolean } {
+  const parts = [{ label: '', text: state }, ...fields].map(({ label, text }) => ({
+    label,
+    ...cut(text, FIELD_MAX),
+  }))
+  return { lines: parts, isWhole: parts.every(({ isWhole }) => isWhole) }
+}
+
+const sectionBlocks = ({ sections }: Presented): readonly Block[] =>
+  sections.flatMap(({ label, bytes, lines: all }) => [
+    lines([{ label: '', text: sectionTitle(label, bytes) }]),
+    preformatted(all.join('\n')),
+  ])
+
+const sectionTitle = (label: string, bytes: number) => `${cut(label, 100).text} (${bytes} bytes)`
+
+function preview({ sections }: Presented): readonly Block[] {
+  const all = sections.flatMap(({ label, lines: text }) => [`${label}:`, ...text.slice(0, PREVIEW_LINES_MAX)])
+  const begin = cut(all.slice(0, PREVIEW_LINES_MAX).join('\n'), PREVIEW_MAX).text
+  const bytes = sections.reduce((sum, section) => sum + section.bytes, 0)
+  return [
+    lines([{ label: '', text: `Too long for a card: this is only the beginning of ${bytes} bytes` }]),
+    preformatted(begin),
+  ]
+}
+
+function offer(
+  approval: Approval,
+  nowMs: number,
+  isComplete: boolean,
+  shown: Presented,
+  { key, directory, publicUrl }: CardDeps,
+): readonly Block[] {
+  if (approval.status !== 'pending' || nowMs >= approval.expiresAtMs) return []
+  const bound = { id: approval.id, version: approval.version, digest: approval.proposed.digest }
+  const word = yesWord(approval, directory)
+  const canReview = !isComplete && reviewPages(shown) !== null
+  const deny = button({ id: 'reject', text: 'Deny', style: 'danger', value: seal(key, 'reject', bound) })
+  const yes = button({
+    id: 'approve',
+    text: word,
+    value: seal(key, 'approve', bound),
+    // At critical risk nothing invites the thumb.
+    ...(approval.asking.risk === 'critical' ? {} : { style: 'primary' as const }),
+  })
+  const review = button({ id: 'review', text: 'Review…', value: seal(key, 'review', bound) })
+  const link =
+    publicUrl === null
+      ? []
+      : [
+          button({
+            id: 'open-console',
+            text: 'Open in the console',
+            value: approval.id,
+            url: consoleUrl(publicUrl, approval.id),
+          }),
+        ]
+  const first = isComplete ? [yes] : canReview ? [review] : []
+  const note = noteText(approval, word, isComplete, canReview, publicUrl !== null)
+  return [...(note === null ? [] : [context(note)]), actions([...first, deny, ...link])]
+}
+
+function noteText(
+  { asked, asking }: Approval,
+  word: 'Approve' | 'Confirm',
+  isComplete: boolean,
+  canReview: boolean,
+  hasConsole: boolean,
+): string | null {
+  if (!isComplete && !canReview) {
+    const where = hasConsole ? 'the console' : 'the console or on the command line'
+    return `A yes is only for what was shown in full, and this is more than Slack can show: look at it in ${where}.`
+  }
+  if (!isComplete) return `Review shows all of it; ${word} is on its last page.`
+  if (word === 'Approve' && asking.approvers.selfConfirm) {
+    return `From ${visible(asked.requester.owner)}, who answers for this agent, a yes counts as a confirmation, not as an approval.`
+  }
+  return null
+}
+
+const consoleUrl = (publicUrl: URL, id: string) => `${publicUrl.href.replace(/\/+$/, '')}/approvals/${id}`
+
+function fallbackText({ asked, status }: Approval, { risk, ticket, state }: Presented): string {
+  const what = `${cut(visible(asked.tool), 100).text} on ${cut(visible(asked.server), 100).text}`
+  const said = status === 'pending' ? 'waits for a decision' : status
+  const end = status === 'settled' ? firstSentence(state) : said
+  return escaped(`${risk.word}: ${what} (${ticket}): ${end}`)
+}
+
+const firstSentence = (text: string) => cut(text.split('. ')[0] ?? text, 200).text

@@ -1,0 +1,90 @@
+/**
+ * Slack as a channel: one message for each approval, changed in place. Obeys Slack's pauses by itself, so that not every
+ * card of a busy minute has to be refused first.
+ */
+import type { webApi } from '@slack/bolt'
+import { sha256 } from '../../domain/canonical.ts'
+import { type Channel, ChannelFault } from '../../ports/channels.ts'
+import type { Clock } from '../../ports/clock.ts'
+import { type CardDeps, cardOf } from './card.ts'
+import { slackError, toFault } from './faults.ts'
+import { type Place, parsePlace, placeText } from './place.ts'
+import type { Self } from './self.ts'
+
+export const SLACK = 'slack'
+
+export interface SlackChannelDeps extends CardDeps {
+  readonly client: webApi.WebClient
+  readonly self: Self
+  /** Id or `#name` of the channel for new cards. */
+  readonly channel: string
+  readonly clock: Clock
+}
+
+export function createSlackChannel(deps: SlackChannelDeps): Channel {
+  const { client, self, channel, clock } = deps
+  const pausedUntilMs = new Map<string, number>()
+
+  /** Slack limits posts for each channel, and every other method as a whole. */
+  async function obeying<T>(method: string, call: () => Promise<T>): Promise<T> {
+    const leftMs = (pausedUntilMs.get(method) ?? 0) - clock.monotonicMs()
+    if (leftMs > 0) throw new ChannelFault('Slack asked for a pause', true, leftMs)
+    try {
+      return await call()
+    } catch (error) {
+      const fault = toFault(error)
+      if (fault.retryAfterMs !== null) pausedUntilMs.set(method, clock.monotonicMs() + fault.retryAfterMs)
+      throw fault
+    }
+  }
+
+  async function post(content: Content): Promise<Place> {
+    const posted = await obeying(`post ${channel}`, () =>
+      client.chat.postMessage({
+        channel,
+        ...content,
+        ...literally,
+        unfurl_links: false,
+        unfurl_media: false,
+        mrkdwn: false,
+      }),
+    )
+    const { ts, channel: id } = posted
+    const app = posted.message?.app_id ?? (await obeying('self', () => self())).appId
+    if (ts === undefined || id === undefined)
+      throw new ChannelFault('Slack did not say where the card is', true, null)
+    return { app, channel: id, ts }
+  }
+
+  /** `false`: the message is gone, or Slack does not let us change it any more. */
+  async function update({ channel: id, ts }: Place, content: Content): Promise<boolean> {
+    try {
+      await obeying('update', () => client.chat.update({ channel: id, ts, ...content, ...literally }))
+      return true
+    } catch (error) {
+      const word = error instanceof ChannelFault ? slackError(error.cause) : null
+      if (word !== null && lost.has(word)) return false
+      throw error
+    }
+  }
+
+  return {
+    name: SLACK,
+    async show(showing, at) {
+      const card = cardOf(showing, deps)
+      const content: Content = { text: card.text, blocks: [...card.blocks] }
+      const renderDigest = sha256(JSON.stringify(card))
+      if (at !== null && (await update(parsePlace(at), content))) return { place: at, renderDigest }
+      // Somebody removed the card. What is over needs no new one.
+      if (at !== null && showing.approval.status === 'settled') return { place: at, renderDigest }
+      return { place: placeText(await post(content)), renderDigest }
+    },
+  }
+}
+
+type Content = { text: string; blocks: webApi.KnownBlock[] }
+
+/** Names and links in the fallback text stay words. */
+const literally = { parse: 'none', link_names: false } as const
+
+const lost = new Set(['message_not_found', 'cant_update_message', 'edit_window_closed'])

@@ -1,0 +1,105 @@
+/**
+ * A click on a card, judged at the moment it arrives: by whom, on which message, about which digest. Whatever does not
+ * fit decides nothing and is answered with the reason.
+ */
+import type { Approval } from '../../domain/approval.ts'
+import type { Person } from '../../domain/principal.ts'
+import { err, ok, type Result } from '../../domain/result.ts'
+import type { Cards } from '../../ports/cards.ts'
+import type { Ledger, Reading } from '../../ports/ledger.ts'
+import type { Log } from '../../ports/log.ts'
+import type { People } from '../../services/decide.ts'
+import type { Account, Accounts } from './accounts.ts'
+import { type Place, placeText } from './place.ts'
+import { isSealOf, type Purpose, parseSealed } from './seal.ts'
+import { decidedText, foreignText, refusalText, staleText, unknownText } from './words.ts'
+
+export interface Shown {
+  readonly account: Account
+  readonly place: Place
+  readonly value: string
+}
+
+/** The words are for the person who clicked, and for nobody else. */
+export interface Clicks {
+  decide(
+    shown: Shown,
+    answer: 'approve' | 'reject',
+    purpose: Purpose,
+  ): Promise<Result<{ approval: Approval; words: string | null }, string>>
+  /** Who looks at what, without deciding anything. */
+  look(shown: Shown, purpose: Purpose): Promise<Result<{ person: Person; reading: Reading }, string>>
+}
+
+export function createClicks(deps: {
+  key: Buffer
+  channel: string
+  ledger: Pick<Ledger, 'get'>
+  cards: Pick<Cards, 'approvalAt'>
+  accounts: Accounts
+  people: Pick<People, 'decide'>
+  log: Log
+}): Clicks {
+  const { key, channel, ledger, cards, accounts, people, log } = deps
+
+  async function look({ account, place, value }: Shown, purpose: Purpose) {
+    const sealed = parseSealed(value)
+    const id = await cards.approvalAt(channel, placeText(place))
+    const reading = id === null || sealed?.id !== id ? null : await ledger.get(id)
+    if (sealed === null || reading === null) {
+      log.warn({ approval: sealed?.id ?? null, user: account.user }, 'a click on a card that is not ours')
+      return err(foreignText)
+    }
+    const { approval } = reading
+    if (!isSealOf(key, sealed, purpose, approval.proposed.digest)) return err(staleText)
+    const person = await accounts.person(account)
+    if (!person.ok) {
+      log.warn(
+        { approval: approval.id, user: account.user, because: person.error.reason },
+        'a click by nobody we know',
+      )
+      return err(unknownText(person.error))
+    }
+    return ok({ person: person.value, reading })
+  }
+
+  return {
+    look,
+    async decide(shown, answer, purpose) {
+      const looked = await look(shown, purpose)
+      if (!looked.ok) return looked
+      const { person, reading } = looked.value
+      const { id, proposed } = reading.approval
+      // The seal has shown that this digest stood beside the button; the ledger compares it once more as it writes.
+      const decided = await people.decide({
+        id,
+        person,
+        answer,
+        digest: proposed.digest,
+        reason: null,
+        via: 'slack',
+      })
+      if (decided.ok) return ok({ approval: decided.value, words: decidedText(decided.value) })
+      const own = await repeated(id, person, answer)
+      return own === null
+        ? err(refusalText(decided.error, reading.approval))
+        : ok({ approval: own, words: null })
+    },
+  }
+
+  /** Slack may deliver a click twice, and people click twice: the same answer by the same person is no news. */
+  async function repeated(
+    id: Approval['id'],
+    person: Person,
+    answer: 'approve' | 'reject',
+  ): Promise<Approval | null> {
+    const approval = (await ledger.get(id))?.approval
+    if (approval === undefined || approval.status === 'pending') return null
+    const decision = approval.status === 'settled' ? decisionOf(approval.outcome) : approval.decision
+    if (decision === null || decision.by !== person.id) return null
+    return (decision.kind === 'reject') === (answer === 'reject') ? approval : null
+  }
+}
+
+const decisionOf = (outcome: Extract<Approval, { status: 'settled' }>['outcome']) =>
+  'decision' in outcome ? outcome.decision : null

@@ -1,0 +1,36 @@
+/** Where a card is: app, channel and message together, so that a click on any other message finds nothing. */
+import { z } from 'zod'
+
+export interface Place {
+  readonly app: string
+  readonly channel: string
+  readonly ts: string
+}
+
+const shape = z.object({ app: z.string(), channel: z.string(), ts: z.string() })
+
+/** Always the same text for the same place: it is looked up by equality. */
+export const placeText = ({ app, channel, ts }: Place): string => JSON.stringify({ app, channel, ts })
+
+/** @throws when the ledger holds something else */
+export const parsePlace = (text: string): Place => shape.parse(JSON.parse(text))
+
+/** What a page of a review remembers about itself: which card it belongs to, and its own sealed number. */
+export interface Reviewed {
+  readonly place: Place
+  readonly value: string
+  readonly page: number
+}
+
+const reviewedShape = z.object({ place: shape, value: z.string(), page: z.int().min(1).max(1_000) })
+
+export const reviewedText = (reviewed: Reviewed): string => JSON.stringify(reviewed)
+
+/** `null`: no page of ours. */
+export function parseReviewed(text: string): Reviewed | null {
+  try {
+    return reviewedShape.parse(JSON.parse(text))
+  } catch {
+    return null
+  }
+}

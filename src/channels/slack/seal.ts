@@ -1,0 +1,54 @@
+/**
+ * What a button carries: which approval, which version, and a seal that binds it to the digest that was shown with it
+ * and to what the button is for. Opaque to Slack; everything else stays here.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { type ApprovalId, parseApprovalId } from '../../domain/approval-id.ts'
+
+/** `page-3` is the third page of a review. */
+export type Purpose = 'approve' | 'reject' | 'review' | `page-${number}`
+
+export interface Sealed {
+  readonly id: ApprovalId
+  readonly version: number
+  readonly mac: string
+}
+
+/** Of what `seal` makes. Slack allows 2,000; whatever is longer is not ours. */
+const VALUE_LENGTH_MAX = 100
+const shape = /^(HP-[0-9A-Z]{10})\.(\d{1,9})\.([0-9a-f]{64})$/
+
+export function seal(
+  key: Buffer,
+  purpose: Purpose,
+  shown: { id: ApprovalId; version: number; digest: string },
+): string {
+  return `${shown.id}.${shown.version}.${macOf(key, purpose, shown)}`
+}
+
+/** `null`: nobody here made this. Whether it fits is for `isSealOf` to say. */
+export function parseSealed(value: string): Sealed | null {
+  const parts = value.length > VALUE_LENGTH_MAX ? null : shape.exec(value)
+  const id = parseApprovalId(parts?.[1] ?? '')
+  return parts === null || !id.ok ? null : { id: id.value, version: Number(parts[2]), mac: parts[3] ?? '' }
+}
+
+/** Whether exactly this digest stood beside this button. */
+export function isSealOf(
+  key: Buffer,
+  { id, version, mac }: Sealed,
+  purpose: Purpose,
+  digest: string,
+): boolean {
+  const expected = Buffer.from(macOf(key, purpose, { id, version, digest }), 'hex')
+  const given = Buffer.from(mac, 'hex')
+  return expected.length === given.length && timingSafeEqual(expected, given)
+}
+
+function macOf(
+  key: Buffer,
+  purpose: Purpose,
+  { id, version, digest }: { id: string; version: number; digest: string },
+) {
+  return createHmac('sha256', key).update(`${purpose}\n${id}\n${version}\n${digest}`).digest('hex')
+}

@@ -1,0 +1,73 @@
+/** What a person is told who may not, who is too late, or who has to do something first. */
+
+import type { Approval } from '../../domain/approval.ts'
+import { decisionText, outcomeText, unauthorisedText } from '../../domain/present.ts'
+import type { DecideRefusal } from '../../services/decide.ts'
+import type { Unknown } from './accounts.ts'
+
+export const howToLink =
+  'Ask whoever runs Holdpoint for `holdpoint people link <your name>`, then type here: /holdpoint link CODE'
+
+export function unknownText(unknown: Unknown): string {
+  switch (unknown.reason) {
+    case 'unlinked':
+      return `Nothing was decided: this Slack account is not linked to a person yet. ${howToLink}`
+    case 'not_a_person':
+      return `Nothing was decided: this account is linked to “${unknown.id}”, who is no longer in the configuration.`
+    case 'not_a_member':
+      return `Nothing was decided: this account ${unknown.what}, and only full members of the workspace decide.`
+    case 'slack_silent':
+      return `Nothing was decided: Slack could not say who you are (${unknown.why}). Try again, or decide in the console or on the command line.`
+  }
+}
+
+export function refusalText(refusal: DecideRefusal, approval: Approval): string {
+  switch (refusal.reason) {
+    case 'not_found':
+      return staleText
+    case 'unauthorised': {
+      const { asked, asking } = approval
+      return `Nothing was decided. ${unauthorisedText(refusal.because, asking.approvers, asked.requester.owner)}`
+    }
+    case 'moved_on':
+      return presentText(refusal.approval)
+    case 'refused':
+      switch (refusal.refusal.reason) {
+        case 'too_late':
+        case 'too_early':
+          return 'Too late: the time for a decision is over. Nothing was sent.'
+        case 'digest_differs':
+          return staleText
+        case 'wrong_status':
+          return presentText(refusal.approval)
+      }
+  }
+}
+
+export const staleText =
+  'Nothing was decided: what this card showed is not what would be sent now. Look at the newest card of this approval.'
+
+export const foreignText =
+  'Nothing was decided: this Holdpoint does not know this card. It may be an older copy, or belong to another installation; the newest card of the approval counts.'
+
+/** How things stand, for somebody whose click came second. */
+export function presentText(approval: Approval): string {
+  switch (approval.status) {
+    case 'pending':
+      return staleText
+    case 'approved':
+      return `Already decided. ${decisionText(approval.decision)}; it has not run yet.`
+    case 'executing':
+      return `Already decided. ${decisionText(approval.decision)}; it is being sent now.`
+    case 'settled':
+      return `It is over. ${outcomeText(approval.outcome)}`
+  }
+}
+
+/** After a decision, where the card alone would not say enough. */
+export function decidedText(approval: Approval): string | null {
+  const isConfirmed = approval.status === 'approved' && approval.decision.kind === 'confirm'
+  return isConfirmed
+    ? 'You answer for this agent, so your yes counts as the owner’s confirmation, not as an approval.'
+    : null
+}
