@@ -2,6 +2,7 @@
 import pc from 'picocolors'
 import type { Config, ServerConfig } from '../config.ts'
 import { connectLines } from './connect-lines.ts'
+import { slackMissing } from './slack.ts'
 
 export interface BannerFacts {
   readonly config: Config
@@ -20,6 +21,7 @@ export function banner({ config, url, ledger, queue, localToken }: BannerFacts):
     row('configuration', config.file ?? 'built-in defaults: no holdpoint.yaml here'),
     row('ledger', ledger),
     row('queue', queue),
+    ...(slackMissing(config) === null ? [row('Slack', slackText(config))] : []),
     '',
   ]
   for (const server of config.servers.values()) lines.push(...serverLines(server, config, url), '')
@@ -62,6 +64,14 @@ function deciding(config: Config, url: string, localToken: string | null): strin
   ]
 }
 
+function slackText({ channels, slack }: Config): string {
+  const doors = [
+    ...(slack.appToken === null ? [] : ['Socket Mode']),
+    ...(slack.signingSecret === null ? [] : ['HTTP at /slack/events']),
+  ]
+  return `cards in ${channels.slack?.channel ?? 'no channel'}, clicks over ${doors.join(' and ')}; \`holdpoint doctor slack\` checks it`
+}
+
 function notConfigured(config: Config): string[] {
   const lines: string[] = []
   const add = (what: string, how: string) => lines.push(row(what, how))
@@ -76,6 +86,8 @@ function notConfigured(config: Config): string[] {
   if (config.databaseUrl === null)
     add('database', 'set DATABASE_URL to use your own PostgreSQL (14 or later)')
   if (config.redisUrl === null) add('Redis', 'set REDIS_URL to move the queue to Redis')
+  const slack = slackMissing(config)
+  if (slack !== null) add('Slack', slack)
   if (config.publicUrl === null)
     add('public address', 'set HOLDPOINT_PUBLIC_URL when clients reach this gateway under another name')
   return lines.length === 0 ? [] : [pc.bold('Not configured'), ...lines]

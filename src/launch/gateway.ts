@@ -20,6 +20,7 @@ import type { OpenLedger } from './ledger.ts'
 import { newNodeId } from './random.ts'
 import { createServices } from './services.ts'
 import { createSites } from './sites.ts'
+import { openSlackDoor } from './slack.ts'
 import { createUpstreams } from './upstreams.ts'
 import { createWho } from './who.ts'
 
@@ -95,6 +96,7 @@ export async function startGateway(deps: {
   })
   const sealing = keepSealing(store, leaving.signal, log)
   workers.execute(services.resume)
+  const slack = await openSlackDoor({ config, store, directory, people: services.people, log })
 
   const app = new Hono()
   app.route(
@@ -153,12 +155,14 @@ export async function startGateway(deps: {
       log,
     }),
   )
+  if (slack?.routes) app.route('/', slack.routes)
 
   return {
     app,
     attend: services.attend,
     async stop() {
       stopping.abort()
+      await slack?.stop()
       await services.resume.drained()
       authenticator.stop()
       stopListening()

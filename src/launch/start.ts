@@ -4,6 +4,7 @@ import { type Config, loadConfig, surroundings } from '../config.ts'
 import type { CredentialStore } from '../ports/credentials.ts'
 import type { Log } from '../ports/log.ts'
 import { banner } from './banner.ts'
+import { beginDeliveries } from './deliveries.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { forgetInstance, recordInstance, runningInstance } from './instance.ts'
 import type { OpenLedger } from './ledger.ts'
@@ -46,6 +47,15 @@ export async function start(config: Config, log: Log): Promise<Running> {
 
     const gateway = await startGateway({ config, port: listener.port, ...stores, log })
     if (config.roles.has('approvals')) workers.attend(gateway.attend)
+    const stopping = new AbortController()
+    if (config.roles.has('deliveries')) {
+      const { ended } = await beginDeliveries({ config, stores, log, stopping: stopping.signal })
+      // Cards go on until the gateway has stopped, so that they show its last word.
+      undo.unshift(async () => {
+        stopping.abort()
+        await ended
+      })
+    }
     listener.serve(gateway.app.fetch)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${listener.port}`
     const localToken = await freshLocalToken(config, store)
