@@ -126,10 +126,12 @@ describe('a critical call', () => {
 
   it('of 2026-07-28 brings its envelope as it stands', async () => {
     let envelope = ''
+    let headers: Readonly<Record<string, string>> = {}
     const harness = aHarness({
       timings: { holdMs: 1 },
       createSession: (given) => {
         envelope = given.envelope
+        headers = given.headers
         return {
           describe: async () => ({ kind: 'unlisted' }),
           send: async () => ({ kind: 'not_sent', reason: '' }),
@@ -141,10 +143,15 @@ describe('a critical call', () => {
       'io.modelcontextprotocol/clientInfo': { name: 'v2', version: '9' },
       tenant: 'acme',
     }
-    await harness.post(call('delete', { _meta: meta }), modernHeaders('tools/call', 'delete'))
+    await harness.post(call('delete', { _meta: meta }), {
+      ...modernHeaders('tools/call', 'delete'),
+      'mcp-param-path': '/etc/passwd',
+    })
     expect(harness.asked).toMatchObject([{ client: 'v2 9', call: { era: 'modern', arguments: {} } }])
     const { tenant: _tenant, ...carried } = meta
     expect(JSON.parse(envelope)).toEqual(carried)
+    // What headers repeat of the call is made anew from what people saw; the client's own say nothing.
+    expect(headers).toEqual({ 'mcp-protocol-version': '2026-07-28' })
   })
 
   it('is the same call with -0, 1.0 and 1E2 as with 0, 1 and 100', async () => {

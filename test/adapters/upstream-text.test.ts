@@ -12,9 +12,10 @@ import {
 } from '../../src/mcp/raw-json.ts'
 import { eraOf, isRequestOf, revisionOf } from '../../src/mcp/revisions.ts'
 import { comment, EventTooLarge, messageEvent, readEvents, type ServerSentEvent } from '../../src/mcp/sse.ts'
-import { callMessage, nameHeader } from '../../src/mcp/upstream/call-message.ts'
+import { callMessage, headerText } from '../../src/mcp/upstream/call-message.ts'
 import { headersDown, headersUp } from '../../src/mcp/upstream/headers.ts'
 import { createLineSplitter } from '../../src/mcp/upstream/lines.ts'
+import { paramHeaders } from '../../src/mcp/upstream/param-headers.ts'
 import { peek } from '../../src/mcp/upstream/peek.ts'
 
 describe('raw JSON', () => {
@@ -100,10 +101,10 @@ describe('the message of an approved call', () => {
   })
 
   test('a name that no header can hold goes encoded', () => {
-    expect(nameHeader('delete_repo')).toBe('delete_repo')
-    expect(nameHeader('삭제')).toBe(`=?base64?${Buffer.from('삭제').toString('base64')}?=`)
-    expect(nameHeader(' x')).toMatch(/^=\?base64\?/)
-    expect(nameHeader('=?base64?eA==?=')).toBe(
+    expect(headerText('delete_repo')).toBe('delete_repo')
+    expect(headerText('삭제')).toBe(`=?base64?${Buffer.from('삭제').toString('base64')}?=`)
+    expect(headerText(' x')).toMatch(/^=\?base64\?/)
+    expect(headerText('=?base64?eA==?=')).toBe(
       `=?base64?${Buffer.from('=?base64?eA==?=').toString('base64')}?=`,
     )
   })
@@ -228,5 +229,48 @@ describe('revisions', () => {
     expect(isRequestOf('2025-11-25', 'tasks/result')).toBe(true)
     expect(isRequestOf('2026-07-28', 'initialize')).toBe(false)
     expect(isRequestOf('2026-07-28', 'subscriptions/listen')).toBe(true)
+  })
+})
+
+describe('arguments that are repeated in headers', () => {
+  const schema = {
+    type: 'object',
+    properties: {
+      path: { type: 'string', 'x-mcp-header': 'Path' },
+      count: { type: 'integer', 'x-mcp-header': 'Count' },
+      force: { type: 'boolean', 'x-mcp-header': 'Force' },
+      ratio: { type: 'number', 'x-mcp-header': 'Ratio' },
+      note: { type: 'string' },
+      bad: { type: 'string', 'x-mcp-header': 'a b: c' },
+      where: { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } },
+      list: { type: 'array', items: { type: 'string', 'x-mcp-header': 'Item' } },
+    },
+  }
+
+  test.each([
+    [
+      'strings, integers and booleans',
+      { path: '/a', count: 3, force: false },
+      { 'mcp-param-path': '/a', 'mcp-param-count': '3', 'mcp-param-force': 'false' },
+    ],
+    [
+      'what is not plain text, encoded',
+      { path: '경로' },
+      { 'mcp-param-path': `=?base64?${Buffer.from('경로').toString('base64')}?=` },
+    ],
+    ['nested properties', { where: { region: 'eu' } }, { 'mcp-param-region': 'eu' }],
+    [
+      'nothing that is missing, unmarked, of another type or badly named',
+      { note: 'x', bad: 'x', ratio: 0.5, list: ['x'], path: null },
+      {},
+    ],
+    ['nothing inherited', JSON.parse('{"__proto__":{"path":"/a"}}'), {}],
+  ])('%s', (_what, args, expected) => {
+    expect(paramHeaders(schema, args)).toEqual(expected)
+  })
+
+  test('a schema that is none, or marks the whole input, mirrors nothing', () => {
+    expect(paramHeaders({ 'x-mcp-header': 'All', type: 'string' }, 'x')).toEqual({})
+    expect(paramHeaders(undefined, { path: '/a' })).toEqual({})
   })
 })

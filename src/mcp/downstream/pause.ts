@@ -101,11 +101,12 @@ function closed({ message }: GateRequest, why: string): Response {
 }
 
 /** The terms on which the client speaks to the upstream. What headers repeat of a call is written anew when it is sent. */
-function sessionHeaders({ headers, session, spoken }: GateRequest): Record<string, string> {
-  const terms = [...headers].filter(
-    ([name]) => name === 'mcp-protocol-version' || (spoken.era === 'modern' && name.startsWith('mcp-param-')),
-  )
-  return { ...Object.fromEntries(terms), ...(session === null ? {} : { 'mcp-session-id': session.id }) }
+function sessionHeaders({ headers, session }: GateRequest): Record<string, string> {
+  const revision = headers.get('mcp-protocol-version')
+  return {
+    ...(revision === null ? {} : { 'mcp-protocol-version': revision }),
+    ...(session === null ? {} : { 'mcp-session-id': session.id }),
+  }
 }
 
 /** What every 2026-07-28 request carries in `_meta` about its client, as raw text. */

@@ -30,10 +30,10 @@ export function callMessage(
 const SENTINEL = /^=\?base64\?.*\?=$/
 
 /**
- * The `Mcp-Name` of a request (MCP 2026-07-28, Transports): what is not plain ASCII, has blanks at its ends, or looks
- * like the encoded form already, goes as `=?base64?…?=`.
+ * A header that mirrors text of the body (MCP 2026-07-28, Transports): what is not plain ASCII, has blanks at its ends,
+ * or looks like the encoded form already, goes as `=?base64?…?=`.
  */
-export function nameHeader(name: string): string {
-  const isPlain = /^[\t\x20-\x7e]+$/.test(name) && name === name.trim() && !SENTINEL.test(name)
-  return isPlain ? name : `=?base64?${Buffer.from(name, 'utf8').toString('base64')}?=`
+export function headerText(text: string): string {
+  const isPlain = /^[\t\x20-\x7e]+$/.test(text) && text === text.trim() && !SENTINEL.test(text)
+  return isPlain ? text : `=?base64?${Buffer.from(text, 'utf8').toString('base64')}?=`
 }

@@ -1,7 +1,7 @@
 /** Finds one tool in what an upstream lists now. */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import type { JsonObject } from '../../domain/canonical.ts'
+import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
 import { toolDefinition } from '../../domain/tool-call.ts'
 import type { Described } from '../../ports/upstream-session.ts'
 import { rawMember } from '../raw-json.ts'
@@ -12,7 +12,10 @@ import { parseJson } from './peek.ts'
 const PAGES_MAX = 50
 
 /** `gone`: the upstream does not know the session any more. */
-export type Listed = Described | { readonly kind: 'gone'; readonly status: number }
+export type Listed =
+  | Exclude<Described, { kind: 'listed' }>
+  | (Extract<Described, { kind: 'listed' }> & { readonly inputSchema: JsonValue | undefined })
+  | { readonly kind: 'gone'; readonly status: number }
 
 export type AskFor = (method: string, id: string, rawParams: string) => Promise<Asked>
 
@@ -49,9 +52,9 @@ export async function listTool(server: string, tool: string, askFor: AskFor): Pr
   return unavailable(`${server} lists its tools on more than ${PAGES_MAX} pages`)
 }
 
-function describedAs(server: string, listed: JsonObject): Described {
+function describedAs(server: string, listed: JsonObject): Listed {
   try {
-    return { kind: 'listed', definition: toolDefinition(listed) }
+    return { kind: 'listed', definition: toolDefinition(listed), inputSchema: listed.inputSchema }
   } catch (error) {
     // A lone surrogate has no canonical form, and a thousand levels of schema have no end.
     return {

@@ -2,6 +2,8 @@
  * A requester's way to an upstream, for one approved call: asks what the tool is now, then sends once. A session that
  * the upstream has forgotten meanwhile is replaced while asking, never after something was sent.
  */
+import { z } from 'zod'
+import type { JsonValue } from '../../domain/canonical.ts'
 import type { Limits } from '../../domain/limits.ts'
 import type { Principal } from '../../domain/principal.ts'
 import { err, ok } from '../../domain/result.ts'
@@ -10,9 +12,10 @@ import type { Era } from '../../domain/tool-call.ts'
 import type { Described, SendRequest, Sent, UpstreamSession } from '../../ports/upstream-session.ts'
 import { mergeObjects, rawMember } from '../raw-json.ts'
 import { type Asked, ask } from './ask.ts'
-import { callMessage, nameHeader } from './call-message.ts'
+import { callMessage, headerText } from './call-message.ts'
 import { closeSession, openFreshSession } from './fresh-session.ts'
-import { type AskFor, listTool } from './list-tool.ts'
+import { type AskFor, type Listed, listTool } from './list-tool.ts'
+import { paramHeaders } from './param-headers.ts'
 import { parseJson } from './peek.ts'
 import type { Upstream } from './wire.ts'
 
@@ -24,7 +27,7 @@ const UNUSED_MS = 60_000
 interface UpstreamSessionOptions {
   readonly upstream: Upstream
   readonly principal: Principal
-  /** Of the requester, lower case: `mcp-session-id` as the upstream knows it, `mcp-protocol-version`, `mcp-param-*`. */
+  /** Of the requester, lower case: `mcp-session-id` as the upstream knows it, and `mcp-protocol-version`. */
   readonly headers: Readonly<Record<string, string>>
   readonly era: Era
   /** Raw JSON object: the `io.modelcontextprotocol/*` members of the request's `_meta`; `{}` for legacy requests. */
@@ -42,11 +45,13 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
   const { server } = upstream
   let headers = options.headers
   let closeReplacement = () => {}
+  /** Of the tool as it was described last: says which arguments are repeated in headers. */
+  let inputSchema: JsonValue | undefined
 
   async function describe(tool: string): Promise<Described> {
     const untilMs = performance.now() + DESCRIBE_MS
     const listed = await list(tool, untilMs)
-    if (listed.kind !== 'gone') return listed
+    if (listed.kind !== 'gone') return described(listed)
     if (era === 'modern' || headers['mcp-session-id'] === undefined) return notFound(listed.status)
     closeReplacement()
     const fresh = await openFreshSession(headers, {
@@ -58,7 +63,13 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
     if (!fresh.ok) return { kind: 'unavailable', reason: fresh.error }
     replaceBy(fresh.value)
     const again = await list(tool, untilMs)
-    return again.kind === 'gone' ? notFound(again.status) : again
+    return again.kind === 'gone' ? notFound(again.status) : described(again)
+  }
+
+  function described(listed: Exclude<Listed, { kind: 'gone' }>): Described {
+    if (listed.kind !== 'listed') return listed
+    inputSchema = listed.inputSchema
+    return { kind: 'listed', definition: listed.definition }
   }
 
   function notFound(status: number): Described {
@@ -118,7 +129,11 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
   function messageOf({ approvalId, canonicalParams }: SendRequest) {
     try {
       const body = callMessage(canonicalParams, { approvalId, progressToken, envelope })
-      const mirrored = { 'mcp-method': 'tools/call', 'mcp-name': nameHeader(nameOf(canonicalParams)) }
+      const mirrored = {
+        ...paramHeaders(inputSchema, argumentsOf(canonicalParams)),
+        'mcp-method': 'tools/call',
+        'mcp-name': headerText(nameOf(canonicalParams)),
+      }
       return ok({ body, headers: { 'idempotency-key': approvalId, ...(era === 'modern' ? mirrored : {}) } })
     } catch (error) {
       return err(`the call could not be written: ${String(error)}`)
@@ -158,3 +173,10 @@ function nameOf(canonicalParams: string): string {
   if (typeof name !== 'string') throw new TypeError('a tool call without a name')
   return name
 }
+
+function argumentsOf(canonicalParams: string): JsonValue | undefined {
+  // Our own canonical text: JSON all the way down.
+  return jsonValue.parse(parseJson(rawMember(canonicalParams, 'arguments') ?? '{}'))
+}
+
+const jsonValue = z.custom<JsonValue>((value) => value !== undefined)
