@@ -39,12 +39,13 @@ export async function runProcess(
     return
   }
   const { greeting, stop } = started
-  process.stdout.write(greeting)
   onSignal(async (signal) => {
     process.stdout.write(`\n${signal}: letting go of what is held, at most ${STOP_MS_MAX / 1_000} s …\n`)
     await stop()
     process.stdout.write('Stopped. Nothing is lost: paused calls are in the ledger.\n')
   }, log)
+  // Last: whoever reads it may stop this process in the same moment.
+  process.stdout.write(greeting)
 }
 
 function onSignal(stop: (signal: string) => Promise<void>, log: Log): void {

@@ -57,6 +57,12 @@ export function temporaryDirectory(): string {
 }
 
 export async function startGateway(options: GatewayOptions): Promise<GatewayProcess> {
+  const { env, dataDir } = configure(options)
+  return startProcess(env, dataDir)
+}
+
+/** Writes a holdpoint.yaml, and names the environment that goes with it. */
+function configure(options: GatewayOptions): { env: Record<string, string>; dataDir: string } {
   const directory = temporaryDirectory()
   const dataDir = options.dataDir ?? join(directory, 'data')
   const file = join(directory, 'holdpoint.yaml')
@@ -81,12 +87,39 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
     ...(options.databaseUrl === null ? {} : { DATABASE_URL: options.databaseUrl }),
     ...options.env,
   }
-  return startProcess(env, dataDir)
+  return { env, dataDir }
 }
+
+export type RoleProcess = Omit<GatewayProcess, 'url' | 'dataDir'>
 
 /** `npm start` without npm, in an environment of its own. */
 export async function startProcess(env: Record<string, string>, dataDir: string): Promise<GatewayProcess> {
-  const child = spawn(process.execPath, [join(repository, 'dist/src/main.js')], {
+  const started = spawnRole('src/main.js', env)
+  const url = await Promise.race([
+    started.failed,
+    readyUrl(dataDir, started.child.pid ?? 0, () => started.output()),
+  ])
+  return { ...started, url, dataDir }
+}
+
+/** `node dist/workers/<role>.js`. */
+export async function startWorker(
+  role: 'approvals' | 'deliveries',
+  options: GatewayOptions,
+): Promise<RoleProcess> {
+  const { env } = configure(options)
+  const started = spawnRole(`workers/${role}.js`, env)
+  const ready = new Promise<void>((done) => {
+    started.child.stdout.on('data', () => {
+      if (started.output().includes('worker is running')) done()
+    })
+  })
+  await Promise.race([started.failed, ready])
+  return started
+}
+
+function spawnRole(program: string, env: Record<string, string>) {
+  const child = spawn(process.execPath, [join(repository, 'dist', program)], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -98,17 +131,14 @@ export async function startProcess(env: Record<string, string>, dataDir: string)
   child.stderr.on('data', keep)
   const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)))
   atExit.push(() => child.kill('SIGKILL'))
-
-  const url = await Promise.race([
-    exited.then((code) => {
-      throw new Error(`the gateway ended with ${code} before it was ready:\n${output}`)
-    }),
-    readyUrl(dataDir, child.pid ?? 0, () => output),
-  ])
+  const failed = exited.then((code) => {
+    throw new Error(`${program} ended with ${code} before it was ready:\n${output}`)
+  })
+  // Of interest only until it is ready.
+  failed.catch(() => {})
   return {
-    url,
-    dataDir,
     child,
+    failed,
     output: () => output,
     async kill() {
       child.kill('SIGKILL')

@@ -38,8 +38,9 @@ export interface FreshDatabase {
   drop(): Promise<void>
 }
 
-export async function freshDatabase(): Promise<FreshDatabase> {
-  const serverUrl = inject('postgresUrl')
+export const freshDatabase = (): Promise<FreshDatabase> => freshDatabaseOn(inject('postgresUrl'))
+
+export async function freshDatabaseOn(serverUrl: string): Promise<FreshDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`
   await runOn(serverUrl, `create database ${name}`)
   const url = new URL(serverUrl)
