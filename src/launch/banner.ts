@@ -11,9 +11,11 @@ export interface BannerFacts {
   readonly queue: string
   /** A fresh token of the built-in local person. */
   readonly localToken: string | null
+  /** A one-time link by which that person signs in to the console. */
+  readonly signInLink: string | null
 }
 
-export function banner({ config, url, ledger, queue, localToken }: BannerFacts): string {
+export function banner({ config, url, ledger, queue, localToken, signInLink }: BannerFacts): string {
   const lines = [
     '',
     `${pc.bold('Holdpoint')} is running at ${pc.cyan(url)}`,
@@ -25,7 +27,7 @@ export function banner({ config, url, ledger, queue, localToken }: BannerFacts):
     '',
   ]
   for (const server of config.servers.values()) lines.push(...serverLines(server, config, url), '')
-  lines.push(...deciding(config, url, localToken), '', ...notConfigured(config), '')
+  lines.push(...deciding(config, url, localToken, signInLink), '', ...notConfigured(config), '')
   return lines.join('\n')
 }
 
@@ -48,17 +50,26 @@ function commandLine({ command, args }: Extract<ServerConfig['upstream'], { kind
   return [command, ...args].join(' ')
 }
 
-function deciding(config: Config, url: string, localToken: string | null): string[] {
+function deciding(
+  config: Config,
+  url: string,
+  localToken: string | null,
+  signInLink: string | null,
+): string[] {
   const environment = url === 'http://127.0.0.1:8484' ? '' : `HOLDPOINT_URL=${url} `
   if (localToken === null) {
     return [
       pc.bold('To decide'),
+      '  in the browser: npx holdpoint people link <person>',
       `  npx holdpoint people token <person>, then HOLDPOINT_TOKEN=hpp_… ${environment}npx holdpoint approvals list`,
     ]
   }
   const person = [...config.people.values()][0]
   return [
     `${pc.bold('To decide')} as ${person?.name ?? 'you'} (your own agent's calls: you confirm them, which is weaker than an approval)`,
+    ...(signInLink === null
+      ? []
+      : [`  in the browser: ${pc.cyan(signInLink)} (works once, within 10 minutes)`, '  or here:']),
     `  export HOLDPOINT_TOKEN=${localToken}`,
     `  ${environment}npx holdpoint approvals list`,
   ]

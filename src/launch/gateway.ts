@@ -7,7 +7,9 @@ import { createApi } from '../api/api.ts'
 import { createHealth } from '../api/health.ts'
 import { createAuthenticator } from '../auth/authenticator.ts'
 import { createDirectory } from '../auth/directory.ts'
+import { createSessions } from '../auth/sessions.ts'
 import type { Config } from '../config.ts'
+import { type ConsoleDeps, createConsole } from '../console/console.tsx'
 import { createMcpRoutes } from '../mcp/downstream/routes.ts'
 import { createUpstreamSession } from '../mcp/upstream/session.ts'
 import type { Log } from '../ports/log.ts'
@@ -15,6 +17,7 @@ import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import type { Rules } from '../ports/rules.ts'
 import type { Attend } from '../services/attend.ts'
 import { keepLease, keepWatch } from '../services/watch.ts'
+import { approversOf } from './approvers.ts'
 import { clock } from './clock.ts'
 import type { OpenLedger } from './ledger.ts'
 import { newNodeId } from './random.ts'
@@ -43,10 +46,11 @@ export async function startGateway(deps: {
   store: OpenLedger
   queue: Queue
   workers: QueueWorkers
+  board: ConsoleDeps['board']
   queueTrouble: () => string | null
   log: Log
 }): Promise<Gateway> {
-  const { config, port, store, queue, workers, queueTrouble, log } = deps
+  const { config, port, store, queue, workers, board, queueTrouble, log } = deps
   const { ledger, credentials, wakeUps } = store
   const { timings, limits } = config
   const node = newNodeId('gateway')
@@ -152,6 +156,22 @@ export async function startGateway(deps: {
       timings,
       authenticate: who,
       isOriginAllowed: sites.isOriginAllowed,
+      log,
+    }),
+  )
+  app.route(
+    '/',
+    createConsole({
+      ledger,
+      people: services.people,
+      timings,
+      sessions: createSessions({ identities: store.identities, directory }),
+      wakeUps,
+      board,
+      isApprover: approversOf(config),
+      publicUrl: config.publicUrl,
+      clock,
+      stopping: stopping.signal,
       log,
     }),
   )

@@ -1,4 +1,5 @@
 /** `npm start`: a gateway and whichever other roles it is given, in one process, on the configured stores or the embedded ones. */
+import { issueLinkCode, signInLink } from '../auth/link-code.ts'
 import { hashToken, newToken } from '../auth/tokens.ts'
 import { type Config, loadConfig, surroundings } from '../config.ts'
 import type { CredentialStore } from '../ports/credentials.ts'
@@ -17,6 +18,8 @@ export interface Running {
   readonly config: Config
   /** A fresh token of the built-in local person, where there is one. */
   readonly localToken: string | null
+  /** A one-time link by which that person signs in to the console. */
+  readonly signInLink: string | null
   readonly ledger: string
   readonly queue: string
   readonly credentials: CredentialStore
@@ -59,11 +62,16 @@ export async function start(config: Config, log: Log): Promise<Running> {
     listener.serve(gateway.app.fetch)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${listener.port}`
     const localToken = await freshLocalToken(config, store)
+    const code =
+      config.localPrincipal === null
+        ? null
+        : await issueLinkCode(store.identities, config.localPrincipal.owner)
     await recordInstance(config.dataDir, url)
     return {
       url,
       config,
       localToken,
+      signInLink: code === null ? null : signInLink(config.publicUrl?.href ?? url, code),
       ledger: store.description,
       credentials: store.credentials,
       queue: stores.queueDescription,

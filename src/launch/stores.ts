@@ -2,6 +2,7 @@
 import type { Config } from '../config.ts'
 import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
+import { type Board, createBoard } from '../queue/board.ts'
 import { type JobStoreAddress, openJobStore } from '../queue/job-store.ts'
 import { createQueue, createWorkers } from '../queue/queues.ts'
 import { type OpenLedger, openLedger } from './ledger.ts'
@@ -10,6 +11,8 @@ export interface Stores {
   readonly store: OpenLedger
   readonly queue: Queue
   readonly workers: QueueWorkers
+  /** The queues, to be looked at. */
+  readonly board: Board
   /** What runs where, for people. */
   readonly queueDescription: string
   /** What keeps the queue from working now, `null` when it works: a matter of speed, never of truth. */
@@ -44,6 +47,7 @@ export async function openStores(
       store,
       queue,
       workers,
+      board: createBoard(queue.sources),
       queueDescription: `${address.kind === 'redis' ? 'BullMQ on Redis' : 'BullMQ on the same PostgreSQL'}${trouble === null ? '' : `; not now: ${trouble}`}`,
       queueTrouble: jobs.trouble,
       close,

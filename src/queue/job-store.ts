@@ -16,6 +16,8 @@ export type JobStoreAddress =
 export interface JobQueue {
   /** @throws soon, when the store does not take the job: the caller answers somebody who waits */
   add(name: string, data: JobData, options: JobsOptions): Promise<void>
+  /** BullMQ's own queue, to be looked at. Its type differs from store to store. */
+  readonly source: object
   close(): Promise<void>
 }
 

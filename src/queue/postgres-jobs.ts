@@ -17,6 +17,7 @@ export async function openPostgresJobs(connectionString: string, log: Log): Prom
       queue.on('error', warn(name))
       await queue.waitUntilReady()
       return {
+        source: queue,
         async add(jobName, data, options) {
           await queue.add(jobName, data, options)
         },

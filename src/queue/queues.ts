@@ -23,7 +23,9 @@ const jobOptions = {
 
 const WORKER_CONCURRENCY = 10
 
-export async function createQueue(store: JobStore): Promise<Queue & { close(): Promise<void> }> {
+export async function createQueue(
+  store: JobStore,
+): Promise<Queue & { readonly sources: readonly object[]; close(): Promise<void> }> {
   const [approvals, executions, deliveries] = await Promise.all([
     store.openQueue(APPROVALS, jobOptions),
     store.openQueue(EXECUTIONS, jobOptions),
@@ -31,6 +33,7 @@ export async function createQueue(store: JobStore): Promise<Queue & { close(): P
   ])
 
   return {
+    sources: [approvals.source, executions.source, deliveries.source],
     async setAlarm(id, version, delayMs) {
       await approvals.add('attend', { id }, { jobId: jobId(id, version), delay: delayMs })
     },

@@ -37,6 +37,7 @@ export async function openRedisJobs(url: string, log: Log): Promise<JobStore> {
       })
       queue.on('error', note(name))
       return {
+        source: queue,
         async add(jobName, data, options) {
           const silence = pulse.silence()
           if (silence !== null) throw new Error(silence)

@@ -1,0 +1,68 @@
+/** A posted act: approve or deny what was shown, withdraw, say what happened. Afterwards the page shows what is true then. */
+import type { Context } from 'hono'
+import type { Approval } from '../domain/approval.ts'
+import type { ApprovalId } from '../domain/approval-id.ts'
+import { REASON_LENGTH_MAX } from '../domain/limits.ts'
+import type { Person } from '../domain/principal.ts'
+import type { Result } from '../domain/result.ts'
+import type { DecideRefusal, People } from '../services/decide.ts'
+import { type ApprovalView, approvalPage } from './approval-page.tsx'
+import { type ConsoleEnv, formOf, isFormTokenOf, isFromOurPage } from './guard.ts'
+import type { Reader } from './layout.tsx'
+import { refusalText } from './refusal.ts'
+
+type Done = Promise<Result<Approval, DecideRefusal>>
+
+export function actRoute(deps: {
+  people: People
+  publicUrl: URL | null
+  viewOf(ticket: string): Promise<ApprovalView | null>
+  readerOf(c: Context<ConsoleEnv>): Reader
+  missing(c: Context<ConsoleEnv>): Response | Promise<Response>
+}) {
+  const { people, publicUrl, viewOf, readerOf, missing } = deps
+
+  return async function act(c: Context<ConsoleEnv, '/approvals/:id'>) {
+    const ticket = c.req.param('id')
+    const view = await viewOf(ticket)
+    if (view === null) return missing(c)
+    const refuse = (status: 400 | 403 | 404 | 409 | 410, now: ApprovalView, text: string) =>
+      c.html(approvalPage(now, readerOf(c), { heading: 'Nothing was done.', text }), status)
+
+    const form = await formOf(c)
+    if (!isFromOurPage(c, publicUrl) || !isFormTokenOf(c.get('token'), form?.get('token') ?? null)) {
+      return refuse(403, view, 'This did not come from the page as you see it now. Try again.')
+    }
+    const done = form === null ? null : perform(people, view.approval.id, c.get('person'), form)
+    if (done === null) return refuse(400, view, 'This form is not complete.')
+    const result = await done
+    if (result.ok) return c.redirect(`./${view.approval.id}`, 303)
+    const now = (await viewOf(ticket)) ?? view
+    const { status, text } = refusalText(result.error, now.approval)
+    return refuse(status, now, text)
+  }
+}
+
+/** `null`: the form does not say what to do. */
+function perform(people: People, id: ApprovalId, person: Person, form: URLSearchParams): Done | null {
+  const written = (form.get('reason') ?? '').trim()
+  if (written.length > REASON_LENGTH_MAX) return null
+  const reason = written === '' ? null : written
+  const answer = form.get('act')
+  switch (answer) {
+    case 'approve':
+    case 'reject': {
+      const digest = form.get('digest') ?? ''
+      return people.decide({ id, person, answer, digest, reason, via: 'console' })
+    }
+    case 'cancel':
+      return people.cancel({ id, person, reason })
+    case 'annotate': {
+      const finding = form.get('finding')
+      if (finding !== 'happened' && finding !== 'did_not_happen') return null
+      return people.annotate({ id, person, finding, note: reason })
+    }
+    default:
+      return null
+  }
+}

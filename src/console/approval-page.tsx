@@ -1,0 +1,157 @@
+/** One approval: everything that would be sent, in full, what a yes would do now, and what happened so far. */
+import { type Approval, type InstantMs, recomputedDigest } from '../domain/approval.ts'
+import type { AuditEvent } from '../domain/audit.ts'
+import { type Presented, present } from '../domain/present.ts'
+import { Deciding } from './deciding.tsx'
+import { page, type Reader } from './layout.tsx'
+import { Timeline } from './timeline.tsx'
+import { instantMark, RiskMark, Told } from './told.tsx'
+
+export interface ApprovalView {
+  readonly approval: Approval
+  readonly nowMs: InstantMs
+  readonly isRequesterWaiting: boolean
+  readonly startWithinMs: number
+  readonly trail: readonly AuditEvent[]
+}
+
+/** Something to say before everything else: what was refused, or that the page has changed under the reader. */
+export interface Notice {
+  readonly heading: string
+  readonly text: string
+}
+
+export const approvalPage = (view: ApprovalView, reader: Reader, notice: Notice | null = null) =>
+  page({
+    title: `${view.approval.asked.tool.slice(0, 80)} ${view.approval.id}`,
+    root: '..',
+    reader,
+    children: (
+      <>
+        <div id="live" hx-sse:connect={`../live?only=${view.approval.id}`} hidden></div>
+        <ApprovalArticle view={view} reader={reader} notice={notice} isChanged={false} />
+      </>
+    ),
+  })
+
+/** Which state of it a page shows. What it does not cover (a deadline that comes nearer) does not disturb the reader. */
+export function stateMark({ approval, isRequesterWaiting, nowMs }: ApprovalView): string {
+  const isLate = approval.status === 'pending' && nowMs >= approval.expiresAtMs
+  return `${approval.version}${isRequesterWaiting ? 'w' : ''}${isLate ? 'l' : ''}`
+}
+
+export function ApprovalArticle(parts: {
+  view: ApprovalView
+  reader: Reader
+  notice: Notice | null
+  /** It is another version than the one the reader had on the screen. */
+  isChanged: boolean
+}) {
+  const { view, reader, notice, isChanged } = parts
+  const { approval, nowMs, isRequesterWaiting, startWithinMs } = view
+  const shown = present(approval, { nowMs, isRequesterWaiting, startWithinMs, when: instantMark })
+  const isDigestRight = recomputedDigest(approval) === approval.proposed.digest
+  const isUnknown = approval.status === 'settled' && approval.outcome.kind === 'indeterminate'
+  const looksAgain =
+    approval.status !== 'settled' || isUnknown
+      ? {
+          'hx-get': `./${approval.id}?seen=${stateMark(view)}`,
+          'hx-trigger': 'changed from:#live, every 20s',
+          'hx-swap': 'outerMorph',
+        }
+      : {}
+  return (
+    <article id="approval" {...looksAgain}>
+      {notice !== null && (
+        <div class="notice" role="alert">
+          <strong>{notice.heading}</strong>
+          <p>
+            <Told text={notice.text} />
+          </p>
+        </div>
+      )}
+      <header class="head">
+        <p class="over">
+          <RiskMark {...shown.risk} /> <span class="ticket">{shown.ticket}</span>
+        </p>
+        <h1 translate="no">{shown.title}</h1>
+        <p class={isUnknown ? 'state unknown' : 'state'} role="status">
+          <Told text={shown.state} />
+        </p>
+        <a class="jump" href="#decide">
+          To the decision
+        </a>
+      </header>
+      <div class="columns">
+        <div class="what">
+          <Sections shown={shown} />
+          <Fields fields={shown.fields} />
+          <Timeline trail={view.trail} />
+        </div>
+        <Deciding
+          approval={approval}
+          reader={reader}
+          nowMs={nowMs}
+          digest={shown.digest}
+          isDigestRight={isDigestRight}
+          isChanged={isChanged}
+          fields={shown.fields.filter(isAboutNow)}
+        />
+      </div>
+    </article>
+  )
+}
+
+/** Text of agents: never translated by the browser, every line on its own, nothing cut. */
+function Sections({ shown }: { shown: Presented }) {
+  return (
+    <>
+      {shown.sections.length === 0 && <p class="note">It is called without arguments.</p>}
+      {shown.sections.map(({ label, bytes, lines }, index) => (
+        <section aria-labelledby={`section-${index}`}>
+          <div class="section-head">
+            <h2 id={`section-${index}`} translate="no">
+              {label}
+            </h2>
+            <span class="note">
+              {lines.length.toLocaleString('en')} {lines.length === 1 ? 'line' : 'lines'},{' '}
+              {bytes.toLocaleString('en')} bytes, in full
+            </span>
+          </div>
+          <section class="code" tabindex={0} aria-labelledby={`section-${index}`}>
+            <pre translate="no" lang="">
+              {lines.map((line) => (
+                <span class="line" dir="ltr">
+                  {line}
+                  {'\n'}
+                </span>
+              ))}
+            </pre>
+          </section>
+        </section>
+      ))}
+    </>
+  )
+}
+
+const isAboutNow = ({ label }: Presented['fields'][number]) => label === 'Decide by' || label === 'A yes now'
+
+function Fields({ fields }: { fields: Presented['fields'] }) {
+  return (
+    <section aria-labelledby="who">
+      <h2 id="who">Who asks, and why</h2>
+      <dl class="fields">
+        {fields
+          .filter((field) => !isAboutNow(field))
+          .map(({ label, text }) => (
+            <div>
+              <dt>{label}</dt>
+              <dd>
+                <Told text={text} />
+              </dd>
+            </div>
+          ))}
+      </dl>
+    </section>
+  )
+}

@@ -1,0 +1,51 @@
+/** What pages load besides themselves: style, script, htmx and the icon, each under a name that changes with its content. */
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { Hono } from 'hono'
+import { sha256 } from '../domain/canonical.ts'
+
+const require = createRequire(import.meta.url)
+/** Beside this file; compiled code finds them beside its sources, where a build does not copy them. */
+const beside = new URL('./assets/', import.meta.url)
+const directory = existsSync(beside) ? beside : new URL('../../../src/console/assets/', import.meta.url)
+const own = (name: string) => fileURLToPath(new URL(name, directory))
+
+const kinds = {
+  css: 'text/css; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  svg: 'image/svg+xml',
+} as const
+
+const sources = {
+  style: { kind: 'css', file: own('console.css') },
+  script: { kind: 'js', file: own('console.js') },
+  icon: { kind: 'svg', file: own('icon.svg') },
+  htmx: { kind: 'js', file: require.resolve('htmx.org/dist/htmx.min.js') },
+  sse: { kind: 'js', file: require.resolve('htmx.org/dist/ext/hx-sse.min.js') },
+} as const
+
+export type AssetName = keyof typeof sources
+
+const loaded = new Map<string, { readonly text: string; readonly type: string }>()
+const paths = Object.fromEntries(
+  Object.entries(sources).map(([name, { kind, file }]) => {
+    const text = readFileSync(file, 'utf8')
+    const path = `assets/${name}.${sha256(text).slice(0, 12)}.${kind}`
+    loaded.set(path, { text, type: kinds[kind] })
+    return [name, path]
+  }),
+)
+
+/** Relative to the root of the console. */
+export const assetPath = (name: AssetName): string => paths[name] ?? ''
+
+export const assets = new Hono().get('/assets/:file', (c) => {
+  const asset = loaded.get(`assets/${c.req.param('file')}`)
+  if (asset === undefined) return c.text('There is no such file.\n', 404, { 'Cache-Control': 'no-store' })
+  return c.body(asset.text, 200, {
+    'Content-Type': asset.type,
+    'Cache-Control': 'public, max-age=31536000, immutable',
+    'X-Content-Type-Options': 'nosniff',
+  })
+})

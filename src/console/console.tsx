@@ -1,0 +1,197 @@
+/** The console for people: the live queue, one approval with its decision, the history. Every page needs a session. */
+import { type Context, Hono } from 'hono'
+import type { Settled } from '../domain/approval.ts'
+import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
+import type { Person } from '../domain/principal.ts'
+import type { Timings } from '../domain/timings.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Ledger } from '../ports/ledger.ts'
+import type { Log } from '../ports/log.ts'
+import type { Sessions } from '../ports/sessions.ts'
+import type { WakeUps } from '../ports/wake-ups.ts'
+import type { People } from '../services/decide.ts'
+import { actRoute } from './act.tsx'
+import { ApprovalArticle, type ApprovalView, approvalPage, stateMark } from './approval-page.tsx'
+import { assets } from './assets.ts'
+import { createAttempts } from './attempts.ts'
+import { type ConsoleEnv, cookieFor, onlySignedIn, pageHeaders } from './guard.ts'
+import { historyPage, isShow, type Show, showOf } from './history-page.tsx'
+import { page, type Reader, rootOf } from './layout.tsx'
+import { createLive } from './live.ts'
+import { Queue, queuePage, queueTitle } from './queue-page.tsx'
+import { askToSignIn, signInRoutes } from './sign-in.tsx'
+
+export interface ConsoleDeps {
+  readonly ledger: Pick<Ledger, 'nowMs' | 'get' | 'list' | 'auditTrail' | 'waitingNodes'>
+  readonly people: People
+  readonly timings: Timings
+  readonly sessions: Sessions
+  readonly wakeUps: WakeUps
+  /** The read-only view of the queues, made for `/queues`. */
+  readonly board: { fetch(request: Request): Response | Promise<Response> }
+  /** Whether some rule lets this person decide. Only they see the machinery. */
+  isApprover(person: Person): boolean
+  readonly publicUrl: URL | null
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly stopping: AbortSignal
+  readonly log: Log
+}
+
+/** More than people can look at; what is older shows up when these are done. */
+const QUEUE_MAX = 200
+const HISTORY_PAGE = 50
+/** A rare outcome is looked for in this many rows; then the reader goes on by themselves. */
+const HISTORY_LOOK_MAX = 1_000
+
+export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
+  const { ledger, sessions, timings, isApprover, publicUrl, board, log } = deps
+  const cookie = cookieFor(publicUrl)
+  const live = createLive(deps)
+  const app = new Hono<ConsoleEnv>()
+
+  // Named one by one: other rooms are mounted beside this one, and their requests are not ours to judge.
+  for (const path of ['/', '/sign-in', '/sign-out', '/live', '/history', '/approvals/*', '/queues/*']) {
+    app.use(path, pageHeaders)
+  }
+  app.route('/', assets)
+  app.route('/', signInRoutes({ sessions, attempts: createAttempts(deps.clock), cookie, publicUrl, log }))
+  const requireSession = onlySignedIn(sessions, cookie, (c) => askToSignIn(c, cookie))
+  for (const path of ['/', '/live', '/history', '/approvals/*', '/queues/*']) app.use(path, requireSession)
+
+  const readerOf = (c: Context<ConsoleEnv>): Reader => {
+    const person = c.get('person')
+    return { person, token: c.get('token'), isApprover: isApprover(person) }
+  }
+  const isPart = (c: Context) => c.req.header('hx-request') !== undefined
+
+  app.get('/', async (c) => {
+    const [found, nowMs] = await Promise.all([
+      ledger.list({
+        statuses: ['pending', 'approved', 'executing'],
+        principal: null,
+        limit: QUEUE_MAX + 1,
+        after: null,
+      }),
+      ledger.nowMs(),
+    ])
+    const view = { nowMs, unsettled: found.slice(0, QUEUE_MAX), isCut: found.length > QUEUE_MAX }
+    const reader = readerOf(c)
+    if (!isPart(c)) return c.html(queuePage(view, reader))
+    return c.html(
+      <>
+        <title>{queueTitle(view)} · Holdpoint</title>
+        <Queue view={view} person={reader.person} />
+      </>,
+    )
+  })
+
+  app.get('/live', (c) => {
+    const only = c.req.query('only')
+    const id = only === undefined ? null : parseApprovalId(only)
+    if (id !== null && !id.ok) return missing(c)
+    return live(c, id?.value ?? null)
+  })
+
+  app.get('/approvals/:id', async (c) => {
+    const view = await viewOf(c.req.param('id'))
+    if (view === null) return missing(c)
+    const reader = readerOf(c)
+    if (!isPart(c)) return c.html(approvalPage(view, reader))
+    const seen = c.req.query('seen') ?? ''
+    if (seen === stateMark(view)) return c.body(null, 204)
+    const isChanged =
+      view.approval.status === 'pending' && Number.parseInt(seen, 10) !== view.approval.version
+    const notice = isChanged
+      ? { heading: 'It changed.', text: 'What you were reading is not what would be sent now.' }
+      : null
+    return c.html(<ApprovalArticle view={view} reader={reader} notice={notice} isChanged={isChanged} />)
+  })
+
+  app.post('/approvals/:id', actRoute({ people: deps.people, publicUrl, viewOf, readerOf, missing }))
+
+  app.get('/history', async (c) => {
+    const asked = c.req.query('show') ?? 'all'
+    const show = isShow(asked) ? asked : 'all'
+    const after = c.req.query('after')
+    const cursor = after === undefined ? null : parseApprovalId(after)
+    if (cursor !== null && !cursor.ok) return missing(c)
+    const { settled, next } = await settledOnes(show, cursor?.value ?? null)
+    return c.html(historyPage({ show, settled, next, isFirst: cursor === null }, readerOf(c)))
+  })
+
+  app.all('/queues/*', async (c) => {
+    if (!isApprover(c.get('person'))) {
+      return c.html(problemPage(c.req.path, readerOf(c), 'Only approvers see the queues.'), 403)
+    }
+    if (c.req.method !== 'GET') return c.text('The queues can only be looked at.\n', 405)
+    return board.fetch(c.req.raw)
+  })
+
+  app.onError((error, c) => {
+    log.error({ err: error, path: c.req.path }, 'the console could not answer')
+    return c.html(
+      problemPage(
+        c.req.path,
+        null,
+        'The gateway could not answer. Whether your act took effect is not known: look again.',
+      ),
+      500,
+    )
+  })
+
+  async function viewOf(ticket: string): Promise<ApprovalView | null> {
+    const id = parseApprovalId(ticket)
+    const reading = id.ok ? await ledger.get(id.value) : null
+    if (reading === null) return null
+    const { approval, nowMs } = reading
+    const isUnsettled = approval.status !== 'settled'
+    const [trail, nodes] = await Promise.all([
+      ledger.auditTrail(approval.id),
+      isUnsettled ? ledger.waitingNodes(approval.id) : [],
+    ])
+    return {
+      approval,
+      nowMs,
+      trail,
+      isRequesterWaiting: nodes.length > 0,
+      startWithinMs: timings.startByMs,
+    }
+  }
+
+  async function settledOnes(show: Show, from: ApprovalId | null) {
+    const settled: Settled[] = []
+    let after = from
+    for (let looked = 0; looked < HISTORY_LOOK_MAX; looked += HISTORY_PAGE) {
+      const rows = await ledger.list({ statuses: ['settled'], principal: null, limit: HISTORY_PAGE, after })
+      for (const row of rows) {
+        after = row.id
+        if (row.status === 'settled' && (show === 'all' || showOf(row.outcome) === show)) settled.push(row)
+        if (settled.length === HISTORY_PAGE) return { settled, next: after }
+      }
+      if (rows.length < HISTORY_PAGE) return { settled, next: null }
+    }
+    return { settled, next: after }
+  }
+
+  function missing(c: Context<ConsoleEnv>) {
+    return c.html(problemPage(c.req.path, readerOf(c), 'There is no such approval.'), 404)
+  }
+  return app
+}
+
+function problemPage(path: string, reader: Reader | null, text: string) {
+  const root = rootOf(path)
+  return page({
+    title: 'Not here',
+    root,
+    reader,
+    children: (
+      <div class="empty">
+        <h1>{text}</h1>
+        <p>
+          <a href={`${root}/`}>What waits now</a>
+        </p>
+      </div>
+    ),
+  })
+}

@@ -1,0 +1,54 @@
+/** What a person is told whose act did not take effect. The page below it shows what is true now. */
+import type { Approval } from '../domain/approval.ts'
+import { shortDigest } from '../domain/canonical.ts'
+import { decisionText, outcomeText, unauthorisedText } from '../domain/present.ts'
+import type { DecideRefusal } from '../services/decide.ts'
+
+export interface Told {
+  readonly status: 403 | 404 | 409 | 410
+  readonly text: string
+}
+
+/** @param approval as it is now */
+export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
+  switch (refusal.reason) {
+    case 'not_found':
+      return { status: 404, text: 'There is no such approval.' }
+    case 'moved_on':
+      return { status: 409, text: 'It changed in the meantime. Read it again before you decide.' }
+    case 'unauthorised': {
+      const { asking, asked } = approval
+      const text = unauthorisedText(refusal.because, asking.approvers, asked.requester.owner)
+      return { status: 403, text }
+    }
+    case 'refused':
+      break
+  }
+  const { refusal: why } = refusal
+  switch (why.reason) {
+    case 'digest_differs':
+      return {
+        status: 409,
+        text: `What you looked at (${shortDigest(why.shown)}) is not what would be sent now (${shortDigest(why.current)}). Read it again before you decide.`,
+      }
+    case 'too_late':
+      return { status: 410, text: 'The time for a decision is over. Nothing was sent.' }
+    case 'too_early':
+      return { status: 409, text: 'It is not due yet.' }
+    case 'wrong_status':
+      return { status: 409, text: stateText(refusal.approval) }
+  }
+}
+
+function stateText(approval: Approval): string {
+  switch (approval.status) {
+    case 'pending':
+      return 'It still waits for a decision.'
+    case 'approved':
+      return `It is decided already. ${decisionText(approval.decision)}.`
+    case 'executing':
+      return 'It is being sent at this moment, and nobody can call back what may have arrived.'
+    case 'settled':
+      return `It is over already. ${outcomeText(approval.outcome)}`
+  }
+}
