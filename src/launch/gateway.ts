@@ -20,7 +20,7 @@ import { keepLease, keepWatch } from '../services/watch.ts'
 import { approversOf } from './approvers.ts'
 import { clock } from './clock.ts'
 import type { OpenLedger } from './ledger.ts'
-import { newNodeId } from './random.ts'
+import { newNodeId, random } from './random.ts'
 import { createServices } from './services.ts'
 import { createSites } from './sites.ts'
 import { openSlackDoor } from './slack.ts'
@@ -68,6 +68,8 @@ export async function startGateway(deps: {
     timings,
     limits,
     stopping: stopping.signal,
+    clock,
+    random,
     log,
   })
   const stopListening = wakeUps.onWakeUp((id) =>

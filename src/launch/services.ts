@@ -1,9 +1,11 @@
 /** Puts the services of one process together, on the ledger and queue it was given. */
 import type { Limits } from '../domain/limits.ts'
 import type { Timings } from '../domain/timings.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Queue } from '../ports/queue.ts'
+import type { Random } from '../ports/random.ts'
 import type { Rules } from '../ports/rules.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 import { createAsk } from '../services/ask.ts'
@@ -14,8 +16,6 @@ import { createPeople } from '../services/decide.ts'
 import { createExecute } from '../services/execute.ts'
 import { createResume } from '../services/resume.ts'
 import { createWaiters } from '../services/waiters.ts'
-import { clock } from './clock.ts'
-import { random } from './random.ts'
 
 export interface ServicesDeps {
   readonly ledger: Ledger
@@ -27,6 +27,8 @@ export interface ServicesDeps {
   readonly timings: Timings
   readonly limits: Limits
   readonly stopping: AbortSignal
+  readonly clock: Clock
+  readonly random: Random
   readonly log: Log
 }
 
@@ -34,19 +36,18 @@ export type Services = ReturnType<typeof createServices>
 
 export function createServices(deps: ServicesDeps) {
   const { ledger } = deps
-  const shared = { ...deps, clock, random }
-  const announce = createAnnounce(shared)
-  const change = createChange({ ...shared, announce })
+  const announce = createAnnounce(deps)
+  const change = createChange({ ...deps, announce })
   const waiters = createWaiters()
   // One listener for all held requests, instead of one for each.
   deps.stopping.addEventListener('abort', () => waiters.wakeAll(), { once: true })
-  const execute = createExecute({ ...shared, change })
-  const resume = createResume({ ...shared, waiters, execute })
+  const execute = createExecute({ ...deps, change })
+  const resume = createResume({ ...deps, waiters, execute })
   return {
-    ask: createAsk({ ...shared, announce }),
+    ask: createAsk({ ...deps, announce }),
     attend: createAttend({ ledger, change }),
-    awaitOutcome: createAwaitOutcome({ ...shared, waiters, resume }),
-    people: createPeople({ ...shared, change }),
+    awaitOutcome: createAwaitOutcome({ ...deps, waiters, resume }),
+    people: createPeople({ ...deps, change }),
     resume,
     waiters,
   }

@@ -4,7 +4,9 @@ import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { defaultLimits, type Limits } from '../../src/domain/limits.ts'
 import { type ApproverChain, effectiveRuleDigest, type Policy } from '../../src/domain/policy.ts'
 import { defaultTimings, type Timings } from '../../src/domain/timings.ts'
+import { clock } from '../../src/launch/clock.ts'
 import { silentLog } from '../../src/launch/log.ts'
+import { random } from '../../src/launch/random.ts'
 import { createServices } from '../../src/launch/services.ts'
 import type { Described, SendRequest, Sent, UpstreamSession } from '../../src/ports/upstream-session.ts'
 import type { WakeUps } from '../../src/ports/wake-ups.ts'
@@ -90,6 +92,8 @@ export async function aGateway(
     timings,
     limits: { ...defaultLimits, ...options.limits },
     stopping: stop.signal,
+    clock,
+    random,
     log: silentLog,
   })
   wakeUps.onWakeUp((id) => (id === 'all' ? services.waiters.wakeAll() : services.waiters.wake(id)))
