@@ -46,14 +46,19 @@ export async function openSlackDoor(parts: SlackParts & { people: People }): Pro
   const { appToken, signingSecret, apiUrl } = config.slack
   if (basis === null || (appToken === null && signingSecret === null)) return null
   const { ledger, cards, identities } = store
-  const [{ SLACK }, { createAccounts }, { createClicks }, { createReview }, { createSlashCommand }] =
-    await Promise.all([
-      import('../channels/slack/channel.ts'),
-      import('../channels/slack/accounts.ts'),
-      import('../channels/slack/clicks.ts'),
-      import('../channels/slack/review.ts'),
-      import('../channels/slack/slash-command.ts'),
-    ])
+  const [
+    { createRetire, SLACK },
+    { createAccounts },
+    { createClicks },
+    { createReview },
+    { createSlashCommand },
+  ] = await Promise.all([
+    import('../channels/slack/channel.ts'),
+    import('../channels/slack/accounts.ts'),
+    import('../channels/slack/clicks.ts'),
+    import('../channels/slack/review.ts'),
+    import('../channels/slack/slash-command.ts'),
+  ])
   const [{ createSlackApp }, { createSlackRoutes }, { keepSocket }, { CLICK_TIMEOUT_MS, createSlackClient }] =
     await Promise.all([
       import('../channels/slack/app.ts'),
@@ -71,7 +76,17 @@ export async function openSlackDoor(parts: SlackParts & { people: People }): Pro
     clock,
     log,
   })
-  const clicks = createClicks({ key: basis.key, channel: SLACK, ledger, cards, accounts, people, log })
+  const clicks = createClicks({
+    key: basis.key,
+    channel: SLACK,
+    ledger,
+    cards,
+    accounts,
+    people,
+    retire: createRetire(basis.client, log),
+    clock,
+    log,
+  })
   const app = createSlackApp({
     access: basis.access,
     client: hasty,

@@ -3,9 +3,12 @@
  * card of a busy minute has to be refused first.
  */
 import type { webApi } from '@slack/bolt'
+import type { ApprovalId } from '../../domain/approval-id.ts'
 import { sha256 } from '../../domain/canonical.ts'
 import { type Channel, ChannelFault } from '../../ports/channels.ts'
 import type { Clock } from '../../ports/clock.ts'
+import type { Log } from '../../ports/log.ts'
+import { context } from './blocks.ts'
 import { type CardDeps, cardOf } from './card.ts'
 import { slackError, toFault } from './faults.ts'
 import { type Place, parsePlace, placeText } from './place.ts'
@@ -79,6 +82,16 @@ export function createSlackChannel(deps: SlackChannelDeps): Channel {
       if (at !== null && showing.approval.status === 'settled') return { place: at, renderDigest }
       return { place: placeText(await post(content)), renderDigest }
     },
+  }
+}
+
+/** Takes the buttons off a card that is not the one we change any more. */
+export function createRetire(client: webApi.WebClient, log: Log): (place: Place, id: ApprovalId) => void {
+  return function retire({ channel, ts }, id) {
+    const text = `An older copy of the card of ${id}. The newest one counts.`
+    client.chat
+      .update({ channel, ts, text, blocks: [context(text)], ...literally })
+      .catch((error: unknown) => log.warn({ err: error, approval: id }, 'an older card could not be marked'))
   }
 }
 

@@ -3,15 +3,17 @@
  * fit decides nothing and is answered with the reason.
  */
 import type { Approval } from '../../domain/approval.ts'
+import type { ApprovalId } from '../../domain/approval-id.ts'
 import type { Person } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import type { Cards } from '../../ports/cards.ts'
+import type { Clock } from '../../ports/clock.ts'
 import type { Ledger, Reading } from '../../ports/ledger.ts'
 import type { Log } from '../../ports/log.ts'
 import type { People } from '../../services/decide.ts'
 import type { Account, Accounts } from './accounts.ts'
 import { type Place, placeText } from './place.ts'
-import { isSealOf, type Purpose, parseSealed } from './seal.ts'
+import { isSealOf, type Purpose, parseSealed, type Sealed } from './seal.ts'
 import { decidedText, foreignText, refusalText, staleText, unknownText } from './words.ts'
 
 export interface Shown {
@@ -19,6 +21,10 @@ export interface Shown {
   readonly place: Place
   readonly value: string
 }
+
+/** Within Slack's three seconds. */
+const NOTED_WITHIN_MS = 1_000
+const NOTED_PAUSE_MS = 50
 
 /** The words are for the person who clicked, and for nobody else. */
 export interface Clicks {
@@ -38,20 +44,23 @@ export function createClicks(deps: {
   cards: Pick<Cards, 'approvalAt'>
   accounts: Accounts
   people: Pick<People, 'decide'>
+  /** A card of ours that we lost track of: it was posted, and then the answer of Slack or our note of it was lost. */
+  retire(place: Place, id: ApprovalId): void
+  clock: Clock
   log: Log
 }): Clicks {
-  const { key, channel, ledger, cards, accounts, people, log } = deps
+  const { key, channel, ledger, cards, accounts, people, retire, clock, log } = deps
 
   async function look({ account, place, value }: Shown, purpose: Purpose) {
     const sealed = parseSealed(value)
-    const id = await cards.approvalAt(channel, placeText(place))
-    const reading = id === null || sealed?.id !== id ? null : await ledger.get(id)
-    if (sealed === null || reading === null) {
-      log.warn({ approval: sealed?.id ?? null, user: account.user }, 'a click on a card that is not ours')
-      return err(foreignText)
-    }
+    const reading = sealed === null ? null : await ledger.get(sealed.id)
+    if (sealed === null || reading === null) return foreign(sealed, account)
     const { approval } = reading
-    if (!isSealOf(key, sealed, purpose, approval.proposed.digest)) return err(staleText)
+    const isSealed = isSealOf(key, sealed, purpose, approval.proposed.digest)
+    const at = await approvalAt(place, isSealed)
+    if (at === null && isSealed) retire(place, approval.id)
+    if (at !== approval.id) return foreign(sealed, account)
+    if (!isSealed) return err(staleText)
     const person = await accounts.person(account)
     if (!person.ok) {
       log.warn(
@@ -61,6 +70,21 @@ export function createClicks(deps: {
       return err(unknownText(person.error))
     }
     return ok({ person: person.value, reading })
+  }
+
+  function foreign(sealed: Sealed | null, { user }: Account) {
+    log.warn({ approval: sealed?.id ?? null, user }, 'a click on a card that is not ours')
+    return err(foreignText)
+  }
+
+  /** A card can be clicked in the moment between its post and our note of it. */
+  async function approvalAt(place: Place, isWorthWaiting: boolean): Promise<ApprovalId | null> {
+    const untilMs = clock.monotonicMs() + NOTED_WITHIN_MS
+    for (;;) {
+      const id = await cards.approvalAt(channel, placeText(place))
+      if (id !== null || !isWorthWaiting || clock.monotonicMs() >= untilMs) return id
+      await clock.sleep(NOTED_PAUSE_MS)
+    }
   }
 
   return {
@@ -89,7 +113,7 @@ export function createClicks(deps: {
 
   /** Slack may deliver a click twice, and people click twice: the same answer by the same person is no news. */
   async function repeated(
-    id: Approval['id'],
+    id: ApprovalId,
     person: Person,
     answer: 'approve' | 'reject',
   ): Promise<Approval | null> {
