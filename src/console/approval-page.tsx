@@ -2,6 +2,7 @@
 import { type Approval, type InstantMs, recomputedDigest } from '../domain/approval.ts'
 import type { AuditEvent } from '../domain/audit.ts'
 import { type Presented, present } from '../domain/present.ts'
+import { Sections } from './code.tsx'
 import { Deciding } from './deciding.tsx'
 import { page, type Reader } from './layout.tsx'
 import { Timeline } from './timeline.tsx'
@@ -84,9 +85,8 @@ export function ApprovalArticle(parts: {
       </header>
       <div class="columns">
         <div class="what">
-          <Sections shown={shown} />
+          <Sections sections={shown.sections} />
           <Fields fields={shown.fields} />
-          <Timeline trail={view.trail} />
         </div>
         <Deciding
           approval={approval}
@@ -97,40 +97,9 @@ export function ApprovalArticle(parts: {
           isChanged={isChanged}
           fields={shown.fields.filter(isAboutNow)}
         />
+        <Timeline trail={view.trail} />
       </div>
     </article>
-  )
-}
-
-/** Text of agents: never translated by the browser, every line on its own, nothing cut. */
-function Sections({ shown }: { shown: Presented }) {
-  return (
-    <>
-      {shown.sections.length === 0 && <p class="note">It is called without arguments.</p>}
-      {shown.sections.map(({ label, bytes, lines }, index) => (
-        <section aria-labelledby={`section-${index}`}>
-          <div class="section-head">
-            <h2 id={`section-${index}`} translate="no">
-              {label}
-            </h2>
-            <span class="note">
-              {lines.length.toLocaleString('en')} {lines.length === 1 ? 'line' : 'lines'},{' '}
-              {bytes.toLocaleString('en')} bytes, in full
-            </span>
-          </div>
-          <section class="code" tabindex={0} aria-labelledby={`section-${index}`}>
-            <pre translate="no" lang="">
-              {lines.map((line) => (
-                <span class="line" dir="ltr">
-                  {line}
-                  {'\n'}
-                </span>
-              ))}
-            </pre>
-          </section>
-        </section>
-      ))}
-    </>
   )
 }
 

@@ -17,20 +17,23 @@ const kinds = {
   svg: 'image/svg+xml',
 } as const
 
+const styles = ['paper', 'frame', 'forms', 'calls', 'approval'].map((name) => own(`${name}.css`))
+
+/** One asset may come from several files. */
 const sources = {
-  style: { kind: 'css', file: own('console.css') },
-  script: { kind: 'js', file: own('console.js') },
-  icon: { kind: 'svg', file: own('icon.svg') },
-  htmx: { kind: 'js', file: require.resolve('htmx.org/dist/htmx.min.js') },
-  sse: { kind: 'js', file: require.resolve('htmx.org/dist/ext/hx-sse.min.js') },
+  style: { kind: 'css', files: styles },
+  script: { kind: 'js', files: [own('console.js')] },
+  icon: { kind: 'svg', files: [own('icon.svg')] },
+  htmx: { kind: 'js', files: [require.resolve('htmx.org/dist/htmx.min.js')] },
+  sse: { kind: 'js', files: [require.resolve('htmx.org/dist/ext/hx-sse.min.js')] },
 } as const
 
 export type AssetName = keyof typeof sources
 
 const loaded = new Map<string, { readonly text: string; readonly type: string }>()
 const paths = Object.fromEntries(
-  Object.entries(sources).map(([name, { kind, file }]) => {
-    const text = readFileSync(file, 'utf8')
+  Object.entries(sources).map(([name, { kind, files }]) => {
+    const text = files.map((file) => readFileSync(file, 'utf8')).join('\n')
     const path = `assets/${name}.${sha256(text).slice(0, 12)}.${kind}`
     loaded.set(path, { text, type: kinds[kind] })
     return [name, path]

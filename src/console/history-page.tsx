@@ -68,7 +68,7 @@ export function historyPage(view: HistoryView, reader: Reader) {
     children: (
       <>
         <h1>History</h1>
-        <nav class="filter" aria-label="Which">
+        <nav class="tabs filter" aria-label="Which">
           {Object.entries(shows).map(([name, text]) => (
             <a
               href={name === 'all' ? './history' : `./history?show=${name}`}

@@ -106,7 +106,7 @@ function Navigation({
   )
   return (
     <>
-      <nav aria-label="Console">
+      <nav class="tabs" aria-label="Console">
         {link('waiting', '', 'Waiting')}
         {link('history', 'history', 'History')}
         {reader.isApprover && link('queues', 'queues', 'Queues')}

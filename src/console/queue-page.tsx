@@ -67,7 +67,9 @@ export function Queue({ view, person }: { view: QueueView; person: Person }) {
       )}
       {decided.length > 0 && (
         <section aria-labelledby="under-way">
-          <h2 id="under-way">Decided, not over</h2>
+          <h2 id="under-way" class="under-way">
+            Decided, not over
+          </h2>
           <ul class="calls">
             {decided.map((approval) => (
               <DecidedCall approval={approval} />

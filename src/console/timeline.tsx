@@ -42,7 +42,7 @@ const told: readonly (readonly [name: string, before: string])[] = [
 
 export function Timeline({ trail }: { trail: readonly AuditEvent[] }) {
   return (
-    <section aria-labelledby="timeline">
+    <section class="trail" aria-labelledby="timeline">
       <h2 id="timeline">What happened</h2>
       <ol class="timeline">
         {trail.map((one) => (

@@ -45,13 +45,15 @@ export async function aConsole(options: { publicUrl?: string } = {}) {
   const identities = memoryIdentities(clock)
   const directory = { person: (id: string) => people.get(id) ?? null, people: () => [...people.values()] }
   const sessions = createSessions({ identities, directory })
-  const faults: { next: Error | null } = { next: null }
+  /** What the console's own reading of the ledger meets. */
+  const faults = { next: null as Error | null, forge: (approval: Approval): Approval => approval }
   const app = createConsole({
     ledger: {
       ...ledger,
       async get(id) {
         if (faults.next !== null) throw faults.next
-        return ledger.get(id)
+        const reading = await ledger.get(id)
+        return reading === null ? null : { ...reading, approval: faults.forge(reading.approval) }
       },
     },
     people: gateway.people,

@@ -1,0 +1,250 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Approval } from '../../src/domain/approval.ts'
+import { mina, owner } from '../support/builders.ts'
+import { aConsole, type ConsoleWorld, guest, HOST } from '../support/console-world.ts'
+
+let world: ConsoleWorld
+let cookie: string
+let token: string
+beforeEach(async () => {
+  world = await aConsole()
+  const session = await world.sessionOf(mina)
+  cookie = session.cookie
+  token = session.form
+})
+
+async function page(path: string, headers: Record<string, string> = {}) {
+  const answer = await world.app.request(path, { headers: { host: HOST, cookie, ...headers } })
+  return { status: answer.status, html: await answer.text() }
+}
+
+async function act({ id }: Approval, fields: Record<string, string>, headers: Record<string, string> = {}) {
+  const answer = await world.app.request(`/approvals/${id}`, {
+    method: 'POST',
+    headers: {
+      host: HOST,
+      origin: `http://${HOST}`,
+      'content-type': 'application/x-www-form-urlencoded',
+      cookie,
+      ...headers,
+    },
+    body: new URLSearchParams({ token, ...fields }).toString(),
+  })
+  return { status: answer.status, html: await answer.text(), location: answer.headers.get('location') }
+}
+
+const approve = ({ proposed }: Approval) => ({ act: 'approve', digest: proposed.digest })
+const now = async ({ id }: Approval) => (await world.ledger.get(id))?.approval
+
+describe('deciding', () => {
+  test('records who, through which door, on which digest, and why', async () => {
+    const approval = await world.add()
+    const answer = await act(approval, { ...approve(approval), reason: ' checked with Kim ' })
+    expect([answer.status, answer.location]).toEqual([303, `./${approval.id}`])
+    expect(await now(approval)).toMatchObject({
+      status: 'approved',
+      decision: {
+        kind: 'approve',
+        by: 'mina',
+        via: 'console',
+        reason: 'checked with Kim',
+        digest: approval.proposed.digest,
+      },
+    })
+    const { html } = await page(`/approvals/${approval.id}`)
+    expect(html).toContain('Approved by mina: “checked with Kim”')
+    expect(html).not.toContain('value="approve"')
+  })
+
+  test('a digest other than that of the record decides nothing and says so', async () => {
+    const approval = await world.add()
+    const answer = await act(approval, { act: 'approve', digest: 'f'.repeat(64) })
+    expect(answer.status).toBe(409)
+    expect(answer.html).toContain('Nothing was done.')
+    expect(answer.html).toContain('ffff ffff ffff')
+    expect((await now(approval))?.version).toBe(1)
+  })
+
+  test.each([
+    ['no token', { token: '' }, {}],
+    ['the token of another session', { token: 'A'.repeat(43) }, {}],
+    ['another site', {}, { origin: 'https://evil.example' }],
+    ['no origin at all', {}, { origin: '' }],
+    ['not a form', {}, { 'content-type': 'text/plain' }],
+    ['an unknown act', { act: 'destroy' }, {}],
+    ['a reason without end', { reason: 'x'.repeat(1_001) }, {}],
+    ['a form without end', { reason: 'x'.repeat(70_000) }, {}],
+  ])('%s changes nothing', async (_what, fields, headers) => {
+    const approval = await world.add()
+    const answer = await act(approval, { ...approve(approval), ...fields }, headers)
+    expect(answer.status).toBeGreaterThanOrEqual(400)
+    expect(answer.status).toBeLessThan(404)
+    expect((await now(approval))?.version).toBe(1)
+  })
+
+  test('the second person is told who was first', async () => {
+    const approval = await world.add()
+    await world.gateway.decide(approval.id, 'reject')
+    const answer = await act(approval, approve(approval))
+    expect(answer.status).toBe(409)
+    expect(answer.html).toContain('It is over already. Denied by mina. Nothing was sent.')
+  })
+
+  test('too late is too late', async () => {
+    const approval = await world.add()
+    world.advance(4 * 60 * 60_000)
+    cookie = (await world.sessionOf(mina)).cookie
+    const shown = await page(`/approvals/${approval.id}`)
+    expect(shown.html).toContain('It is too late to decide.')
+    expect(shown.html).not.toContain('value="approve"')
+  })
+
+  test('an owner confirms where the rule allows it, and it is never called an approval', async () => {
+    const approval = await world.add({ approvers: { groups: [], people: [], selfConfirm: true } })
+    const session = await world.sessionOf(owner)
+    cookie = session.cookie
+    token = session.form
+    const before = await page(`/approvals/${approval.id}`)
+    expect(before.html).toContain('>Confirm</button>')
+    expect(before.html).not.toContain('>Approve</button>')
+    await act(approval, approve(approval))
+    expect((await page(`/approvals/${approval.id}`)).html).toContain('Confirmed by the owner, jun')
+  })
+
+  test('whoever may not decide is told who may, and gets no button', async () => {
+    const approval = await world.add()
+    const session = await world.sessionOf(guest)
+    cookie = session.cookie
+    token = session.form
+    const { html } = await page(`/approvals/${approval.id}`)
+    expect(html).toContain('You are not an approver of this call. Who may decide: anyone in ops')
+    expect(html).not.toMatch(/value="(approve|reject|cancel)"/)
+    const answer = await act(approval, approve(approval))
+    expect([answer.status, (await now(approval))?.version]).toEqual([403, 1])
+  })
+
+  test('a record whose digest is not that of its content offers no yes', async () => {
+    const approval = await world.add()
+    world.faults.forge = (record) => {
+      const { proposed } = record
+      const canonicalParams = proposed.canonicalParams.replace('shop', 'bank')
+      return { ...record, proposed: { ...proposed, canonicalParams } }
+    }
+    const { html } = await page(`/approvals/${approval.id}`)
+    expect(html).toContain('is not the digest of what it shows')
+    expect(html).not.toContain('value="approve"')
+    expect(html).toContain('value="reject"')
+  })
+})
+
+describe('looking', () => {
+  test('all of a long call is there, with what is not visible marked', async () => {
+    const last = 'the very last word'
+    const approval = await world.add({
+      args: { text: `${'가나다라 '.repeat(50_000)}\u202E${last}`, html: '</pre><script>alert(1)</script>' },
+    })
+    const { html } = await page(`/approvals/${approval.id}`)
+    expect(html).toContain(`\\u{202E}${last}`)
+    expect(html).toContain('&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;')
+    expect(html).not.toContain('<script>alert')
+  })
+
+  test('a page asks again and is not disturbed while nothing has changed', async () => {
+    const approval = await world.add()
+    const { html } = await page(`/approvals/${approval.id}`)
+    const seen = /\?seen=([^"&]+)"/.exec(html)?.[1]
+    const part = { 'hx-request': 'true' }
+    expect((await page(`/approvals/${approval.id}?seen=${seen}`, part)).status).toBe(204)
+    await world.ledger.addWaiter(approval.id, 'gateway-1')
+    const waiting = await page(`/approvals/${approval.id}?seen=${seen}`, part)
+    expect(waiting.status).toBe(200)
+    expect(waiting.html).toMatch(/^<article id="approval"/)
+    expect(waiting.html).toContain('it runs at once, exactly as shown')
+  })
+
+  test('a page that shows another version loses its buttons and says why', async () => {
+    const approval = await world.add()
+    const { html } = await page(`/approvals/${approval.id}?seen=7`, { 'hx-request': 'true' })
+    expect(html).toContain('What you were reading is not what would be sent now.')
+    expect(html).not.toMatch(/value="(approve|reject)"/)
+    expect(html).toContain('Read it again')
+  })
+
+  test('the history has every end, filtered and by pages', async () => {
+    for (let count = 0; count < 60; count++) {
+      const { id } = await world.add({ tool: `tool_${count}` })
+      await world.gateway.decide(id, 'reject')
+    }
+    const expired = await world.add({ tool: 'forgotten', decisionMs: 1_000 })
+    world.advance(1_000)
+    await world.gateway.attend(expired.id)
+
+    const first = await page('/history')
+    expect(first.html).toContain('forgotten')
+    expect(first.html).not.toContain('tool_3<')
+    const after = /show=all&amp;after=(HP-\w+)/.exec(first.html)?.[1]
+    const second = await page(`/history?after=${after}`)
+    expect(second.html).toContain('tool_3<')
+    expect(second.html).not.toContain('Older')
+    const denied = await page('/history?show=denied')
+    expect(denied.html).not.toContain('forgotten')
+    expect((await page('/history?show=expired')).html).toContain('forgotten')
+    expect((await page('/history?after=HP-x')).status).toBe(404)
+    expect((await page('/history?show=<script>')).html).not.toContain('<script>')
+  })
+
+  test('an unknown end can be annotated by approvers, and stays what it is', async () => {
+    const approval = await world.add()
+    await act(approval, approve(approval))
+    await world.loseTrack(approval.id)
+    expect((await page('/history?show=unknown')).html).toContain('needs a look')
+    expect((await act(approval, { act: 'annotate', finding: 'perhaps' })).status).toBe(400)
+    const answer = await act(approval, { act: 'annotate', finding: 'happened', reason: 'seen in the log' })
+    expect(answer.status).toBe(303)
+    expect((await page(`/approvals/${approval.id}`)).html).toContain('it happened: “seen in the log”')
+  })
+})
+
+describe('the stream of hints', () => {
+  async function open(path: string) {
+    const answer = await world.app.request(path, { headers: { host: HOST, cookie } })
+    const reader = answer.body?.getReader()
+    return {
+      answer,
+      next: async () => new TextDecoder().decode((await reader?.read())?.value),
+      close: () => reader?.cancel(),
+    }
+  }
+
+  test('carries hints and no content, about one approval or all', async () => {
+    const approval = await world.add()
+    const all = await open('/live')
+    const one = await open(`/live?only=${approval.id}`)
+    expect(all.answer.headers.get('content-type')).toBe('text/event-stream')
+    expect(await all.next()).toBe('event: changed\ndata: look\n\n')
+    expect(await one.next()).toBe('event: changed\ndata: look\n\n')
+    const other = await world.add()
+    expect(await all.next()).toBe('event: changed\ndata: look\n\n')
+    await act(other, approve(other))
+    await act(approval, approve(approval))
+    expect(await one.next()).toBe('event: changed\ndata: look\n\n')
+    await all.close()
+    await one.close()
+  })
+
+  test('ends when the gateway stops, and none begins then', async () => {
+    const stream = await open('/live')
+    await stream.next()
+    world.gateway.stop.abort()
+    expect(await stream.next()).toBe('')
+    expect((await open('/live')).answer.status).toBe(503)
+  })
+
+  test('is bounded', async () => {
+    const streams = await Promise.all(Array.from({ length: 501 }, () => open('/live')))
+    expect(streams.filter(({ answer }) => answer.status === 200)).toHaveLength(500)
+    await streams[0]?.close()
+    expect((await open('/live')).answer.status).toBe(200)
+    world.gateway.stop.abort()
+  })
+})
