@@ -8,7 +8,9 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 COPY workers workers
-RUN npm run build && find dist -name '*.map' -delete && rm dist/.tsbuildinfo
+RUN npm run build \
+ && cp -r src/console/assets dist/src/console/ \
+ && find dist -name '*.map' -delete && rm dist/.tsbuildinfo
 
 FROM node:20-bookworm-slim AS dependencies
 WORKDIR /app
