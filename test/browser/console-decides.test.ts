@@ -1,15 +1,17 @@
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { isBrowserMissing, openBrowser, openPage, type WatchedPage } from '../support/browser.ts'
+import {
+  isBrowserMissing,
+  openBrowser,
+  openPage,
+  shotsDirectory,
+  type WatchedPage,
+} from '../support/browser.ts'
 import { mina, owner } from '../support/builders.ts'
 import { serveConsole } from '../support/console-server.ts'
 import { aConsole, type ConsoleWorld, type Wish } from '../support/console-world.ts'
 
-/** Where people can look at what the tests saw. */
-const shots = join(tmpdir(), 'holdpoint-console')
 const wait = { timeout: 10_000 }
 
 const korean: Wish = {
@@ -47,7 +49,6 @@ describe.skipIf(isBrowserMissing)('the console in a browser', () => {
   const open: WatchedPage[] = []
 
   beforeAll(async () => {
-    mkdirSync(shots, { recursive: true })
     browser = await openBrowser()
   })
   afterAll(() => browser?.close())
@@ -77,7 +78,7 @@ describe.skipIf(isBrowserMissing)('the console in a browser', () => {
   }
 
   const shot = (page: Page, name: string) =>
-    page.screenshot({ path: join(shots, `${name}.png`), fullPage: true })
+    page.screenshot({ path: join(shotsDirectory, `${name}.png`), fullPage: true })
 
   test('a link signs in once: the code leaves the address bar, and opening the link uses nothing up', async () => {
     const link = `${server.url}/sign-in#${await world.codeOf(mina)}`

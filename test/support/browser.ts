@@ -1,10 +1,16 @@
 /** A real Chromium. Where there is none: a failure in CI, a skipped test with a sentence on a newcomer's machine. */
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
 const executablePath = '/usr/bin/chromium'
 const isInCi = (process.env.CI ?? '') !== ''
 const isThere = existsSync(executablePath)
+
+/** Where people can look at what the tests saw. */
+export const shotsDirectory = join(tmpdir(), 'holdpoint-console')
+mkdirSync(shotsDirectory, { recursive: true })
 
 /** `describe.skipIf` takes it. */
 export const isBrowserMissing = !isThere && !isInCi
