@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Config, formatProblems, loadConfig } from '../../src/config.ts'
+import { type Config, formatProblems, loadConfig, loadWorkerConfig } from '../../src/config.ts'
 import { defaultLimits } from '../../src/domain/limits.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { limitNames, timingNames } from '../../src/files/settings.ts'
@@ -450,5 +450,37 @@ describe('calls that nobody could decide', () => {
 
   test('one person with one agent in front of the sample is told so', () => {
     expect(problems('people: { mina: }\nagents: { a: { owner: mina } }')).toMatchObject([{ message: nobody }])
+  })
+})
+
+describe('processes', () => {
+  test('one process does everything unless it is told otherwise', () => {
+    expect([...load(null).roles]).toEqual(['gateway', 'approvals', 'deliveries'])
+    expect([...load(null, { HOLDPOINT_ROLES: 'deliveries, gateway' }).roles]).toEqual([
+      'gateway',
+      'deliveries',
+    ])
+  })
+
+  test('a role that is none, and a process that would be no gateway, are refused', () => {
+    expect(problems(null, { HOLDPOINT_ROLES: 'gateway,slack' })).toMatchObject([
+      { path: 'HOLDPOINT_ROLES', message: '"slack" is not a role' },
+    ])
+    expect(problems(null, { HOLDPOINT_ROLES: 'approvals' })).toMatchObject([
+      { path: 'HOLDPOINT_ROLES', remedy: 'run node dist/workers/approvals.js instead' },
+    ])
+  })
+
+  test('a worker answers probes only where PORT says so', () => {
+    expect(load(null).probePort).toBeNull()
+    expect(load(null, { PORT: '9000' }).probePort).toBe(9000)
+  })
+
+  test('a worker needs no upstream credentials, and reads everything else', () => {
+    const yaml = server('url: https://x.example/mcp\nheaders: { Authorization: "Bearer %{NOT_HERE}" }')
+    expect(problems(yaml)).toMatchObject([{ message: expect.stringContaining('NOT_HERE') }])
+    const worker = loadWorkerConfig({ env: {}, cwd })
+    expect(worker.ok && [...worker.value.servers.keys()]).toEqual([])
+    expect(worker.ok && [...worker.value.people.keys()]).toEqual(['mina', 'jun'])
   })
 })

@@ -1,4 +1,5 @@
 /** The queue's Redis at its worst: away at the start, frozen, killed, emptied, full, too strict. Adding answers soon; work goes on after. */
+import { connect, createServer, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import type { Log } from '../../src/ports/log.ts'
@@ -47,6 +48,31 @@ async function timed(adding: Promise<unknown>): Promise<{ error: string | null; 
   return { error, ms: performance.now() - startedMs }
 }
 
+/** Carries bytes to Redis until told to swallow those of the connections it has; new ones work. */
+async function aNetwork(redisPort: number) {
+  const sockets = new Set<Socket>()
+  const server = createServer((client) => {
+    const target = connect(redisPort, '127.0.0.1')
+    client.pipe(target).pipe(client)
+    for (const socket of [client, target]) {
+      sockets.add(socket)
+      socket.on('error', () => {})
+    }
+  })
+  const port = await freePort()
+  await new Promise<void>((done) => server.listen(port, '127.0.0.1', done))
+  return {
+    port,
+    swallow() {
+      for (const socket of sockets) socket.unpipe().resume()
+    },
+    close() {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
 describe.skipIf(isRedisMissing())('the queue on Redis', () => {
   let redis: RedisServer
   let office: Awaited<ReturnType<typeof anOffice>>
@@ -65,7 +91,7 @@ describe.skipIf(isRedisMissing())('the queue on Redis', () => {
   })
 
   /** Adds alarms until one is taken and heard. */
-  const works = () =>
+  const works = (timeoutMs = 10_000) =>
     expect
       .poll(
         async () => {
@@ -74,7 +100,7 @@ describe.skipIf(isRedisMissing())('the queue on Redis', () => {
           await new Promise((done) => setTimeout(done, 50))
           return office.attended.includes(id)
         },
-        { timeout: 10_000 },
+        { timeout: timeoutMs },
       )
       .toBe(true)
 
@@ -131,6 +157,17 @@ describe.skipIf(isRedisMissing())('the queue on Redis', () => {
     await works()
     redis.freeze()
   })
+
+  test('a connection that is dead without a word is given up and made anew', async () => {
+    redis = await startRedis()
+    const network = await aNetwork(redis.port)
+    office = await anOffice(`redis://127.0.0.1:${network.port}`)
+    await works()
+    network.swallow()
+    expect((await timed(office.queue.setAlarm(aTicket(), 1, 0))).ms).toBeLessThan(SOON_MS)
+    await works(30_000)
+    network.close()
+  }, 60_000)
 
   test('emptied, its scripts forgotten, all connections cut: the next alarm rings', async () => {
     redis = await startRedis()

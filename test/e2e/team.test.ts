@@ -43,7 +43,7 @@ describe.skipIf(isRedisMissing() || isPostgresMissing())('a team', () => {
       databaseUrl: database.connectionString,
       env: env(),
       async startWorkers(options) {
-        workers.push(await startWorker('approvals', options))
+        workers.push(await startWorker('approvals', options), await startWorker('deliveries', options))
       },
       async close() {
         expect(await Promise.all(workers.map((worker) => worker.stop()))).toEqual(workers.map(() => 0))
