@@ -1,0 +1,166 @@
+/** Gateways, agents and people of the simulation. They run the real services; only their ports are simulated. */
+import type { ApprovalId } from '../../src/domain/approval-id.ts'
+import { parseApprovalId, TICKET_ALPHABET } from '../../src/domain/approval-id.ts'
+import { defaultLimits } from '../../src/domain/limits.ts'
+import type { Principal } from '../../src/domain/principal.ts'
+import { silentLog } from '../../src/launch/log.ts'
+import { createServices, type ServicesDeps } from '../../src/launch/services.ts'
+import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
+import { keepLease, keepWatch } from '../../src/services/watch.ts'
+import { aToolCall, aVerdict, mina, owner } from '../support/builders.ts'
+import type { Owner } from './scheduler.ts'
+import { ledgerOf, queueOf, type SimWorld, sessionOf } from './world.ts'
+
+/** A broken design: puts its decorators on the ports and services of every gateway. */
+export interface Mutant {
+  readonly name: string
+  ports?(deps: ServicesDeps, world: SimWorld): ServicesDeps
+  session?(session: UpstreamSession, world: SimWorld): UpstreamSession
+  services?(services: SimServices, world: SimWorld, owner: Owner): SimServices
+}
+export type SimServices = ReturnType<typeof createServices>
+
+export interface Gateway {
+  readonly owner: Owner
+  readonly services: SimServices
+  readonly session: UpstreamSession
+}
+
+export function startGateway(world: SimWorld, name: string, mutant: Mutant | null): Gateway {
+  const { scheduler, dice, timings, rules } = world
+  const owner: Owner = { name, isDead: false, stalledUntilMs: 0 }
+  world.owners.push(owner)
+  const stopping = new AbortController().signal
+  const clock = {
+    monotonicMs: () => scheduler.nowMs(),
+    sleep: (ms: number, signal?: AbortSignal) => scheduler.sleep(owner, ms, signal),
+  }
+  let deps: ServicesDeps = {
+    ledger: ledgerOf(world, owner),
+    queue: queueOf(world, owner),
+    wakeUps: {
+      announce: (id) =>
+        scheduler.use(owner, 'announce', () => {
+          for (const listener of listeners(world)) {
+            if (world.isStormy && dice.chance(0.3)) continue
+            scheduler.later(listener.owner, 'wake-up', () => listener.wake(id))
+          }
+        }),
+      onWakeUp: () => () => {},
+    },
+    rules: { of: () => rules },
+    hasChannels: false,
+    node: name,
+    timings,
+    limits: defaultLimits,
+    stopping,
+    clock,
+    random: { approvalId: () => aTicketOf(world), nonce: () => String(dice.next()) },
+    log: silentLog,
+  }
+  deps = mutant?.ports?.(deps, world) ?? deps
+  let services = createServices(deps)
+  services = mutant?.services?.(services, world, owner) ?? services
+  const plain = sessionOf(world, owner)
+  const session = mutant?.session?.(plain, world) ?? plain
+  listeners(world).push({ owner, wake: (id) => services.waiters.wake(id) })
+  const { ledger } = deps
+  void keepLease({ ledger, node: name, clock, timings, stopping, log: silentLog })
+  void keepWatch({
+    ledger,
+    attend: services.attend,
+    waiters: services.waiters,
+    clock,
+    timings,
+    stopping,
+    log: silentLog,
+  })
+  return { owner, services, session }
+}
+
+interface Listener {
+  readonly owner: Owner
+  wake(id: ApprovalId): void
+}
+const listenersOf = new WeakMap<SimWorld, Listener[]>()
+function listeners(world: SimWorld): Listener[] {
+  const known = listenersOf.get(world) ?? []
+  listenersOf.set(world, known)
+  return known
+}
+
+function aTicketOf({ dice }: SimWorld): ApprovalId {
+  const text = Array.from({ length: 10 }, () => dice.pick([...TICKET_ALPHABET])).join('')
+  const id = parseApprovalId(`HP-${text}`)
+  if (!id.ok) throw new Error(text)
+  return id.value
+}
+
+/** One request of an agent: it asks and waits, and may leave. It ends when it is told something or its gateway dies. */
+export function requestOf(world: SimWorld, gateway: Gateway, principal: Principal, call: number): void {
+  const { scheduler, dice, timings } = world
+  const { services, session, owner: process } = gateway
+  const leaving = new AbortController()
+  if (world.isStormy && dice.chance(0.3)) {
+    void scheduler.sleep(process, dice.below(timings.holdMs), leaving.signal).then(() => leaving.abort())
+  }
+  async function run(): Promise<void> {
+    const asked = await services.ask({
+      call: aToolCall({ principal, arguments: { call } }),
+      verdict: aVerdict(),
+      approvers: world.rules.approvers,
+      client: null,
+      session,
+    })
+    if (!asked.ok) return
+    const { approval } = asked.value
+    const awaited = await services.awaitOutcome({
+      id: approval.id,
+      session,
+      holdMs: timings.holdMs,
+      signal: leaving.signal,
+      onLook: () => {},
+    })
+    if (awaited.kind === 'left') return
+    const replyText = awaited.kind === 'settled' ? awaited.replyText : null
+    world.told.push({ atStep: scheduler.count(), principal, approval: awaited.approval, replyText })
+    if (awaited.kind === 'settled') await world.ledger.markDelivered(approval.id)
+  }
+  // A ledger that refuses ends the request; a dead gateway never answers it.
+  run().catch(() => {})
+}
+
+/** A person looks at what is there through some gateway and does something, sometimes late, sometimes without the right. */
+export function personActs(world: SimWorld, gateway: Gateway): void {
+  const { scheduler, dice, ledger } = world
+  async function act(): Promise<void> {
+    const [approval] = (await ledger.list({ statuses: null, principal: null, limit: 20, after: null }))
+      .filter(({ status, asked }) => status !== 'settled' || asked.tool !== '')
+      .sort(() => dice.next() - 0.5)
+    if (approval === undefined) return
+    const { id, proposed } = approval
+    const person = dice.chance(0.85) ? mina : owner
+    const { people } = gateway.services
+    // What was on the screen when they looked.
+    const digest = proposed.digest
+    if (dice.chance(0.15)) await scheduler.sleep(gateway.owner, dice.below(20_000))
+    if (dice.chance(0.04)) await people.cancel({ id, person, reason: null })
+    else if (dice.chance(0.1))
+      await people.annotate({
+        id,
+        person,
+        finding: dice.chance(0.5) ? 'happened' : 'did_not_happen',
+        note: null,
+      })
+    else
+      await people.decide({
+        id,
+        person,
+        answer: dice.chance(0.9) ? 'approve' : 'reject',
+        digest,
+        reason: null,
+        via: 'api',
+      })
+  }
+  act().catch(() => {})
+}

@@ -1,0 +1,283 @@
+/**
+ * Designs that look right and are not. Each changes a port or a service of every gateway and leaves all else as it is;
+ * the checker must catch every one. A checker that cannot fail proves nothing.
+ */
+import type { Approval, Executing } from '../../src/domain/approval.ts'
+import { auditEvent } from '../../src/domain/audit.ts'
+import { transition } from '../../src/domain/transition.ts'
+import type { ServicesDeps } from '../../src/launch/services.ts'
+import type { Ledger } from '../../src/ports/ledger.ts'
+import type { Mutant } from './actors.ts'
+
+const withLedger = (change: (ledger: Ledger) => Partial<Ledger>): NonNullable<Mutant['ports']> =>
+  function withChangedLedger(deps): ServicesDeps {
+    const changed = change(deps.ledger)
+    return {
+      ...deps,
+      ledger: new Proxy(deps.ledger, {
+        get: (target, name, receiver) => Reflect.get(changed, name) ?? Reflect.get(target, name, receiver),
+      }),
+    }
+  }
+
+/** Writes `next` over whatever is there, as an UPDATE without the version would. */
+async function overwrite(
+  ledger: Ledger,
+  { previous, ...change }: Parameters<Ledger['save']>[0],
+): Promise<boolean> {
+  const now = await ledger.get(previous.id)
+  if (now === null) return false
+  return ledger.save({ ...change, previous: now.approval, deadline: { kind: 'none' } })
+}
+
+const executing = (approval: Approval): approval is Executing => approval.status === 'executing'
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'the write is not guarded by the version',
+    ports: withLedger((ledger) => ({ save: (change) => overwrite(ledger, change) })),
+  },
+  {
+    name: 'the deadline is not in the statement',
+    ports: withLedger((ledger) => ({
+      save: (change) => ledger.save({ ...change, deadline: { kind: 'none' } }),
+    })),
+  },
+  {
+    name: 'the claim is not saved: a job lock is thought to be enough',
+    ports: withLedger((ledger) => ({
+      save: async (change) => (executing(change.next) ? true : ledger.save(change)),
+    })),
+  },
+  {
+    name: 'the claim is taken after the send',
+    services: (services) => services,
+    ports(deps) {
+      const claims = new Map<string, Parameters<Ledger['save']>[0]>()
+      const { ledger } = deps
+      const save: Ledger['save'] = async (change) => {
+        if (executing(change.next)) {
+          claims.set(change.next.id, change)
+          return true
+        }
+        const claim = claims.get(change.next.id)
+        if (claim !== undefined) {
+          claims.delete(change.next.id)
+          if (!(await ledger.save(claim))) return false
+        }
+        return ledger.save(change)
+      }
+      const get: Ledger['get'] = async (id) => {
+        const claim = claims.get(id)
+        const reading = await ledger.get(id)
+        return claim === undefined || reading === null ? reading : { ...reading, approval: claim.next }
+      }
+      return { ...deps, ledger: proxied(ledger, { save, get }) }
+    },
+  },
+  {
+    name: 'the HTTP client sends again when the connection breaks',
+    session: (session) => ({
+      ...session,
+      async send(request) {
+        const first = await session.send(request)
+        return first.kind === 'indeterminate' ? session.send(request) : first
+      },
+    }),
+  },
+  {
+    name: 'a broken connection is called "not sent"',
+    session: (session) => ({
+      ...session,
+      async send(request) {
+        const sent = await session.send(request)
+        return sent.kind === 'indeterminate' ? { kind: 'not_sent', reason: sent.reason } : sent
+      },
+    }),
+  },
+  {
+    name: 'a stalled sender means that nothing was sent',
+    services: (services, world) => ({
+      ...services,
+      async attend(id) {
+        const reading = await world.ledger.get(id)
+        if (
+          reading !== null &&
+          executing(reading.approval) &&
+          !(await world.ledger.hasLiveLease(reading.approval.claim.node))
+        ) {
+          const { approval, nowMs } = reading
+          const event = { kind: 'fail_unsent', reason: 'stalled' } as const
+          const step = transition(approval, event, nowMs, world.timings)
+          if (!step.ok) return
+          const audit = auditEvent(approval.auditHead, event, step.value.next, nowMs)
+          const next: Approval = { ...step.value.next, auditHead: audit.hash }
+          await world.ledger.save({
+            previous: approval,
+            next,
+            deadline: step.value.deadline,
+            audit,
+            replyText: null,
+          })
+          return
+        }
+        return services.attend(id)
+      },
+    }),
+  },
+  {
+    name: 'the send is tried again after a crash, like any job',
+    services: (services, world, owner) => ({
+      ...services,
+      attend: async (id) => {
+        const reading = await world.ledger.get(id)
+        if (
+          reading !== null &&
+          executing(reading.approval) &&
+          !(await world.ledger.hasLiveLease(reading.approval.claim.node))
+        ) {
+          world.hits.push({
+            atStep: world.scheduler.count(),
+            approvalId: id,
+            canonicalParams: reading.approval.proposed.canonicalParams,
+            reply: `"again by ${owner.name}"`,
+          })
+        }
+        return services.attend(id)
+      },
+    }),
+  },
+  {
+    name: 'time-out approves',
+    ports: withLedger((ledger) => ({
+      save(change) {
+        const { previous, next } = change
+        if (next.status !== 'settled' || next.outcome.kind !== 'expired') return ledger.save(change)
+        const decision = {
+          kind: 'approve',
+          by: 'nobody',
+          reason: null,
+          digest: previous.proposed.digest,
+          via: 'api',
+          atMs: next.settledAtMs,
+        } as const
+        const { outcome: _outcome, settledAtMs, ...header } = next
+        return ledger.save({
+          ...change,
+          next: { ...header, status: 'approved', decision, startByMs: settledAtMs + 30_000 },
+        })
+      },
+    })),
+  },
+  {
+    name: 'arguments are taken from the waiting request, not from the record',
+    session: (session, world) => ({
+      ...session,
+      send: (request) =>
+        session.send({
+          ...request,
+          canonicalParams: world.dice.chance(0.5)
+            ? request.canonicalParams
+            : request.canonicalParams.replace('"call":', '"Call":'),
+        }),
+    }),
+  },
+  {
+    name: 'attaching is a look and then an insert',
+    ports: withLedger((ledger) => ({
+      async create(proposal) {
+        const { approval } = proposal
+        const same = await ledger.unsettledByAttachKey(approval.asked.attachKey)
+        if (same !== null) return { kind: 'attached', approval: same.approval }
+        // Without the unique index: another key lets it through.
+        const attachKey = `${approval.asked.attachKey}`
+        return ledger.create({
+          ...proposal,
+          approval: { ...approval, asked: { ...approval.asked, attachKey: `${attachKey}#${approval.id}` } },
+        })
+      },
+      async unsettledByAttachKey(key) {
+        const open = await ledger.list({
+          statuses: ['pending', 'approved', 'executing'],
+          principal: null,
+          limit: 100,
+          after: null,
+        })
+        const same = open.find((approval) => approval.asked.attachKey.startsWith(key))
+        return same === undefined ? null : ledger.get(same.id)
+      },
+    })),
+  },
+  {
+    name: 'the owner decides like anybody else',
+    ports(deps) {
+      return {
+        ...deps,
+        ledger: proxied(deps.ledger, { get: (id) => asIfForeign(deps.ledger.get(id)) }),
+      }
+    },
+  },
+  {
+    name: 'a wake-up is the truth: nobody looks by themselves',
+    ports: withLedger(() => ({ due: async () => [], versionsOf: async () => new Map() })),
+  },
+  {
+    name: 'the outcome is not kept when its gateway hears of it late',
+    ports: withLedger((ledger) => ({
+      save(change) {
+        if (change.next.status !== 'settled' || change.next.outcome.kind !== 'answered')
+          return ledger.save(change)
+        return ledger.save({ ...change, replyText: null })
+      },
+    })),
+  },
+  {
+    name: 'the answer of one call goes to whoever waits with the same request id',
+    services: (services, world) => ({
+      ...services,
+      async awaitOutcome(request) {
+        const [newest] = await world.ledger.list({
+          statuses: ['settled'],
+          principal: null,
+          limit: 1,
+          after: null,
+        })
+        if (newest?.status !== 'settled') return services.awaitOutcome(request)
+        return { kind: 'settled', approval: newest, replyText: await world.ledger.replyText(newest.id) }
+      },
+    }),
+  },
+  {
+    name: 'audit events are written when there is time',
+    ports: withLedger((ledger) => ({
+      save: (change) =>
+        ledger.save({ ...change, audit: { ...change.audit, hash: change.previous.auditHead } }),
+    })),
+  },
+]
+
+/** Shows the ledger to the service that decides as if the call belonged to somebody else's agent. */
+async function asIfForeign(reading: ReturnType<Ledger['get']>): ReturnType<Ledger['get']> {
+  const read = await reading
+  if (read === null || read.approval.status !== 'pending') return read
+  const { approval, nowMs } = read
+  const approvers = {
+    ...approval.asking.approvers,
+    people: [...approval.asking.approvers.people, approval.asked.requester.owner],
+  }
+  const requester = { ...approval.asked.requester, owner: 'somebody else' }
+  return {
+    nowMs,
+    approval: {
+      ...approval,
+      asked: { ...approval.asked, requester },
+      asking: { ...approval.asking, approvers },
+    },
+  }
+}
+
+function proxied(ledger: Ledger, changed: Partial<Ledger>): Ledger {
+  return new Proxy(ledger, {
+    get: (target, name, receiver) => Reflect.get(changed, name) ?? Reflect.get(target, name, receiver),
+  })
+}

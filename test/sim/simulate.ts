@@ -1,0 +1,101 @@
+/** One seed from storm to calm: two agents, two people, three gateways that die, stall and come back, one fragile upstream. */
+import type { Principal } from '../../src/domain/principal.ts'
+import { type Gateway, type Mutant, personActs, requestOf, startGateway } from './actors.ts'
+import { brokenPromises } from './invariants.ts'
+import { createSimWorld, type SimWorld } from './world.ts'
+
+export interface Simulated {
+  readonly seed: number
+  readonly broken: readonly string[]
+  readonly world: SimWorld
+}
+
+const agents: readonly Principal[] = [
+  { name: 'night-agent', owner: 'jun' },
+  { name: 'day-agent', owner: 'jun' },
+]
+const EVENTS = 120
+const CALM_STEPS_MAX = 60_000
+
+export async function simulate(seed: number, mutant: Mutant | null = null): Promise<Simulated> {
+  const world = createSimWorld(seed)
+  const { dice, scheduler } = world
+  let started = 0
+  const start = () => startGateway(world, `gateway-${++started}`, mutant)
+  let gateways: Gateway[] = [start(), start(), start()]
+  const alive = () => gateways.filter(({ owner }) => !owner.isDead)
+
+  const events: readonly { readonly weight: number; happens(): void }[] = [
+    { weight: 10, happens: () => requestOf(world, dice.pick(alive()), dice.pick(agents), dice.below(2)) },
+    { weight: 8, happens: () => personActs(world, dice.pick(alive())) },
+    { weight: 6, happens: () => scheduler.advance(dice.below(3_000)) },
+    { weight: 1, happens: () => scheduler.advance(dice.below(30_000)) },
+    { weight: 3, happens: () => ringJob(world, dice.pick(alive())) },
+    {
+      weight: 0.8,
+      happens() {
+        scheduler.kill(dice.pick(alive()).owner)
+        gateways = [...alive(), start()]
+      },
+    },
+    {
+      // Stopped beyond every lease, then going on as if nothing had happened.
+      weight: 1,
+      happens() {
+        dice.pick(alive()).owner.stalledUntilMs = scheduler.nowMs() + dice.below(20_000)
+      },
+    },
+    {
+      weight: 0.5,
+      happens() {
+        world.isUpstreamUp = dice.chance(0.8)
+      },
+    },
+    {
+      weight: 0.08,
+      happens() {
+        world.toolDefinitionDigest = dice.pick(['d', 'e']).repeat(64)
+      },
+    },
+    {
+      weight: 0.08,
+      happens() {
+        const groups = [dice.pick(['ops', 'security'])]
+        world.rules.approvers = { groups, people: ['mina'], selfConfirm: dice.chance(0.3) }
+      },
+    },
+  ]
+  const total = events.reduce((sum, { weight }) => sum + weight, 0)
+
+  for (let event = 0; event < EVENTS; event++) {
+    let point = dice.next() * total
+    const chosen = events.find(({ weight }) => {
+      point -= weight
+      return point < 0
+    })
+    chosen?.happens()
+    for (let steps = dice.below(30); steps > 0; steps--) await scheduler.runOne()
+  }
+
+  // Calm: nothing is lost any more, everybody lives, and time goes on until nothing can be due.
+  world.isStormy = false
+  world.isUpstreamUp = true
+  for (const { owner } of gateways) owner.stalledUntilMs = 0
+  const untilMs = scheduler.nowMs() + world.timings.decisionMs + world.timings.startByMs + 60_000
+  for (let steps = 0; steps < CALM_STEPS_MAX && scheduler.nowMs() < untilMs; steps++) {
+    if (await scheduler.runOne()) continue
+    scheduler.advance(world.timings.loopMs)
+  }
+  for (let steps = 0; steps < 5_000 && (await scheduler.runOne()); steps++);
+  return { seed, broken: await brokenPromises(world), world }
+}
+
+function ringJob(world: SimWorld, gateway: Gateway): void {
+  const due = world.jobs.findIndex(({ dueMs }) => dueMs <= world.scheduler.nowMs())
+  const [job] = due === -1 ? [] : world.jobs.splice(due, 1)
+  if (job === undefined) return
+  const { attend, resume } = gateway.services
+  const handled = job.kind === 'attend' ? attend(job.id) : resume(job.id)
+  // A worker that fails or dies is not told apart by anyone.
+  handled.catch(() => {})
+}

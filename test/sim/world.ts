@@ -1,0 +1,178 @@
+/** The simulated world: ledger, queue, upstream and people's door, and what really happened, for the checker. */
+import type { Approval } from '../../src/domain/approval.ts'
+import { bindingDigest } from '../../src/domain/approval.ts'
+import type { ApprovalId } from '../../src/domain/approval-id.ts'
+import type { ApproverChain, Policy } from '../../src/domain/policy.ts'
+import type { Principal } from '../../src/domain/principal.ts'
+import type { Timings } from '../../src/domain/timings.ts'
+import { defaultTimings } from '../../src/domain/timings.ts'
+import type { Ledger } from '../../src/ports/ledger.ts'
+import type { Queue } from '../../src/ports/queue.ts'
+import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
+import { aPolicy, approvers } from '../support/builders.ts'
+import { createMemoryLedger, type MemoryLedger } from '../support/memory-ledger.ts'
+import { createDice, createScheduler, type Dice, type Owner, type Scheduler } from './scheduler.ts'
+
+/** One request that reached the upstream. */
+export interface Hit {
+  readonly atStep: number
+  readonly approvalId: string
+  readonly canonicalParams: string
+  readonly reply: string
+}
+
+/** What a requester was told, at the moment it heard it. */
+export interface Told {
+  readonly atStep: number
+  readonly principal: Principal
+  readonly approval: Approval
+  readonly replyText: string | null
+}
+
+export interface SimWorld {
+  readonly dice: Dice
+  readonly scheduler: Scheduler
+  readonly ledger: MemoryLedger
+  readonly timings: Timings
+  readonly rules: { policy: Policy; approvers: ApproverChain }
+  readonly hits: Hit[]
+  readonly told: Told[]
+  /** Every state the ledger has been in, with step and time. */
+  readonly history: { atStep: number; atMs: number; approval: Approval }[]
+  readonly jobs: { id: ApprovalId; kind: 'attend' | 'execute'; dueMs: number }[]
+  readonly owners: Owner[]
+  /** The tool as the upstream describes it now. */
+  toolDefinitionDigest: string
+  isUpstreamUp: boolean
+  /** While true, messages get lost, processes die and clocks jump; then the world heals. */
+  isStormy: boolean
+}
+
+/** Short, so that deadlines are met again and again in the middle of something. */
+const timings: Timings = {
+  ...defaultTimings,
+  decisionMs: 40_000,
+  startByMs: 30_000,
+  coolDownMs: 20_000,
+  holdMs: 10_000,
+  nodeLeaseMs: 6_000,
+}
+
+export function createSimWorld(seed: number): SimWorld {
+  const dice = createDice(seed)
+  const scheduler = createScheduler(dice)
+  const ledger = createMemoryLedger(scheduler.nowMs())
+  let ledgerMs = scheduler.nowMs()
+  const history: SimWorld['history'] = []
+  const remember = (approval: Approval) =>
+    history.push({ atStep: scheduler.count(), atMs: scheduler.nowMs(), approval })
+  const { save, create } = ledger
+  ledger.save = async (change) => {
+    const isSaved = await save(change)
+    if (isSaved) remember(change.next)
+    return isSaved
+  }
+  ledger.create = async (proposal) => {
+    const created = await create(proposal)
+    if (created.kind === 'created') remember(proposal.approval)
+    return created
+  }
+  // The ledger's clock is the scheduler's, read whenever somebody looks.
+  const follow = () => {
+    ledger.advance(scheduler.nowMs() - ledgerMs)
+    ledgerMs = scheduler.nowMs()
+  }
+  const followed = new Proxy(ledger, {
+    get(target, name, receiver) {
+      const value = Reflect.get(target, name, receiver)
+      if (typeof value !== 'function' || name === 'advance') return value
+      return (...args: unknown[]) => {
+        follow()
+        return value.apply(target, args)
+      }
+    },
+  })
+  return {
+    dice,
+    scheduler,
+    ledger: followed,
+    timings,
+    rules: { policy: aPolicy(), approvers },
+    hits: [],
+    told: [],
+    history,
+    jobs: [],
+    owners: [],
+    toolDefinitionDigest: 'd'.repeat(64),
+    isUpstreamUp: true,
+    isStormy: true,
+  }
+}
+
+/** The ledger as one process uses it: effect and news are separate steps. */
+export function ledgerOf(world: SimWorld, owner: Owner): Ledger {
+  const { scheduler, ledger } = world
+  return new Proxy(ledger, {
+    get(target, name, receiver) {
+      const value = Reflect.get(target, name, receiver)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) =>
+        scheduler.use(owner, `ledger.${String(name)}`, () => value.apply(target, args))
+    },
+  })
+}
+
+export function queueOf(world: SimWorld, owner: Owner): Queue {
+  const { scheduler, jobs, dice } = world
+  const add = (kind: 'attend' | 'execute', id: ApprovalId, delayMs: number) =>
+    scheduler.use(owner, `queue.${kind}`, () => {
+      // An emptied queue loses jobs, a failed worker doubles them.
+      if (world.isStormy && dice.chance(0.2)) return
+      const times = world.isStormy && dice.chance(0.2) ? 2 : 1
+      for (let n = 0; n < times; n++) jobs.push({ id, kind, dueMs: scheduler.nowMs() + delayMs })
+    })
+  return {
+    setAlarm: (id, _version, delayMs) => add('attend', id, delayMs),
+    requestExecution: (id) => add('execute', id, 0),
+    requestDelivery: async () => {},
+  }
+}
+
+let replies = 0
+
+/** A requester's way to the upstream from one gateway. It can be away, break off after acting, or never answer. */
+export function sessionOf(world: SimWorld, owner: Owner): UpstreamSession {
+  const { scheduler, dice } = world
+  return {
+    describe: () =>
+      scheduler.use(owner, 'upstream.describe', () =>
+        world.isUpstreamUp
+          ? {
+              kind: 'listed',
+              definition: { digest: world.toolDefinitionDigest, title: null, description: null },
+            }
+          : { kind: 'unavailable', reason: 'connection refused' },
+      ),
+    async send({ approvalId, canonicalParams }) {
+      if (!world.isUpstreamUp) return { kind: 'not_sent', reason: 'connection refused' }
+      const reply = `"reply ${++replies}"`
+      await scheduler.use(owner, 'upstream.send', () => {
+        world.hits.push({ atStep: scheduler.count(), approvalId, canonicalParams, reply })
+      })
+      if (world.isStormy && dice.chance(0.2)) return { kind: 'indeterminate', reason: 'connection reset' }
+      await scheduler.use(owner, 'upstream.reply', () => {})
+      return { kind: 'answered', reply: { kind: 'result', text: reply, isError: false } }
+    },
+  }
+}
+
+export const digestOfHit = (approval: Approval, canonicalParams: string): string =>
+  bindingDigest({
+    nonce: approval.nonce,
+    server: approval.asked.server,
+    tool: approval.asked.tool,
+    canonicalParams,
+    toolDefinitionDigest: approval.proposed.toolDefinitionDigest,
+    ruleDigest: approval.asking.ruleDigest,
+    requester: approval.asked.requester,
+  })
