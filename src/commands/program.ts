@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander'
 import type { ExitCode } from './io.ts'
 import type { DemoOptions, Parts } from './parts.ts'
 import { addApprovals } from './program-approvals.ts'
+import { addSlack } from './program-slack.ts'
 import { addAgents, addPeople } from './program-tokens.ts'
 
 /** @returns the exit code, or `null` where the process goes on by itself */
@@ -73,5 +74,6 @@ Exit codes: 0 done, 1 refused or failed, 2 used or configured wrongly.`,
   addApprovals(program, parts, finish)
   addAgents(program, parts, finish)
   addPeople(program, parts, finish)
+  addSlack(program, parts, finish)
   return program
 }

@@ -108,6 +108,22 @@ export async function openSlackDoor(parts: SlackParts & { people: People }): Pro
   }
 }
 
+/** The app to make in Slack: over HTTP where Slack can reach us, otherwise over Socket Mode. */
+export async function manifestFor({ publicUrl, slack }: Pick<Config, 'publicUrl' | 'slack'>) {
+  const { slackManifest } = await import('../channels/slack/manifest.ts')
+  const isReachable = publicUrl?.protocol === 'https:' && slack.appToken === null
+  return slackManifest(isReachable ? `${publicUrl.href.replace(/\/+$/, '')}/slack/events` : null)
+}
+
+/** What Slack itself says about the set-up. `null`: there is nothing to ask it with yet. */
+export async function examine({ channels, slack }: Pick<Config, 'channels' | 'slack'>, log: Log) {
+  const { botToken, apiUrl, appToken, signingSecret } = slack
+  if (channels.slack === null || botToken === null) return null
+  const { examineSlack } = await import('../channels/slack/examine.ts')
+  const { channel } = channels.slack
+  return examineSlack({ access: { botToken, apiUrl }, channel, appToken, signingSecret }, log)
+}
+
 /** Bolt takes a while to load, so only whoever uses Slack loads it. */
 async function openBasis({ config, store, directory, log }: SlackParts) {
   const { channels, slack, publicUrl, timings } = config
