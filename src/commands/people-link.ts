@@ -18,7 +18,8 @@ export function personLink(parts: Parts, id: string, { json }: { json: boolean }
       return 2
     }
     const code = await issueLinkCode(identities, id)
-    const link = signInLink(gatewayUrl(surroundings, config), code)
+    const baseUrl = gatewayUrl(surroundings, config)
+    const link = isAddress(baseUrl) ? signInLink(baseUrl, code) : null
     if (json) {
       printJson(io, { id, code, link, validMs: LINK_CODE_VALID_MS })
       return 0
@@ -26,8 +27,11 @@ export function personLink(parts: Parts, id: string, { json }: { json: boolean }
     io.out(
       `A one-time code for ${person.name}. Whoever uses it first is ${id}; it works once, within ${spanText(LINK_CODE_VALID_MS)}.\n`,
     )
-    io.out(`  In the browser   ${link}`)
+    io.out(`  In the browser   ${link ?? `${code}, on the page /sign-in of this gateway`}`)
     if (config.channels.slack !== null) io.out(`  In Slack         /holdpoint link ${code}`)
     return 0
   })
 }
+
+/** "All interfaces" is where a server listens, and nowhere a browser can go. */
+const isAddress = (url: string) => !['0.0.0.0', '[::]'].includes(new URL(url).hostname)

@@ -58,12 +58,17 @@ export function personToken(parts: Parts, id: string, { json }: { json: boolean 
 
 export function revokePerson(parts: Parts, id: string, { json }: { json: boolean }): Promise<ExitCode> {
   const { io } = parts
-  return withCredentials(parts, async (_config, credentials) => {
+  return withCredentials(parts, async (_config, credentials, identities) => {
     const revoked = await credentials.revoke('person', id)
-    if (json) printJson(io, { id, revoked })
+    const sessions = await identities.signOutEverywhere(id)
+    if (json) printJson(io, { id, revoked, sessions })
     else if (revoked > 0) io.out(`Revoked ${revoked} of ${id}. A running gateway refuses it within a second.`)
-    if (revoked > 0) return 0
-    tell(io, { message: `${id} has no live token.`, remedy: '`holdpoint people list` shows who has.' })
+    if (!json && sessions > 0) io.out(`Signed ${id} out of the console (${sessions}).`)
+    if (revoked + sessions > 0) return 0
+    tell(io, {
+      message: `${id} has no live token and no session.`,
+      remedy: '`holdpoint people list` shows who has.',
+    })
     return 1
   })
 }

@@ -69,7 +69,7 @@ export function addPeople(program: Command, parts: Parts, finish: Finish): void 
     })
   people
     .command('revoke')
-    .description('revoke every token of a person')
+    .description('revoke every token of a person and sign them out')
     .argument('<id>')
     .option('--json', 'for programs')
     .action(async (id: string, { json = false }: Json) => {

@@ -27,7 +27,7 @@ export function actRoute(deps: {
     const view = await viewOf(ticket)
     if (view === null) return missing(c)
     const refuse = (status: 400 | 403 | 404 | 409 | 410, now: ApprovalView, text: string) =>
-      c.html(approvalPage(now, readerOf(c), { heading: 'Nothing was done.', text }), status)
+      c.html(approvalPage(now, readerOf(c), { heading: 'Nothing was changed.', text }), status)
 
     const form = await formOf(c)
     if (!isFromOurPage(c, publicUrl) || !isFormTokenOf(c.get('token'), form?.get('token') ?? null)) {

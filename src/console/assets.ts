@@ -24,8 +24,11 @@ const sources = {
   style: { kind: 'css', files: styles },
   script: { kind: 'js', files: [own('console.js')] },
   icon: { kind: 'svg', files: [own('icon.svg')] },
-  htmx: { kind: 'js', files: [require.resolve('htmx.org/dist/htmx.min.js')] },
-  sse: { kind: 'js', files: [require.resolve('htmx.org/dist/ext/hx-sse.min.js')] },
+  // In one file: htmx begins as soon as it is loaded, and does not see an extension that comes a moment later.
+  htmx: {
+    kind: 'js',
+    files: ['htmx.min.js', 'ext/hx-sse.min.js'].map((name) => require.resolve(`htmx.org/dist/${name}`)),
+  },
 } as const
 
 export type AssetName = keyof typeof sources
@@ -33,7 +36,7 @@ export type AssetName = keyof typeof sources
 const loaded = new Map<string, { readonly text: string; readonly type: string }>()
 const paths = Object.fromEntries(
   Object.entries(sources).map(([name, { kind, files }]) => {
-    const text = files.map((file) => readFileSync(file, 'utf8')).join('\n')
+    const text = files.map((file) => readFileSync(file, 'utf8')).join(kind === 'js' ? ';\n' : '\n')
     const path = `assets/${name}.${sha256(text).slice(0, 12)}.${kind}`
     loaded.set(path, { text, type: kinds[kind] })
     return [name, path]

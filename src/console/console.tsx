@@ -1,7 +1,6 @@
 /** The console for people: the live queue, one approval with its decision, the history. Every page needs a session. */
 import { type Context, Hono } from 'hono'
-import type { Settled } from '../domain/approval.ts'
-import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
+import { parseApprovalId } from '../domain/approval-id.ts'
 import type { Person } from '../domain/principal.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -15,10 +14,12 @@ import { ApprovalArticle, type ApprovalView, approvalPage, stateMark } from './a
 import { assets } from './assets.ts'
 import { createAttempts } from './attempts.ts'
 import { type ConsoleEnv, cookieFor, onlySignedIn, pageHeaders } from './guard.ts'
-import { historyPage, isShow, type Show, showOf } from './history-page.tsx'
-import { page, type Reader, rootOf } from './layout.tsx'
+import { historyPage } from './history-page.tsx'
+import type { Reader } from './layout.tsx'
 import { createLive } from './live.ts'
+import { problemPage } from './problem-page.tsx'
 import { Queue, queuePage, queueTitle } from './queue-page.tsx'
+import { isShow, settledPage } from './settled.ts'
 import { askToSignIn, signInRoutes } from './sign-in.tsx'
 
 export interface ConsoleDeps {
@@ -37,11 +38,8 @@ export interface ConsoleDeps {
   readonly log: Log
 }
 
-/** More than people can look at; what is older shows up when these are done. */
-const QUEUE_MAX = 200
-const HISTORY_PAGE = 50
-/** A rare outcome is looked for in this many rows; then the reader goes on by themselves. */
-const HISTORY_LOOK_MAX = 1_000
+/** More than people can look at; what is older shows up when these are done. Each may carry megabytes of arguments. */
+const QUEUE_MAX = 100
 
 export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
   const { ledger, sessions, timings, isApprover, publicUrl, board, log } = deps
@@ -115,7 +113,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
     const after = c.req.query('after')
     const cursor = after === undefined ? null : parseApprovalId(after)
     if (cursor !== null && !cursor.ok) return missing(c)
-    const { settled, next } = await settledOnes(show, cursor?.value ?? null)
+    const { settled, next } = await settledPage(ledger, show, cursor?.value ?? null)
     return c.html(historyPage({ show, settled, next, isFirst: cursor === null }, readerOf(c)))
   })
 
@@ -158,40 +156,8 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
     }
   }
 
-  async function settledOnes(show: Show, from: ApprovalId | null) {
-    const settled: Settled[] = []
-    let after = from
-    for (let looked = 0; looked < HISTORY_LOOK_MAX; looked += HISTORY_PAGE) {
-      const rows = await ledger.list({ statuses: ['settled'], principal: null, limit: HISTORY_PAGE, after })
-      for (const row of rows) {
-        after = row.id
-        if (row.status === 'settled' && (show === 'all' || showOf(row.outcome) === show)) settled.push(row)
-        if (settled.length === HISTORY_PAGE) return { settled, next: after }
-      }
-      if (rows.length < HISTORY_PAGE) return { settled, next: null }
-    }
-    return { settled, next: after }
-  }
-
   function missing(c: Context<ConsoleEnv>) {
     return c.html(problemPage(c.req.path, readerOf(c), 'There is no such approval.'), 404)
   }
   return app
-}
-
-function problemPage(path: string, reader: Reader | null, text: string) {
-  const root = rootOf(path)
-  return page({
-    title: 'Not here',
-    root,
-    reader,
-    children: (
-      <div class="empty">
-        <h1>{text}</h1>
-        <p>
-          <a href={`${root}/`}>What waits now</a>
-        </p>
-      </div>
-    ),
-  })
 }

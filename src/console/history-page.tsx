@@ -3,41 +3,10 @@ import type { Outcome, Settled } from '../domain/approval.ts'
 import { authorise } from '../domain/authority.ts'
 import { outcomeText, riskWords } from '../domain/present.ts'
 import { visible } from '../domain/visible.ts'
-import { Annotate } from './deciding.tsx'
+import { Annotate } from './forms.tsx'
 import { page, type Reader } from './layout.tsx'
+import { type Show, shows } from './settled.ts'
 import { RiskMark, Time } from './told.tsx'
-
-export const shows = {
-  all: 'All',
-  ran: 'Ran',
-  denied: 'Denied',
-  unknown: 'Unknown end',
-  expired: 'Expired',
-  withdrawn: 'Withdrawn',
-  unsent: 'Not sent',
-} as const
-export type Show = keyof typeof shows
-
-export const isShow = (text: string): text is Show => Object.hasOwn(shows, text)
-
-export function showOf({ kind }: Outcome): Exclude<Show, 'all'> {
-  switch (kind) {
-    case 'answered':
-      return 'ran'
-    case 'rejected':
-      return 'denied'
-    case 'indeterminate':
-      return 'unknown'
-    case 'expired':
-      return 'expired'
-    case 'cancelled':
-      return 'withdrawn'
-    case 'lapsed':
-    case 'invalidated':
-    case 'not_sent':
-      return 'unsent'
-  }
-}
 
 const words: Readonly<Record<Outcome['kind'], string>> = {
   answered: 'Ran',

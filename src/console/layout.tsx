@@ -57,7 +57,6 @@ export function page(parts: {
         <link rel="icon" href={`${root}/${assetPath('icon')}`} type="image/svg+xml" />
         <link rel="stylesheet" href={`${root}/${assetPath('style')}`} />
         {reader !== null && <script src={`${root}/${assetPath('htmx')}`} defer></script>}
-        {reader !== null && <script src={`${root}/${assetPath('sse')}`} defer></script>}
         <script src={`${root}/${assetPath('script')}`} defer></script>
       </head>
       <body>

@@ -76,5 +76,15 @@ export function createIdentities(pool: pg.Pool): Identities {
     async endSession(tokenHash) {
       await pool.query('DELETE FROM holdpoint.session WHERE token_hash = $1', [tokenHash])
     },
+
+    async signOutEverywhere(person) {
+      const { rows } = await pool.query<{ ended: number }>(
+        `WITH voided AS (DELETE FROM holdpoint.link_code WHERE person = $1 AND used_at IS NULL),
+              ended AS (DELETE FROM holdpoint.session WHERE person = $1 RETURNING 1)
+         SELECT count(*)::int AS ended FROM ended`,
+        [person],
+      )
+      return rows[0]?.ended ?? 0
+    },
   }
 }

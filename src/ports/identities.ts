@@ -16,4 +16,6 @@ export interface Identities {
   /** `null`: unknown or expired. */
   personOfSession(tokenHash: string): Promise<string | null>
   endSession(tokenHash: string): Promise<void>
+  /** Ends every session of this person and voids their unused codes. @returns how many sessions */
+  signOutEverywhere(person: string): Promise<number>
 }

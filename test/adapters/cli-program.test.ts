@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { hashToken } from '../../src/auth/tokens.ts'
 import { table } from '../../src/commands/table.ts'
+import { linkCodeHash } from '../../src/domain/link-code.ts'
+import { memoryIdentities } from '../support/memory-identities.ts'
 import { holdpoint, memoryCredentials } from './cli-runner.ts'
 
 let cwd: string
@@ -119,6 +121,38 @@ describe('people', () => {
     expect(listed.out).toMatch(/kim +김민수 +ops +hpp_.{4}… of 2026-08-01\nlee +lee +none/)
     expect((await holdpoint(['people', 'revoke', 'kim'], stage)).code).toBe(0)
     expect((await holdpoint(['people', 'list'], stage)).out).toContain('none (revoked)')
+  })
+
+  test('a one-time code comes as a link that carries it behind #, and is kept as a hash', async () => {
+    const stage = {
+      ...configured(),
+      identities: memoryIdentities(),
+      env: { HOLDPOINT_URL: 'https://gate.example/' },
+    }
+    const made = await holdpoint(['people', 'link', 'kim'], stage)
+    expect(made.out).toContain('it works once, within 10 min.')
+    const code = /https:\/\/gate\.example\/sign-in#(\w{5}-\w{5})/.exec(made.out)?.[1] ?? ''
+    expect(made.out).not.toContain('/holdpoint link')
+    expect(await stage.identities.useCode(linkCodeHash(code) ?? '')).toBe('kim')
+    expect(await stage.identities.useCode(linkCodeHash(code) ?? '')).toBeNull()
+    const json = await holdpoint(['people', 'link', 'kim', '--json'], stage)
+    expect(JSON.parse(json.out)).toMatchObject({ id: 'kim', validMs: 600_000 })
+    expect((await holdpoint(['people', 'link', 'bot'], stage)).code).toBe(2)
+  })
+
+  test('where the gateway listens everywhere, the code comes without a link that leads nowhere', async () => {
+    const stage = { ...configured(), identities: memoryIdentities(), env: { HOST: '0.0.0.0' } }
+    const made = await holdpoint(['people', 'link', 'kim'], stage)
+    expect(made.out).toMatch(/\w{5}-\w{5}, on the page \/sign-in of this gateway/)
+    expect(made.out).not.toContain('0.0.0.0')
+  })
+
+  test('whoever is revoked is signed out as well', async () => {
+    const stage = { ...configured(), identities: memoryIdentities() }
+    await stage.identities.addSession('hash', 'kim', 60_000)
+    const revoked = await holdpoint(['people', 'revoke', 'kim'], stage)
+    expect([revoked.code, revoked.out]).toEqual([0, 'Signed kim out of the console (1).'])
+    expect(await stage.identities.personOfSession('hash')).toBeNull()
   })
 
   test('only people of the configuration get one', async () => {

@@ -60,7 +60,7 @@ describe('deciding', () => {
     const approval = await world.add()
     const answer = await act(approval, { act: 'approve', digest: 'f'.repeat(64) })
     expect(answer.status).toBe(409)
-    expect(answer.html).toContain('Nothing was done.')
+    expect(answer.html).toContain('Nothing was changed.')
     expect(answer.html).toContain('ffff ffff ffff')
     expect((await now(approval))?.version).toBe(1)
   })

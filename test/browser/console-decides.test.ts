@@ -31,7 +31,7 @@ const hostile: Wish = {
   tool: 'nworks_message_send',
   title: '<img src=x onerror=alert(1)>',
   args: {
-    text: '<script>alert(document.cookie)</script> "\' onload=alert(1) <b>bold</b> &amp; {{7*7}} ${7*7}',
+    text: '<script>alert(document.cookie)</script> "\' onload=alert(1) <b>bold</b> &amp; {{7*7}} \u0024{7*7}',
     bidi: 'file-\u202Egpj.exe and zero\u200Bwidth, pаypal.com',
     link: '[click](javascript:alert(1)) https://evil.example/@here <!here> <@U123>',
     'hx-get="/sign-out"': '" hx-trigger="load" x="',
@@ -206,6 +206,48 @@ describe.skipIf(isBrowserMissing)('the console in a browser', () => {
     await page.waitForURL(`${server.url}/`)
     await page.keyboard.press('?')
     expect(await page.getByText('then Enter says it').first().isVisible()).toBe(true)
+  })
+
+  test('a call that arrives does not take the focus from the one somebody is at', async () => {
+    await world.add({ tool: 'first_call' })
+    const page = await signedIn()
+    await page.getByText('first_call').waitFor(wait)
+    await page.keyboard.press('j')
+    await world.add({ tool: 'second_call' })
+    await page.getByText('second_call').waitFor(wait)
+    expect(await page.evaluate('document.activeElement.textContent')).toContain('first_call')
+  })
+
+  test('without scripts a person signs in, reads and decides all the same', async () => {
+    const { id } = await world.add()
+    const page = await newPage({ javaScriptEnabled: false })
+    await page.goto(`${server.url}/approvals/${id}`)
+    await page.getByLabel('Your one-time code').fill(await world.codeOf(mina))
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.waitForURL(`${server.url}/approvals/${id}`)
+    await page.getByRole('button', { name: 'Approve' }).click()
+    await page.getByText('Approved by mina').first().waitFor(wait)
+    expect((await world.ledger.get(id))?.approval.status).toBe('approved')
+    // The browser notes that the first page came with 401; that page asks for the code.
+    const [watched] = open.splice(0)
+    expect(watched?.complaints.filter((text) => !text.includes('401'))).toEqual([])
+    await watched?.close()
+  })
+
+  test('a stale page says what is true, and decides nothing', async () => {
+    const { id } = await world.add()
+    const page = await newPage({ javaScriptEnabled: false })
+    await page.goto(`${server.url}/sign-in`)
+    await page.getByLabel('Your one-time code').fill(await world.codeOf(mina))
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.goto(`${server.url}/approvals/${id}`)
+    await world.gateway.decide(id, 'reject')
+    await page.getByRole('button', { name: 'Approve' }).click()
+    await page.getByText('Nothing was changed.').waitFor(wait)
+    await shot(page, 'stale')
+    const [watched] = open.splice(0)
+    expect(watched?.complaints.filter((text) => !text.includes('409'))).toEqual([])
+    await watched?.close()
   })
 
   test('the first Tab leads past the navigation', async () => {

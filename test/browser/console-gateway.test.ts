@@ -59,6 +59,11 @@ describe.skipIf(isBrowserMissing)('npm start and a browser', () => {
     }
     await page.getByText('approvals').first().click()
     await page.waitForURL(/queues\/queue\/approvals/)
+    await page.goto(`${gateway.url}/queues/queue/approvals?status=delayed`)
+    await page
+      .getByText(/HP-\w{10}/)
+      .first()
+      .waitFor(wait)
     await page.screenshot({ path: join(shotsDirectory, 'gateway-queues.png') })
     const cleaned = await page.request.put(`${gateway.url}/queues/api/queues/approvals/pause`, {
       headers: { origin: gateway.url },

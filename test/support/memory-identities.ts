@@ -45,5 +45,11 @@ export function memoryIdentities(clock: { nowMs: number } = { nowMs: 0 }): Ident
     async endSession(hash) {
       sessions.delete(hash)
     },
+    async signOutEverywhere(person) {
+      for (const [hash, kept] of codes) if (kept.person === person) codes.delete(hash)
+      const theirs = [...sessions].filter(([, kept]) => kept.person === person)
+      for (const [hash] of theirs) sessions.delete(hash)
+      return theirs.length
+    },
   }
 }

@@ -1,0 +1,4 @@
+import { memoryIdentities } from '../support/memory-identities.ts'
+import { identitiesContract } from './identities.ts'
+
+identitiesContract('memory', async () => memoryIdentities())
