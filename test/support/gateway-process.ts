@@ -28,7 +28,6 @@ export interface GatewayOptions {
   readonly timings?: Record<string, string>
   readonly limits?: Record<string, number>
   readonly channels?: Record<string, object>
-  readonly channels?: Record<string, object>
   readonly env?: Record<string, string>
   /** Another gateway's, to run two side by side. */
   readonly dataDir?: string
@@ -77,7 +76,6 @@ function configure(options: GatewayOptions): { env: Record<string, string>; data
       servers: options.servers ?? {},
       ...(options.timings === undefined ? {} : { timings: options.timings }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
-      ...(options.channels === undefined ? {} : { channels: options.channels }),
       ...(options.channels === undefined ? {} : { channels: options.channels }),
     }),
   )

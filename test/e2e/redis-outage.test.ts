@@ -1,0 +1,196 @@
+/** Redis killed, emptied, frozen or never there, workers killed: nothing is lost, nothing doubled, late by seconds at most. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectV1, type TestClient, textOf } from '../support/clients.ts'
+import { freePort } from '../support/everything.ts'
+import {
+  aPerson,
+  type GatewayOptions,
+  type GatewayProcess,
+  mintToken,
+  query,
+  type RoleProcess,
+  startGateway,
+  startWorker,
+} from '../support/gateway-process.ts'
+import { type HttpUpstream, startHttpUpstream } from '../support/http-upstream.ts'
+import { type FreshDatabase, freshDatabaseOn } from '../support/postgres.ts'
+import type { RedisServer } from '../support/redis.ts'
+import { aTeam, isTeamMissing } from '../support/team.ts'
+
+/** What an outage of Redis may add to any step: one round of the loop, and room for a busy machine. */
+const LATE_MS_MAX = 5_000
+/** Long enough to fail something in between. */
+const DECISION_MS = 5_000
+
+describe.skipIf(isTeamMissing())('a team, when something fails while calls are paused', () => {
+  const team = aTeam()
+  let redis: RedisServer
+  let database: FreshDatabase
+  let upstream: HttpUpstream
+  let gateway: GatewayProcess
+  let approvals: RoleProcess
+  let options: GatewayOptions
+  let agent: string
+  let minaToken: string
+  let mina: ReturnType<typeof aPerson>
+
+  beforeAll(async () => {
+    redis = team().redis
+    database = await freshDatabaseOn(team().postgresUrl)
+    upstream = await startHttpUpstream()
+    options = {
+      databaseUrl: database.connectionString,
+      env: team().env,
+      servers: { pay: { url: upstream.url.href } },
+      timings: { decision: `${DECISION_MS}ms`, hold: '20s', comment: '300ms' },
+    }
+    gateway = await startGateway(options)
+    approvals = await startWorker('approvals', options)
+    agent = await mintToken(database.connectionString, gateway, 'agent', 'night-agent')
+    minaToken = await mintToken(database.connectionString, gateway, 'person', 'mina')
+    mina = aPerson(gateway.url, minaToken)
+  })
+  afterAll(async () => {
+    await Promise.all(clients.map((client) => client.close()))
+    await approvals?.stop()
+    await gateway?.stop()
+    await upstream?.close()
+    await database?.drop()
+  })
+
+  const clients: TestClient[] = []
+
+  let charges = 0
+  const aCharge = () => ({ amount: 5, charge: `outage_${++charges}` })
+  const hits = ({ charge }: { charge: string }) =>
+    upstream.executed.filter(({ args }) => JSON.stringify(args).includes(`"${charge}"`)).length
+
+  async function ask(charge = aCharge(), at = gateway) {
+    const client = await connectV1(`${at.url}/mcp/pay`, agent)
+    const startedMs = performance.now()
+    clients.push(client)
+    const result = client.call('create_refund', charge)
+    const [id = ''] = await mina.waitForPending()
+    return { id, charge, result, askedMs: performance.now() - startedMs }
+  }
+
+  /** How long after its deadline a call was settled, by the ledger's clock. */
+  async function lateness(id: string): Promise<number> {
+    const settled = async () =>
+      (
+        await query<{ late: number }>(
+          database.connectionString,
+          `SELECT extract(epoch FROM settled_at) * 1000 - (record ->> 'createdAtMs')::float8 - $2 AS late
+           FROM holdpoint.approval WHERE id = $1 AND status = 'settled' AND record #>> '{outcome,kind}' = 'expired'`,
+          [id, DECISION_MS],
+        )
+      )[0]?.late
+    await expect.poll(settled, { timeout: DECISION_MS + 2 * LATE_MS_MAX }).toBeDefined()
+    return Number(await settled())
+  }
+
+  async function approved({ id, charge, result }: Awaited<ReturnType<typeof ask>>) {
+    const startedMs = performance.now()
+    expect(await mina.decide(id, 'approve')).toMatchObject({ ok: true })
+    const decidedMs = performance.now() - startedMs
+    expect(textOf(await result)).toContain('re_')
+    expect(hits(charge)).toBe(1)
+    return { decidedMs, answeredMs: performance.now() - startedMs }
+  }
+
+  test('an alarm in the worker ends a call on time', async () => {
+    const { id, result } = await ask()
+    expect(await lateness(id)).toBeLessThan(1_500)
+    expect(textOf(await result)).toContain('Nobody decided in time')
+  })
+
+  test('Redis killed: a decision meanwhile runs the call, once and soon; after its return all goes on', async () => {
+    const paused = await ask()
+    await redis.kill()
+    expect((await approved(paused)).answeredMs).toBeLessThan(LATE_MS_MAX)
+    // A new call is taken as well: the ledger is the truth.
+    const during = await ask()
+    expect(during.askedMs).toBeLessThan(LATE_MS_MAX)
+    await redis.start()
+    await approved(during)
+    await approved(await ask())
+  })
+
+  test('Redis killed, its data lost, and restarted: the deadline holds all the same', async () => {
+    const paused = await ask()
+    await redis.kill()
+    await redis.start()
+    await redis.command('FLUSHALL')
+    expect(await lateness(paused.id)).toBeLessThan(LATE_MS_MAX)
+    expect(textOf(await paused.result)).toContain('Nobody decided in time')
+    expect(hits(paused.charge)).toBe(0)
+  })
+
+  test('Redis killed over the deadline: the call expires without it', async () => {
+    const paused = await ask()
+    await redis.kill()
+    expect(await lateness(paused.id)).toBeLessThan(LATE_MS_MAX)
+    await redis.start()
+    expect(textOf(await paused.result)).toContain('Nobody decided in time')
+  })
+
+  test('Redis emptied: a decision runs the call once', async () => {
+    const paused = await ask()
+    await redis.command('FLUSHALL')
+    expect((await approved(paused)).answeredMs).toBeLessThan(LATE_MS_MAX)
+  })
+
+  test.each([
+    ['its process stopped', async () => redis.freeze(), () => redis.thaw()],
+    ['its clients paused', () => redis.command('CLIENT', 'PAUSE', '4000', 'ALL'), () => undefined],
+  ])('Redis frozen (%s): people and agents do not wait for it', async (_how, freeze, thaw) => {
+    const paused = await ask()
+    await freeze()
+    const { decidedMs, answeredMs } = await approved(paused)
+    expect(decidedMs).toBeLessThan(1_500)
+    expect(answeredMs).toBeLessThan(LATE_MS_MAX)
+    const during = await ask()
+    expect(during.askedMs).toBeLessThan(2_000)
+    thaw()
+    await approved(during)
+    await approved(await ask())
+  })
+
+  test('the worker killed: its gateway keeps the deadline; another worker takes over', async () => {
+    const paused = await ask()
+    await approvals.kill()
+    expect(await lateness(paused.id)).toBeLessThan(LATE_MS_MAX)
+    await paused.result
+    approvals = await startWorker('approvals', options)
+    const next = await ask()
+    expect(await lateness(next.id)).toBeLessThan(LATE_MS_MAX)
+    await next.result
+  })
+
+  test('without Redis a gateway and a worker start, say so, are ready, and work; a stop is quick', async () => {
+    const nowhere = `redis://:secret@127.0.0.1:${await freePort()}`
+    const poor = { ...options, env: { REDIS_URL: nowhere, HOLDPOINT_ROLES: 'gateway' } }
+    const other = await startGateway(poor)
+    const worker = await startWorker('approvals', poor)
+    expect(other.output()).toMatch(/queue +BullMQ on Redis; not now: nothing listens at/)
+    expect(other.output()).not.toContain('secret')
+    const ready = await fetch(`${other.url}/readyz`)
+    expect([ready.status, await ready.json()]).toMatchObject([
+      200,
+      { ready: true, impaired: [{ name: 'queue', missing: expect.stringContaining('nothing listens') }] },
+    ])
+    await approved(await ask(aCharge(), other))
+    const startedMs = performance.now()
+    expect(await Promise.all([other.stop(), worker.stop()])).toEqual([0, 0])
+    expect(performance.now() - startedMs).toBeLessThan(10_000)
+  })
+
+  test('a worker ends within ten seconds on SIGTERM, also with a frozen Redis', async () => {
+    const worker = await startWorker('approvals', options)
+    redis.freeze()
+    const startedMs = performance.now()
+    expect(await worker.stop()).toBe(0)
+    expect(performance.now() - startedMs).toBeLessThan(10_000)
+    redis.thaw()
+  })
+})
