@@ -1,25 +1,11 @@
-/** Slack put together from configuration and stores: the channel that shows cards, and the door that clicks come in by. */
-import type { Hono } from 'hono'
+/** What of Slack is configured, and who loads it: Bolt takes a while, so only whoever uses Slack does. */
 import type { Config } from '../config.ts'
 import type { Channel } from '../ports/channels.ts'
-import type { Directory } from '../ports/directory.ts'
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
-import { clock } from './clock.ts'
-import type { OpenLedger } from './ledger.ts'
+import type { SlackDoor, SlackParts } from './slack-open.ts'
 
-interface SlackParts {
-  readonly config: Config
-  readonly store: OpenLedger
-  readonly directory: Directory
-  readonly log: Log
-}
-
-export interface SlackDoor {
-  /** `null`: clicks come over Socket Mode only. */
-  readonly routes: Hono | null
-  stop(): Promise<void>
-}
+type Parts = Omit<SlackParts, 'botToken' | 'channel'>
 
 /** What Slack still needs, in one line; `null`: nothing. */
 export function slackMissing({ channels, slack }: Pick<Config, 'channels' | 'slack'>): string | null {
@@ -32,80 +18,20 @@ export function slackMissing({ channels, slack }: Pick<Config, 'channels' | 'sla
   return null
 }
 
-/** `null`: Slack is not configured. Asks Slack nothing yet, so that a Slack that is away changes nothing. */
-export async function openSlackChannel(parts: SlackParts): Promise<Channel | null> {
-  const basis = await openBasis(parts)
-  if (basis === null) return null
-  const { createSlackChannel } = await import('../channels/slack/channel.ts')
-  return createSlackChannel({ ...basis, clock })
+/** `null`: no cards in Slack. */
+export async function openSlackChannel(parts: Parts): Promise<Channel | null> {
+  const whereTo = target(parts.config)
+  if (whereTo === null) return null
+  const { openChannel } = await import('./slack-open.ts')
+  return openChannel({ ...parts, ...whereTo })
 }
 
-export async function openSlackDoor(parts: SlackParts & { people: People }): Promise<SlackDoor | null> {
-  const { config, store, directory, people, log } = parts
-  const basis = await openBasis(parts)
-  const { appToken, signingSecret, apiUrl } = config.slack
-  if (basis === null || (appToken === null && signingSecret === null)) return null
-  const { ledger, cards, identities } = store
-  const [
-    { createRetire, SLACK },
-    { createAccounts },
-    { createClicks },
-    { createReview },
-    { createSlashCommand },
-  ] = await Promise.all([
-    import('../channels/slack/channel.ts'),
-    import('../channels/slack/accounts.ts'),
-    import('../channels/slack/clicks.ts'),
-    import('../channels/slack/review.ts'),
-    import('../channels/slack/slash-command.ts'),
-  ])
-  const [{ createSlackApp }, { createSlackRoutes }, { keepSocket }, { CLICK_TIMEOUT_MS, createSlackClient }] =
-    await Promise.all([
-      import('../channels/slack/app.ts'),
-      import('../channels/slack/receiver.ts'),
-      import('../channels/slack/socket.ts'),
-      import('../channels/slack/client.ts'),
-    ])
-  const hasty = createSlackClient(basis.access, log, CLICK_TIMEOUT_MS)
-  const accounts = createAccounts({
-    client: hasty,
-    self: basis.self,
-    identities,
-    directory,
-    channel: SLACK,
-    clock,
-    log,
-  })
-  const clicks = createClicks({
-    key: basis.key,
-    channel: SLACK,
-    ledger,
-    cards,
-    accounts,
-    people,
-    retire: createRetire(basis.client, log),
-    clock,
-    log,
-  })
-  const app = createSlackApp({
-    access: basis.access,
-    client: hasty,
-    clicks,
-    review: createReview({ ...basis, clicks, ledger }),
-    slashCommand: createSlashCommand({ identities, directory, accounts, channel: SLACK, clock, log }),
-    log,
-  })
-  const stopping = new AbortController()
-  const socket =
-    appToken === null ? null : keepSocket({ app, appToken, apiUrl, clock, stopping: stopping.signal, log })
-  const ownAppId = () => basis.self.known()?.appId ?? null
-  return {
-    routes: signingSecret === null ? null : createSlackRoutes({ app, signingSecret, ownAppId, log }),
-    async stop() {
-      stopping.abort()
-      await socket
-    },
-  }
+/** `null`: no click could arrive. */
+export async function openSlackDoor(parts: Parts & { people: People }): Promise<SlackDoor | null> {
+  const whereTo = target(parts.config)
+  if (whereTo === null || slackMissing(parts.config) !== null) return null
+  const { openDoor } = await import('./slack-open.ts')
+  return openDoor({ ...parts, ...whereTo })
 }
 
 /** The app to make in Slack: over HTTP where Slack can reach us, otherwise over Socket Mode. */
@@ -116,30 +42,16 @@ export async function manifestFor({ publicUrl, slack }: Pick<Config, 'publicUrl'
 }
 
 /** What Slack itself says about the set-up. `null`: there is nothing to ask it with yet. */
-export async function examine({ channels, slack }: Pick<Config, 'channels' | 'slack'>, log: Log) {
-  const { botToken, apiUrl, appToken, signingSecret } = slack
-  if (channels.slack === null || botToken === null) return null
+export async function examine(config: Pick<Config, 'channels' | 'slack'>, log: Log) {
+  const whereTo = target(config)
+  if (whereTo === null) return null
   const { examineSlack } = await import('../channels/slack/examine.ts')
-  const { channel } = channels.slack
-  return examineSlack({ access: { botToken, apiUrl }, channel, appToken, signingSecret }, log)
+  const { apiUrl, appToken, signingSecret } = config.slack
+  const access = { botToken: whereTo.botToken, apiUrl }
+  return examineSlack({ access, channel: whereTo.channel, appToken, signingSecret }, log)
 }
 
-/** Bolt takes a while to load, so only whoever uses Slack loads it. */
-async function openBasis({ config, store, directory, log }: SlackParts) {
-  const { channels, slack, publicUrl, timings } = config
+function target({ channels, slack }: Pick<Config, 'channels' | 'slack'>) {
   if (channels.slack === null || slack.botToken === null) return null
-  const { createSlackClient } = await import('../channels/slack/client.ts')
-  const { createSelf } = await import('../channels/slack/self.ts')
-  const access = { botToken: slack.botToken, apiUrl: slack.apiUrl }
-  const client = createSlackClient(access, log)
-  return {
-    access,
-    client,
-    self: createSelf(client),
-    channel: channels.slack.channel,
-    key: await store.sharedKey('slack-buttons'),
-    directory,
-    startWithinMs: timings.startByMs,
-    publicUrl,
-  }
+  return { botToken: slack.botToken, channel: channels.slack.channel }
 }

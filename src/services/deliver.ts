@@ -17,8 +17,8 @@ const ROUNDS_MAX = 5
 const RECONCILE_SETTLED_MS = 24 * 60 * 60 * 1_000
 const RECONCILE_MS = 3_000
 const RECONCILE_MAX = 100
-/** A channel that refuses this many cards in a row would refuse the others too. */
-const REFUSED_MAX = 3
+/** A channel that does not take this many cards in a row would not take the others either. */
+const NOT_TAKEN_MAX = 3
 /** A refused card is tried again after this time: whoever repairs the set-up sees its cards within ten seconds. */
 const REFUSED_PAUSE_MS = 5_000
 
@@ -63,44 +63,45 @@ async function keepReconcilingOne(
   channel: Channel,
 ): Promise<void> {
   const { clock, stopping, log } = deps
-  const refusedUntilMs = new Map<ApprovalId, number>()
+  const leftUntilMs = new Map<ApprovalId, number>()
   let said = ''
   while (!stopping.aborted) {
-    const fault = await reconcile(deps, channel, refusedUntilMs)
+    const fault = await reconcile(deps, channel, leftUntilMs)
     const reason = fault === null ? '' : reasonOf(fault)
     if (fault !== null && reason !== said)
       log.warn({ channel: channel.name, reason }, 'cards wait for their channel')
     said = reason
-    const pauseMs = fault instanceof ChannelFault ? fault.retryAfterMs : null
-    await clock.sleep(pauseMs ?? RECONCILE_MS, stopping)
+    await clock.sleep(Math.min(pauseMs(fault) ?? RECONCILE_MS, RECONCILE_MS), stopping)
   }
 }
 
-/** One round. @returns what ended it early */
+/** One round. @returns why some cards are still not true, `null` when all are */
 async function reconcile(
   deps: DeliverDeps & { clock: Clock; stopping: AbortSignal },
   channel: Channel,
-  refusedUntilMs: Map<ApprovalId, number>,
+  leftUntilMs: Map<ApprovalId, number>,
 ): Promise<unknown> {
   const { cards, clock, stopping } = deps
-  let refused = 0
-  for (const [id, untilMs] of refusedUntilMs) if (untilMs <= clock.monotonicMs()) refusedUntilMs.delete(id)
+  let fault: unknown = null
+  let notTaken = 0
+  for (const [id, untilMs] of leftUntilMs) if (untilMs <= clock.monotonicMs()) leftUntilMs.delete(id)
   try {
     for (const id of await cards.outdated(channel.name, RECONCILE_SETTLED_MS, RECONCILE_MAX)) {
-      if (stopping.aborted) return null
-      if (refusedUntilMs.has(id)) continue
+      if (stopping.aborted || notTaken >= NOT_TAKEN_MAX) return fault
+      if (leftUntilMs.has(id)) continue
       try {
         await draw(deps, channel, id)
-        refused = 0
+        notTaken = 0
       } catch (error) {
-        if (!isRefusal(error)) throw error
-        // Perhaps only this card; perhaps all, until somebody repairs the set-up.
-        refusedUntilMs.set(id, clock.monotonicMs() + REFUSED_PAUSE_MS)
-        refused++
-        if (refused >= REFUSED_MAX) throw error
+        const leaveMs = pauseMs(error) ?? (isRefusal(error) ? REFUSED_PAUSE_MS : null)
+        if (leaveMs === null) return error
+        // Perhaps only this card, or only new ones; perhaps all, until somebody repairs the set-up.
+        leftUntilMs.set(id, clock.monotonicMs() + leaveMs)
+        fault = error
+        notTaken++
       }
     }
-    return null
+    return fault
   } catch (error) {
     return error
   }
@@ -144,5 +145,8 @@ async function drawOnce({ ledger, cards }: DeliverDeps, channel: Channel, id: Ap
 
 /** The channel will not take this as it is; trying again at once is no use. */
 const isRefusal = (error: unknown) => error instanceof ChannelFault && !error.isTemporary
+
+/** How long the channel asked to be left alone. */
+const pauseMs = (error: unknown) => (error instanceof ChannelFault ? error.retryAfterMs : null)
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

@@ -3,16 +3,12 @@
  * would run stands in it: otherwise Review pages through all of it, and what is too much for that is for the console.
  */
 import type { Approval } from '../../domain/approval.ts'
-import { authorise } from '../../domain/authority.ts'
 import { type Presented, present, riskWords } from '../../domain/present.ts'
 import type { Risk } from '../../domain/risk.ts'
 import { visible } from '../../domain/visible.ts'
 import type { Showing } from '../../ports/channels.ts'
-import type { Directory } from '../../ports/directory.ts'
 import {
-  actions,
   type Block,
-  button,
   context,
   header,
   instantMark,
@@ -21,8 +17,8 @@ import {
   preformatted,
   textSum,
 } from './blocks.ts'
+import { type OfferDeps, offer } from './offer.ts'
 import { reviewPages } from './review-pages.ts'
-import { seal } from './seal.ts'
 import { cut, escaped } from './text.ts'
 
 export interface Card {
@@ -31,13 +27,9 @@ export interface Card {
   readonly blocks: readonly Block[]
 }
 
-export interface CardDeps {
-  readonly key: Buffer
-  readonly directory: Directory
+export interface CardDeps extends OfferDeps {
   /** How long after a yes the call may still begin. */
   readonly startWithinMs: number
-  /** How people's browsers reach the console; `null`: no card carries a link. */
-  readonly publicUrl: URL | null
 }
 
 /**
@@ -65,9 +57,11 @@ export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: C
   const whole = isSmall ? [...title, ...sectionBlocks(shown)] : []
   const isComplete = head.isWhole && isSmall && textSum([...whole, ...tail]) <= CARD_TEXT_MAX - OFFER_TEXT_MAX
   const body = isComplete ? whole : [...title, ...preview(shown)]
+  const isOpen = approval.status === 'pending' && nowMs < approval.expiresAtMs
+  const offered = isOpen ? offer(approval, isComplete ? 'card' : wherePagesFit(shown), deps) : []
   return {
     text: fallbackText(approval, shown),
-    blocks: [...body, ...tail, ...offer(approval, nowMs, isComplete, shown, deps)],
+    blocks: [...body, ...tail, ...offered],
   }
 }
 
@@ -77,16 +71,6 @@ export function presentStill(
   { startWithinMs }: CardDeps,
 ): Presented {
   return present(approval, { nowMs, isRequesterWaiting, startWithinMs, when: instantMark, isStill: true })
-}
-
-/** *Confirm* where only the owner can say yes: their own yes is never called an approval. */
-export function yesWord({ asked, asking }: Approval, directory: Directory): 'Approve' | 'Confirm' {
-  const { owner } = asked.requester
-  if (!asking.approvers.selfConfirm) return 'Approve'
-  const others = directory
-    .people()
-    .some((person) => person.id !== owner && authorise(person, 'approve', asked, asking).ok)
-  return others ? 'Approve' : 'Confirm'
 }
 
 const icons: Readonly<Record<Risk, string>> = { low: '🟢', medium: '🟡', high: '🟠', critical: '🔴' }
@@ -108,6 +92,8 @@ const sectionBlocks = ({ sections }: Presented): readonly Block[] =>
     preformatted(all.join('\n')),
   ])
 
+const wherePagesFit = (shown: Presented) => (reviewPages(shown) === null ? 'elsewhere' : 'review')
+
 const sectionTitle = (label: string, bytes: number) => `${cut(label, 100).text} (${bytes} bytes)`
 
 function preview({ sections }: Presented): readonly Block[] {
@@ -119,62 +105,6 @@ function preview({ sections }: Presented): readonly Block[] {
     preformatted(begin),
   ]
 }
-
-function offer(
-  approval: Approval,
-  nowMs: number,
-  isComplete: boolean,
-  shown: Presented,
-  { key, directory, publicUrl }: CardDeps,
-): readonly Block[] {
-  if (approval.status !== 'pending' || nowMs >= approval.expiresAtMs) return []
-  const bound = { id: approval.id, version: approval.version, digest: approval.proposed.digest }
-  const word = yesWord(approval, directory)
-  const canReview = !isComplete && reviewPages(shown) !== null
-  const deny = button({ id: 'reject', text: 'Deny', style: 'danger', value: seal(key, 'reject', bound) })
-  const yes = button({
-    id: 'approve',
-    text: word,
-    value: seal(key, 'approve', bound),
-    // At critical risk nothing invites the thumb.
-    ...(approval.asking.risk === 'critical' ? {} : { style: 'primary' as const }),
-  })
-  const review = button({ id: 'review', text: 'Review…', value: seal(key, 'review', bound) })
-  const link =
-    publicUrl === null
-      ? []
-      : [
-          button({
-            id: 'open-console',
-            text: 'Open in the console',
-            value: approval.id,
-            url: consoleUrl(publicUrl, approval.id),
-          }),
-        ]
-  const first = isComplete ? [yes] : canReview ? [review] : []
-  const note = noteText(approval, word, isComplete, canReview, publicUrl !== null)
-  return [...(note === null ? [] : [context(note)]), actions([...first, deny, ...link])]
-}
-
-function noteText(
-  { asked, asking }: Approval,
-  word: 'Approve' | 'Confirm',
-  isComplete: boolean,
-  canReview: boolean,
-  hasConsole: boolean,
-): string | null {
-  if (!isComplete && !canReview) {
-    const where = hasConsole ? 'the console' : 'the console or on the command line'
-    return `A yes is only for what was shown in full, and this is more than Slack can show: look at it in ${where}.`
-  }
-  if (!isComplete) return `Review shows all of it; ${word} is on its last page.`
-  if (word === 'Approve' && asking.approvers.selfConfirm) {
-    return `From ${visible(asked.requester.owner)}, who answers for this agent, a yes counts as a confirmation, not as an approval.`
-  }
-  return null
-}
-
-const consoleUrl = (publicUrl: URL, id: string) => `${publicUrl.href.replace(/\/+$/, '')}/approvals/${id}`
 
 function fallbackText({ asked, status }: Approval, { risk, ticket, state }: Presented): string {
   const what = `${cut(visible(asked.tool), 100).text} on ${cut(visible(asked.server), 100).text}`

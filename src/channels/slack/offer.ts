@@ -1,0 +1,76 @@
+/** What a card lets people do: a yes only beside all of what would run, a no always, in the words that are true for this call. */
+import type { Approval } from '../../domain/approval.ts'
+import { authorise } from '../../domain/authority.ts'
+import { visible } from '../../domain/visible.ts'
+import type { Directory } from '../../ports/directory.ts'
+import { actions, type Block, button, context } from './blocks.ts'
+import { seal } from './seal.ts'
+
+export interface OfferDeps {
+  readonly key: Buffer
+  readonly directory: Directory
+  /** How people's browsers reach the console; `null`: no card carries a link. */
+  readonly publicUrl: URL | null
+}
+
+/** Where all of the call can be read. */
+export type WhereWhole = 'card' | 'review' | 'elsewhere'
+
+export function offer(approval: Approval, whole: WhereWhole, deps: OfferDeps): readonly Block[] {
+  const { key, directory, publicUrl } = deps
+  const bound = { id: approval.id, version: approval.version, digest: approval.proposed.digest }
+  const word = yesWord(approval, directory)
+  const yes = button({
+    id: 'approve',
+    text: word,
+    value: seal(key, 'approve', bound),
+    // At critical risk nothing invites the thumb.
+    ...(approval.asking.risk === 'critical' ? {} : { style: 'primary' as const }),
+  })
+  const review = button({ id: 'review', text: 'Review…', value: seal(key, 'review', bound) })
+  const first = { card: [yes], review: [review], elsewhere: [] }[whole]
+  const deny = button({ id: 'reject', text: 'Deny', style: 'danger', value: seal(key, 'reject', bound) })
+  const note = noteText(approval, word, whole, publicUrl !== null)
+  return [
+    ...(note === null ? [] : [context(note)]),
+    actions([...first, deny, ...(publicUrl === null ? [] : [consoleButton(publicUrl, approval.id)])]),
+  ]
+}
+
+/** *Confirm* where only the owner can say yes: their own yes is never called an approval. */
+function yesWord({ asked, asking }: Approval, directory: Directory): 'Approve' | 'Confirm' {
+  const { owner } = asked.requester
+  if (!asking.approvers.selfConfirm) return 'Approve'
+  const others = directory
+    .people()
+    .some((person) => person.id !== owner && authorise(person, 'approve', asked, asking).ok)
+  return others ? 'Approve' : 'Confirm'
+}
+
+function noteText(
+  { asked, asking }: Approval,
+  word: 'Approve' | 'Confirm',
+  whole: WhereWhole,
+  hasConsole: boolean,
+): string | null {
+  switch (whole) {
+    case 'elsewhere': {
+      const where = hasConsole ? 'the console' : 'the console or on the command line'
+      return `A yes is only for what was shown in full, and this is more than Slack can show: look at it in ${where}.`
+    }
+    case 'review':
+      return `Review shows all of it; ${word} is on its last page.`
+    case 'card':
+      return word === 'Approve' && asking.approvers.selfConfirm
+        ? `From ${visible(asked.requester.owner)}, who answers for this agent, a yes counts as a confirmation, not as an approval.`
+        : null
+  }
+}
+
+const consoleButton = (publicUrl: URL, id: string) =>
+  button({
+    id: 'open-console',
+    text: 'Open in the console',
+    value: id,
+    url: `${publicUrl.href.replace(/\/+$/, '')}/approvals/${id}`,
+  })
