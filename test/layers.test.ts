@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 
 const src = resolve(import.meta.dirname, '../src')
 const core = ['domain', 'ports', 'services']
-const adapters = ['mcp', 'ledger', 'queue', 'auth', 'files', 'api', 'channels']
+const adapters = ['mcp', 'ledger', 'queue', 'auth', 'files', 'api', 'console', 'channels']
 
 /** What each room may import besides itself. Files directly under `src/` are rooms of their own. */
 const arrows: Record<string, readonly string[]> = {
@@ -52,6 +52,13 @@ test('dependencies point one way', () => {
       .map((target) => `${relative(src, file)} imports ${target}`)
   })
   expect(wrong).toEqual([])
+})
+
+test('workers are entry points: what they do is launched like everything else', () => {
+  const workers = resolve(src, '../workers')
+  const found = readdirSync(workers).flatMap((name) => imports(join(workers, name)))
+  expect(found.length).toBeGreaterThan(0)
+  expect(found.filter((name) => !name.startsWith('../src/launch/'))).toEqual([])
 })
 
 test('the core knows no infrastructure', () => {

@@ -1,6 +1,6 @@
 /** What `npm start` prints: what runs where, how a client is pointed at it, and what is not configured. */
 import pc from 'picocolors'
-import type { Config, ServerConfig } from '../config.ts'
+import { type Config, roles, type ServerConfig } from '../config.ts'
 import { connectLines } from './connect-lines.ts'
 import { slackMissing } from './slack.ts'
 
@@ -23,6 +23,7 @@ export function banner({ config, url, ledger, queue, localToken, signInLink }: B
     row('configuration', config.file ?? 'built-in defaults: no holdpoint.yaml here'),
     row('ledger', ledger),
     row('queue', queue),
+    ...(config.roles.size === roles.length ? [] : [row('elsewhere', elsewhere(config))]),
     ...(slackMissing(config) === null ? [row('Slack', slackText(config))] : []),
     '',
   ]
@@ -30,6 +31,12 @@ export function banner({ config, url, ledger, queue, localToken, signInLink }: B
   lines.push(...deciding(config, url, localToken, signInLink), '', ...notConfigured(config), '')
   return lines.join('\n')
 }
+
+const elsewhere = (config: Config) =>
+  roles
+    .filter((role) => !config.roles.has(role))
+    .map((role) => `node dist/workers/${role}.js`)
+    .join(', ')
 
 const row = (name: string, value: string) => `  ${name.padEnd(14)} ${value}`
 

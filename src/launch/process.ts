@@ -73,7 +73,7 @@ function onSignal(stop: (signal: string) => Promise<void>, log: Log): void {
 function explain(error: unknown, { host, port, databaseUrl }: Config): string {
   if (error instanceof EmbeddedPostgresUnavailable) return error.message
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return `Port ${port} on ${host} is taken by another program. Stop it, or choose another port: PORT=${port + 1} npm start`
+    return `Port ${port} on ${host} is taken by another program. Stop it, or choose another port, such as PORT=${port + 1}`
   }
   const reason = error instanceof Error ? error.message : String(error)
   const where = databaseUrl === null ? '' : ' Is DATABASE_URL right, and does the database answer?'

@@ -37,42 +37,48 @@ export async function runWorker(role: Exclude<Role, 'gateway'>, begin: Begin): P
 }
 
 async function startWorker(role: Role, begin: Begin, config: Config, log: Log): Promise<Started> {
-  const stores = await openStores(config, log)
+  const { host, probePort } = config
+  const listener = probePort === null ? null : await listen(host, probePort)
+  const undo: (() => Promise<void>)[] = [async () => listener?.closeAll()]
   const stopping = new AbortController()
-  const closeProbes = await answerProbes(config, stores, stopping.signal, log)
-  const work = await begin({ config, stores, log, stopping: stopping.signal })
-  const { store, queueDescription } = stores
-  return {
-    greeting: `Holdpoint ${role} worker is running: ledger ${store.description}; queue ${queueDescription}\n`,
-    async stop() {
-      stopping.abort()
-      await work.ended
-      await closeProbes()
-      await stores.close()
-    },
+  const stop = async () => {
+    stopping.abort()
+    listener?.close()
+    for (const step of undo.splice(0)) await step()
+  }
+  try {
+    const stores = await openStores(config, log)
+    undo.unshift(() => stores.close())
+    const { ended } = await begin({ config, stores, log, stopping: stopping.signal })
+    undo.unshift(async () => {
+      await ended
+    })
+    listener?.serve(probes(stores, stopping.signal, log).fetch)
+    const { store, queueDescription } = stores
+    return {
+      greeting: `Holdpoint ${role} worker is running: ledger ${store.description}; queue ${queueDescription}\n`,
+      stop,
+    }
+  } catch (error) {
+    await stop().catch(() => {})
+    throw error
   }
 }
 
 /** `/healthz` and `/readyz` at PORT, for compose and the like. */
-async function answerProbes(
-  { host, probePort }: Config,
-  { store, queueTrouble }: Stores,
-  stopping: AbortSignal,
-  log: Log,
-): Promise<() => Promise<void>> {
-  if (probePort === null) return async () => {}
-  const listener = await listen(host, probePort)
-  const health = createHealth({
+function probes({ store, queueTrouble }: Stores, stopping: AbortSignal, log: Log) {
+  return createHealth({
     checks: [
       { name: 'running', missing: async () => (stopping.aborted ? 'this worker is stopping' : null) },
-      { name: 'ledger', missing: async () => ((await store.ledger.nowMs()) > 0 ? null : 'it has no clock') },
+      {
+        name: 'ledger',
+        async missing() {
+          await store.ledger.nowMs()
+          return null
+        },
+      },
     ],
     hints: [{ name: 'queue', missing: async () => queueTrouble() }],
     log,
   })
-  listener.serve(health.fetch)
-  return () => {
-    listener.close()
-    return listener.closeAll()
-  }
 }

@@ -97,6 +97,19 @@ describe.skipIf(isTeamMissing())('a team', () => {
     await database.drop()
   })
 
+  test('a worker whose port is taken says so and ends', async () => {
+    const { port } = new URL(team().redis.url)
+    const options = { databaseUrl: team().postgresUrl, env: { PORT: port } }
+    await expect(startWorker('approvals', options)).rejects.toThrow(/ended with 1 .*is taken by another/s)
+  })
+
+  test('a worker whose database is away says so and ends', async () => {
+    const nowhere = `postgres://holdpoint@127.0.0.1:${await freePort()}/holdpoint`
+    await expect(startWorker('approvals', { databaseUrl: nowhere })).rejects.toThrow(
+      /ended with 1 .*does the database answer/s,
+    )
+  })
+
   test('a worker without DATABASE_URL says what it needs', async () => {
     await expect(startWorker('approvals', { databaseUrl: null })).rejects.toThrow(
       /ended with 2 .*needs the database that the gateways use.*set DATABASE_URL/s,
