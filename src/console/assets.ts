@@ -27,7 +27,7 @@ const sources = {
   // In one file: htmx begins as soon as it is loaded, and does not see an extension that comes a moment later.
   htmx: {
     kind: 'js',
-    files: ['htmx.min.js', 'ext/hx-sse.min.js'].map((name) => require.resolve(`htmx.org/dist/${name}`)),
+    files: [require.resolve('htmx.org/dist/htmx.min.js'), require.resolve('htmx.org/dist/ext/hx-sse.min.js')],
   },
 } as const
 

@@ -1,7 +1,9 @@
 /** What this person may do with this approval now, and the forms for it. Whoever may not is told why. */
 import type { Approval, InstantMs } from '../domain/approval.ts'
 import { authorise } from '../domain/authority.ts'
+import { shortDigest } from '../domain/canonical.ts'
 import { type Presented, yesOf } from '../domain/present.ts'
+import { visible } from '../domain/visible.ts'
 import { Annotate, Form, Reason, Withdraw } from './forms.tsx'
 import type { Reader } from './layout.tsx'
 import { Told } from './told.tsx'
@@ -81,17 +83,7 @@ function Acts({ approval, reader, nowMs, isDigestRight, isChanged }: DecidingPar
               <input type="hidden" name="digest" value={approval.proposed.digest} autocomplete="off" />
               <Reason id="reason" label="Reason" />
               <div class="buttons">
-                {yes.kind === 'offered' && (
-                  <button
-                    type="submit"
-                    name="act"
-                    value="approve"
-                    id="yes"
-                    class={asking.risk === 'critical' ? 'yes' : 'yes primary'}
-                  >
-                    {yes.word}
-                  </button>
-                )}
+                {yes.kind === 'offered' && <Yes word={yes.word} approval={approval} />}
                 <button type="submit" name="act" value="reject" id="no">
                   Deny
                 </button>
@@ -125,4 +117,29 @@ function Acts({ approval, reader, nowMs, isDigestRight, isChanged }: DecidingPar
       )
     }
   }
+}
+
+/** Where the risk is critical a yes takes two steps, so that no stray tap says it. A no is always one. */
+function Yes({ word, approval }: { word: string; approval: Approval }) {
+  const { asked, asking, proposed } = approval
+  const button = (id: string, text: string) => (
+    <button type="submit" name="act" value="approve" id={id} class="yes primary">
+      {text}
+    </button>
+  )
+  if (asking.risk !== 'critical') return button('yes', word)
+  return (
+    <details class="sure">
+      <summary class="button yes" id="yes">
+        {word}…
+      </summary>
+      <div>
+        <p>
+          Let <b translate="no">{visible(asked.tool)}</b> run on <b translate="no">{visible(asked.server)}</b>
+          , exactly as shown, digest <span class="ticket">{shortDigest(proposed.digest)}</span>?
+        </p>
+        {button('yes-sure', `${word} this critical call`)}
+      </div>
+    </details>
+  )
 }

@@ -134,7 +134,7 @@ function Keyboard() {
     ['j', 'next call'],
     ['k', 'previous call'],
     ['Enter', 'open it'],
-    ['a', 'go to Approve or Confirm; then Enter says it'],
+    ['a', 'go to Approve or Confirm; Enter says it, or asks once more if the risk is critical'],
     ['d', 'go to Deny; then Enter says it'],
     ['q', 'waiting calls'],
     ['h', 'history'],

@@ -10,6 +10,8 @@ import type { ConsoleEnv } from './guard.ts'
 
 /** Each costs a socket; beyond it pages still look every few seconds. */
 const STREAMS_MAX = 500
+/** Browsers open six connections to a server without HTTP/2. Many tabs must not use them all up for waiting. */
+const STREAMS_PER_SESSION_MAX = 4
 /** Proxies cut what is silent for 30 to 60 s. At each beat the session is checked as well. */
 const BEAT_MS = 15_000
 /** Several transitions in one moment are one hint. */
@@ -22,17 +24,20 @@ const beat = new TextEncoder().encode(': beat\n\n')
 
 export function createLive(deps: { wakeUps: WakeUps; sessions: Sessions; stopping: AbortSignal }) {
   const { wakeUps, sessions, stopping } = deps
-  const streams = new Set<() => void>()
+  /** How to end each stream, and whose it is. */
+  const streams = new Map<() => void, string>()
   stopping.addEventListener('abort', () => {
-    for (const end of [...streams]) end()
+    for (const end of [...streams.keys()]) end()
   })
 
   /** @param only the approval this page is about; `null`: all of them */
   return function live(c: Context<ConsoleEnv>, only: ApprovalId | null): Response {
-    if (stopping.aborted || streams.size >= STREAMS_MAX) {
-      return c.text('No stream at the moment.\n', 503, { 'Retry-After': '30' })
-    }
     const token = c.get('token')
+    const theirs = [...streams.values()].filter((owner) => owner === token).length
+    // No fault: the page looks every few seconds then.
+    if (stopping.aborted || streams.size >= STREAMS_MAX || theirs >= STREAMS_PER_SESSION_MAX) {
+      return c.body(null, 204)
+    }
     let end = () => {}
     const body = new ReadableStream<Uint8Array>(
       {
@@ -67,7 +72,7 @@ export function createLive(deps: { wakeUps: WakeUps; sessions: Sessions; stoppin
               // The browser was faster.
             }
           }
-          streams.add(end)
+          streams.set(end, token)
           // Listening has begun: whatever happened since the page was made is seen by looking now.
           send(hint)
         },

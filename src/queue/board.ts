@@ -50,7 +50,13 @@ async function open(queues: readonly object[]): Promise<Hono> {
       .filter((queue) => queue instanceof BullQueue)
       .map((queue) => new BullMQAdapter(queue, { readOnlyMode: true })),
     serverAdapter: adapter,
-    options: { uiConfig: { boardTitle: 'Holdpoint queues', miscLinks: [{ text: 'Console', url: '/' }] } },
+    options: {
+      uiConfig: {
+        boardTitle: 'Holdpoint queues',
+        hideRedisDetails: true,
+        miscLinks: [{ text: 'Console', url: '/' }],
+      },
+    },
   })
   adapter.setBasePath(BASE_PATH)
 

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Approval } from '../../src/domain/approval.ts'
 import { mina, owner } from '../support/builders.ts'
 import { aConsole, type ConsoleWorld, guest, HOST } from '../support/console-world.ts'
@@ -12,6 +12,8 @@ beforeEach(async () => {
   cookie = session.cookie
   token = session.form
 })
+
+afterEach(() => void vi.useRealTimers())
 
 async function page(path: string, headers: Record<string, string> = {}) {
   const answer = await world.app.request(path, { headers: { host: HOST, cookie, ...headers } })
@@ -105,8 +107,8 @@ describe('deciding', () => {
     cookie = session.cookie
     token = session.form
     const before = await page(`/approvals/${approval.id}`)
-    expect(before.html).toContain('>Confirm</button>')
-    expect(before.html).not.toContain('>Approve</button>')
+    expect(before.html).toContain('>Confirm this critical call</button>')
+    expect(before.html).not.toContain('>Approve')
     await act(approval, approve(approval))
     expect((await page(`/approvals/${approval.id}`)).html).toContain('Confirmed by the owner, jun')
   })
@@ -237,14 +239,35 @@ describe('the stream of hints', () => {
     await stream.next()
     world.gateway.stop.abort()
     expect(await stream.next()).toBe('')
-    expect((await open('/live')).answer.status).toBe(503)
+    expect((await open('/live')).answer.status).toBe(204)
   })
 
-  test('is bounded', async () => {
-    const streams = await Promise.all(Array.from({ length: 501 }, () => open('/live')))
-    expect(streams.filter(({ answer }) => answer.status === 200)).toHaveLength(500)
-    await streams[0]?.close()
-    expect((await open('/live')).answer.status).toBe(200)
+  test('is bounded, for each session and for all', async () => {
+    const count = async (times: number) => {
+      const streams = await Promise.all(Array.from({ length: times }, () => open('/live')))
+      return streams.filter(({ answer }) => answer.status === 200)
+    }
+    const [first, ...others] = await count(6)
+    expect(others).toHaveLength(3)
+    await first?.close()
+    expect(await count(2)).toHaveLength(1)
+    let all = 4
+    for (let session = 0; session < 130; session++) {
+      cookie = (await world.sessionOf(mina)).cookie
+      all += (await count(4)).length
+    }
+    expect(all).toBe(500)
     world.gateway.stop.abort()
+  })
+
+  test('ends soon after its session does', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const stream = await open('/live')
+    await stream.next()
+    await vi.advanceTimersByTimeAsync(15_000)
+    expect(await stream.next()).toBe(': beat\n\n')
+    await world.identities.signOutEverywhere('mina')
+    await vi.advanceTimersByTimeAsync(15_000)
+    expect(await stream.next()).toBe('')
   })
 })

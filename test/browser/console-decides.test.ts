@@ -195,6 +195,11 @@ describe.skipIf(isBrowserMissing)('the console in a browser', () => {
 
     await page.keyboard.press('a')
     expect(await page.evaluate('document.activeElement.id')).toBe('yes')
+    // A critical call is asked about once more, and Enter alone does not answer that.
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Enter')
+    expect(await page.getByRole('button', { name: 'Approve this critical call' }).isVisible()).toBe(true)
     await page.keyboard.press('d')
     expect(await page.evaluate('document.activeElement.id')).toBe('no')
     await shot(page, 'approval-focus')
@@ -205,7 +210,7 @@ describe.skipIf(isBrowserMissing)('the console in a browser', () => {
     await page.keyboard.press('q')
     await page.waitForURL(`${server.url}/`)
     await page.keyboard.press('?')
-    expect(await page.getByText('then Enter says it').first().isVisible()).toBe(true)
+    expect(await page.getByText('go to Deny; then Enter says it').isVisible()).toBe(true)
   })
 
   test('a call that arrives does not take the focus from the one somebody is at', async () => {
@@ -225,7 +230,9 @@ describe.skipIf(isBrowserMissing)('the console in a browser', () => {
     await page.getByLabel('Your one-time code').fill(await world.codeOf(mina))
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.waitForURL(`${server.url}/approvals/${id}`)
-    await page.getByRole('button', { name: 'Approve' }).click()
+    await page.getByText('Approve…').click()
+    await shot(page, 'sure')
+    await page.getByRole('button', { name: 'Approve this critical call' }).click()
     await page.getByText('Approved by mina').first().waitFor(wait)
     expect((await world.ledger.get(id))?.approval.status).toBe('approved')
     // The browser notes that the first page came with 401; that page asks for the code.
@@ -242,7 +249,8 @@ describe.skipIf(isBrowserMissing)('the console in a browser', () => {
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.goto(`${server.url}/approvals/${id}`)
     await world.gateway.decide(id, 'reject')
-    await page.getByRole('button', { name: 'Approve' }).click()
+    await page.getByText('Approve…').click()
+    await page.getByRole('button', { name: 'Approve this critical call' }).click()
     await page.getByText('Nothing was changed.').waitFor(wait)
     await shot(page, 'stale')
     const [watched] = open.splice(0)

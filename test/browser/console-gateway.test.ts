@@ -45,7 +45,8 @@ describe.skipIf(isBrowserMissing)('npm start and a browser', () => {
     await page.getByRole('link', { name: /nworks_logout/ }).click(wait)
     await page.getByText('it runs at once, exactly as shown').waitFor(wait)
     await page.screenshot({ path: join(shotsDirectory, 'gateway-approval.png'), fullPage: true })
-    await page.getByRole('button', { name: 'Confirm' }).click()
+    await page.getByText('Confirm…').click()
+    await page.getByRole('button', { name: 'Confirm this critical call' }).click()
     await page.getByText('It ran once; the server answered').waitFor(wait)
     const result = await calling
     expect(result.isError ?? false).toBe(false)
