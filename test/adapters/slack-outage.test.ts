@@ -1,5 +1,7 @@
 /** Slack away, slow, strict or wrongly configured: people decide elsewhere, and every card is true within ten seconds after Slack is back. */
 import { afterEach, describe, expect, test } from 'vitest'
+import { sha256 } from '../../src/domain/canonical.ts'
+import { query } from '../support/gateway-process.ts'
 import { aSlackWorld, type SlackWorld, type SlackWorldOptions } from './slack-world.ts'
 
 /** What we promise for the time after Slack is back. */
@@ -179,6 +181,25 @@ describe('Cards get lost', () => {
       .toBe(1)
     await change(approval.id, { kind: 'cancel', by: 'jun', reason: null })
     await slack.waitForMessage((one) => one.ts !== ts && slack.textOf(one).includes('Withdrawn by jun'))
+  })
+})
+
+describe('Several workers', () => {
+  test('draw the same card at the same time: it is posted once, and kept with the digest of exactly what was posted', async () => {
+    const { slack, ask, card, deliver, config } = await open({ mode: 'http' })
+    const asked = await Promise.all(Array.from({ length: 5 }, () => ask()))
+    await Promise.all(asked.flatMap(({ id }) => [deliver(id), deliver(id), deliver(id)]))
+    for (const { id } of asked) await card(id)
+    const posts = slack.requestsOf('chat.postMessage')
+    expect(posts).toHaveLength(asked.length)
+    const kept = () =>
+      query<{ render_digest: string }>(
+        config.databaseUrl ?? '',
+        'SELECT render_digest FROM holdpoint.card WHERE render_digest IS NOT NULL',
+      )
+    await expect.poll(async () => (await kept()).length).toBe(asked.length)
+    const sent = posts.map(({ args }) => sha256(JSON.stringify({ text: args.text, blocks: args.blocks })))
+    expect((await kept()).map((row) => row.render_digest).sort()).toEqual(sent.sort())
   })
 })
 

@@ -154,6 +154,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
     config,
     store,
     change,
+    deliver,
     people,
     directory,
     logged,

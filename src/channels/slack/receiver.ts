@@ -22,9 +22,9 @@ export function createSlackRoutes(deps: {
 }): Hono {
   const { app, signingSecret, ownAppId, log } = deps
   const routes = new Hono()
-  routes.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: (c) => c.text('', 413) }))
+  const limited = bodyLimit({ maxSize: BODY_BYTES_MAX, onError: (c) => c.text('', 413) })
 
-  routes.post('/slack/events', async (c) => {
+  routes.post('/slack/events', limited, async (c) => {
     const raw = await c.req.text()
     if (!isFromSlack(raw, c.req.header('x-slack-signature'), c.req.header('x-slack-request-timestamp'))) {
       log.warn({}, 'a request to /slack/events that Slack did not sign was refused')
