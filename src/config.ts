@@ -40,7 +40,6 @@ import { ENVIRONMENT, type Problem } from './files/problem.ts'
 
 export type { ServerConfig } from './files/config-file.ts'
 export { formatProblems, type Problem } from './files/problem.ts'
-export type { UpstreamConfig } from './files/upstream-config.ts'
 
 export interface Config {
   /** Absolute; `null`: no file, built-in defaults. */

@@ -32,8 +32,6 @@ export interface ServicesDeps {
   readonly log: Log
 }
 
-export type Services = ReturnType<typeof createServices>
-
 export function createServices(deps: ServicesDeps) {
   const { ledger } = deps
   const announce = createAnnounce(deps)
