@@ -1,6 +1,9 @@
 /** The HTTP door of Slack: what is not signed by Slack, now, in one piece, changes nothing. */
+import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createSlackRoutes } from '../../src/channels/slack/receiver.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
+import { silentLog } from '../../src/launch/log.ts'
 import type { Tampering } from '../support/slack/delivery.ts'
 import { aSlackWorld, type SlackWorld } from './slack-world.ts'
 
@@ -73,7 +76,7 @@ test('events and Home tabs nobody asked for are acknowledged', async () => {
   expect(deliveries.map(({ outcome }) => outcome)).toEqual(['acknowledged'])
 })
 
-test('an answer that takes too long is an error before Slack gives up, and the decision still counts once', async () => {
+test('a Slack that is too slow to say who clicked decides nothing, within its own three seconds', async () => {
   const { id: slowId } = await world.ask()
   await world.card(slowId)
   const user = world.slack.addUser({ name: 'slow' }).id
@@ -81,7 +84,39 @@ test('an answer that takes too long is an error before Slack gives up, and the d
   world.slack.slow(2_000)
   const clicked = await world.click(slowId, 'approve', user)
   world.slack.slow(0)
-  // Slack itself did not say in time who that was.
   expect(clicked.outcome).toBe('acknowledged')
   expect(await world.statusOf(slowId)).toMatchObject({ status: 'pending' })
+})
+
+describe('when the answer cannot be given', () => {
+  async function post(processEvent: () => Promise<void>): Promise<Response> {
+    const routes = createSlackRoutes({
+      app: { processEvent },
+      signingSecret: 'secret-of-the-app',
+      ownAppId: () => null,
+      log: silentLog,
+    })
+    const body = new URLSearchParams({ payload: '{"type":"block_actions"}' }).toString()
+    const timestamp = String(seconds())
+    const mac = createHmac('sha256', 'secret-of-the-app').update(`v0:${timestamp}:${body}`).digest('hex')
+    return routes.request('/slack/events', {
+      method: 'POST',
+      body,
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        'x-slack-request-timestamp': timestamp,
+        'x-slack-signature': `v0=${mac}`,
+      },
+    })
+  }
+
+  test('because the ledger is away, the person sees an error', async () => {
+    expect((await post(() => Promise.reject(new Error('no ledger')))).status).toBe(500)
+  })
+
+  test('in time, Slack hears so before it gives up', async () => {
+    const startedMs = performance.now()
+    expect((await post(() => new Promise(() => {}))).status).toBe(503)
+    expect(performance.now() - startedMs).toBeLessThan(3_000)
+  })
 })

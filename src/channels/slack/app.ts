@@ -9,6 +9,7 @@ import { clientOptions, quietLogger, type SlackAccess } from './client.ts'
 import { parseCardClick, parsePageClick, parseSubmission, parseTyped } from './payloads.ts'
 import { PAGE_BACK, PAGE_ON, REVIEW, type Review } from './review.ts'
 import type { SlashCommand } from './slash-command.ts'
+import { escaped } from './text.ts'
 import { foreignText } from './words.ts'
 
 export function createSlackApp(deps: {
@@ -94,7 +95,7 @@ export function createSlackApp(deps: {
     const message = {
       response_type: 'ephemeral',
       replace_original: false,
-      text: words,
+      text: escaped(words),
       ...literally,
     } as const
     // A payload without an address to answer to makes `respond` throw at once.
