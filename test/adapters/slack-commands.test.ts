@@ -65,6 +65,19 @@ describe('slack manifest', () => {
   })
 })
 
+test.each([
+  ['SLACK_BOT_TOKEN', 'xoxp-of-a-person', 'xoxb-'],
+  ['SLACK_APP_TOKEN', 'xoxb-of-a-bot', 'xapp-'],
+  ['SLACK_SIGNING_SECRET', 'short', 'Signing Secret'],
+  ['SLACK_API_URL', 'ftp://files.example', 'https://slack.com/api/'],
+])('%s of another kind is refused with what to copy, and never repeated', async (name, written, remedy) => {
+  const { code, err } = await holdpoint(['slack', 'manifest'], stage({ [name]: written }))
+  expect(code).toBe(2)
+  expect(err).toContain(name)
+  expect(err).toContain(remedy)
+  expect(err).not.toContain(written)
+})
+
 describe('doctor slack', () => {
   test('a complete set-up is fine, and its test card is gone afterwards', async () => {
     const set = stage(tokens())
