@@ -68,6 +68,7 @@ export async function startRedisAt(port: number, ...settings: string[]): Promise
       if (/PONG|NOAUTH/.test(await ping(port))) return
       await new Promise((done) => setTimeout(done, 25))
     }
+    started.kill('SIGKILL')
     throw new Error('redis-server does not answer')
   }
 

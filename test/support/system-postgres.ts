@@ -59,6 +59,7 @@ export async function startSystemPostgres(): Promise<SystemPostgres> {
       await new Promise((done) => setTimeout(done, 50))
     }
   }
+  server.kill('SIGQUIT')
   throw new Error('PostgreSQL does not answer')
 }
 
