@@ -2,7 +2,7 @@
 
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { defaultLimits, type Limits } from '../../src/domain/limits.ts'
-import { type ApproverChain, effectiveRuleDigest, type Policy } from '../../src/domain/policy.ts'
+import type { ApproverChain, Policy } from '../../src/domain/policy.ts'
 import { defaultTimings, type Timings } from '../../src/domain/timings.ts'
 import { clock } from '../../src/launch/clock.ts'
 import { silentLog } from '../../src/launch/log.ts'
@@ -123,5 +123,3 @@ export async function aGateway(
     },
   }
 }
-
-export const ruleDigestOf = (chain: ApproverChain) => effectiveRuleDigest(aVerdict(), chain)
