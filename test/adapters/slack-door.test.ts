@@ -52,6 +52,14 @@ describe.each<Mode>(['http', 'socket'])('Slack over %s', (mode) => {
     expect(world.slack.messages().filter((one) => world.slack.textOf(one).includes(id))).toHaveLength(1)
   })
 
+  test('a critical yes is asked once more, a no is one tap', async () => {
+    const { id } = await world.ask({ risk: 'critical' })
+    const [yes, no] = world.slack.buttons(await world.card(id))
+    expect(yes?.confirm).toContain('Approve this critical call?')
+    expect(yes?.confirm).toContain('delete_repository on github runs once')
+    expect(no?.confirm).toBe('')
+  })
+
   test('an approver denies with one tap', async () => {
     const { id } = await world.ask()
     await world.click(id, 'reject', world.users.mina)
@@ -63,7 +71,7 @@ describe.each<Mode>(['http', 'socket'])('Slack over %s', (mode) => {
   test('below critical risk the yes is the primary button', async () => {
     const { id } = await world.ask({ risk: 'medium' })
     const [yes] = world.slack.buttons(await world.card(id))
-    expect(yes).toMatchObject({ text: 'Approve', style: 'primary' })
+    expect(yes).toMatchObject({ text: 'Approve', style: 'primary', confirm: '' })
   })
 
   test.each([

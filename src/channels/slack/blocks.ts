@@ -3,7 +3,7 @@
  * where Slack reads no markup: no mention, no link and no format can come out of it.
  */
 import type { types } from '@slack/bolt'
-import { pieces, slackLength } from './text.ts'
+import { cut, pieces, slackLength } from './text.ts'
 
 export type Block = types.KnownBlock
 
@@ -63,7 +63,23 @@ export interface ButtonOptions {
   readonly value: string
   readonly style?: 'primary' | 'danger'
   readonly url?: string
+  /** Slack asks this first. */
+  readonly confirm?: types.ConfirmationDialog
 }
+
+/** Words in the dialog between a button and its effect. */
+export const dialog = (title: string, text: string, yes: string): types.ConfirmationDialog => ({
+  title: plain(title, 100),
+  text: plain(text, 300),
+  confirm: plain(yes, 30),
+  deny: plain('Back', 30),
+})
+
+const plain = (text: string, max: number) => ({
+  type: 'plain_text' as const,
+  text: cut(text, max).text,
+  emoji: false,
+})
 
 export const button = ({ id, text, ...rest }: ButtonOptions): types.Button => ({
   type: 'button',

@@ -37,8 +37,8 @@ export interface CardDeps extends OfferDeps {
  * (measured by others: bolt-js issues 2509 and 2867; not documented).
  */
 const CARD_TEXT_MAX = 11_000
-/** The note above the buttons, and their own words. */
-const OFFER_TEXT_MAX = 400
+/** The note above the buttons, their own words, and those of the dialog behind one. */
+const OFFER_TEXT_MAX = 800
 /** More lines than this push the buttons off every screen: then the pages of a review are easier to read. */
 const CARD_LINES_MAX = 80
 /** A label's text in the card. Longer ones are shown whole in the review. */

@@ -1,10 +1,12 @@
 /** What a card lets people do: a yes only beside all of what would run, a no always, in the words that are true for this call. */
 import type { Approval } from '../../domain/approval.ts'
 import { authorise } from '../../domain/authority.ts'
+import { shortDigest } from '../../domain/canonical.ts'
 import { visible } from '../../domain/visible.ts'
 import type { Directory } from '../../ports/directory.ts'
-import { actions, type Block, button, context } from './blocks.ts'
+import { actions, type Block, button, context, dialog } from './blocks.ts'
 import { seal } from './seal.ts'
+import { cut } from './text.ts'
 
 export interface OfferDeps {
   readonly key: Buffer
@@ -24,8 +26,10 @@ export function offer(approval: Approval, whole: WhereWhole, deps: OfferDeps): r
     id: 'approve',
     text: word,
     value: seal(key, 'approve', bound),
-    // At critical risk nothing invites the thumb.
-    ...(approval.asking.risk === 'critical' ? {} : { style: 'primary' as const }),
+    // At critical risk nothing invites the thumb, and a slip of it decides nothing.
+    ...(approval.asking.risk === 'critical'
+      ? { confirm: askedOnceMore(approval, word) }
+      : { style: 'primary' as const }),
   })
   const review = button({ id: 'review', text: 'Review…', value: seal(key, 'review', bound) })
   const first = { card: [yes], review: [review], elsewhere: [] }[whole]
@@ -45,6 +49,12 @@ function yesWord({ asked, asking }: Approval, directory: Directory): 'Approve' |
     .people()
     .some((person) => person.id !== owner && authorise(person, 'approve', asked, asking).ok)
   return others ? 'Approve' : 'Confirm'
+}
+
+function askedOnceMore({ asked, proposed }: Approval, word: string) {
+  const what = `${cut(visible(asked.tool), 80).text} on ${cut(visible(asked.server), 80).text}`
+  const text = `${what} runs once, exactly as the card shows it (digest ${shortDigest(proposed.digest)}).`
+  return dialog(`${word} this critical call?`, text, word)
 }
 
 function noteText(
