@@ -2,11 +2,17 @@
 import { type Approval, type InstantMs, recomputedDigest } from '../domain/approval.ts'
 import type { AuditEvent } from '../domain/audit.ts'
 import { type Presented, present } from '../domain/present.ts'
-import { Sections } from './code.tsx'
+import { Sections, TooLarge } from './code.tsx'
 import { Deciding } from './deciding.tsx'
 import { page, type Reader } from './layout.tsx'
 import { Timeline } from './timeline.tsx'
 import { instantMark, RiskMark, Told } from './told.tsx'
+
+/**
+ * What a page shows: more than anybody reads, and little enough that laying it out does not hold up the gateway, which an
+ * agent could otherwise do to it (4 MiB took 14 s). What is larger is not approved here, because it is not shown here.
+ */
+const SHOWN_LENGTH_MAX = 256 * 1024
 
 export interface ApprovalView {
   readonly approval: Approval
@@ -50,8 +56,13 @@ export function ApprovalArticle(parts: {
 }) {
   const { view, reader, notice, isChanged } = parts
   const { approval, nowMs, isRequesterWaiting, startWithinMs } = view
-  const shown = present(approval, { nowMs, isRequesterWaiting, startWithinMs, when: instantMark })
-  const isDigestRight = recomputedDigest(approval) === approval.proposed.digest
+  const isInFull = approval.proposed.canonicalParams.length <= SHOWN_LENGTH_MAX
+  const { proposed } = approval
+  const shown = present(
+    isInFull ? approval : { ...approval, proposed: { ...proposed, canonicalParams: '{}' } },
+    { nowMs, isRequesterWaiting, startWithinMs, when: instantMark },
+  )
+  const isDigestRight = recomputedDigest(approval) === proposed.digest
   const isUnknown = approval.status === 'settled' && approval.outcome.kind === 'indeterminate'
   const looksAgain =
     approval.status !== 'settled' || isUnknown
@@ -85,7 +96,7 @@ export function ApprovalArticle(parts: {
       </header>
       <div class="columns">
         <div class="what">
-          <Sections sections={shown.sections} />
+          {isInFull ? <Sections sections={shown.sections} /> : <TooLarge approval={approval} />}
           <Fields fields={shown.fields} />
         </div>
         <Deciding
@@ -94,6 +105,7 @@ export function ApprovalArticle(parts: {
           nowMs={nowMs}
           digest={shown.digest}
           isDigestRight={isDigestRight}
+          isInFull={isInFull}
           isChanged={isChanged}
           fields={shown.fields.filter(isAboutNow)}
         />

@@ -105,6 +105,16 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
     return c.html(<ApprovalArticle view={view} reader={reader} notice={notice} isChanged={isChanged} />)
   })
 
+  app.get('/approvals/:id/params', async (c) => {
+    const id = parseApprovalId(c.req.param('id'))
+    const reading = id.ok ? await ledger.get(id.value) : null
+    if (reading === null) return missing(c)
+    return c.body(reading.approval.proposed.canonicalParams, 200, {
+      'Content-Type': 'application/octet-stream',
+      'Content-Disposition': `attachment; filename="${reading.approval.id}.json"`,
+    })
+  })
+
   app.post('/approvals/:id', actRoute({ people: deps.people, publicUrl, viewOf, readerOf, missing }))
 
   app.get('/history', async (c) => {

@@ -2,7 +2,7 @@
 import type { Approval, InstantMs } from '../domain/approval.ts'
 import { authorise } from '../domain/authority.ts'
 import { shortDigest } from '../domain/canonical.ts'
-import { type Presented, yesOf } from '../domain/present.ts'
+import { type Yes as OfferedYes, type Presented, yesOf } from '../domain/present.ts'
 import { visible } from '../domain/visible.ts'
 import { Annotate, Form, Reason, Withdraw } from './forms.tsx'
 import type { Reader } from './layout.tsx'
@@ -15,6 +15,7 @@ interface DecidingParts {
   readonly digest: Presented['digest']
   /** The digest of the record is that of what the record shows. */
   readonly isDigestRight: boolean
+  readonly isInFull: boolean
   readonly isChanged: boolean
   readonly fields: Presented['fields']
 }
@@ -46,7 +47,8 @@ export function Deciding(parts: DecidingParts) {
   )
 }
 
-function Acts({ approval, reader, nowMs, isDigestRight, isChanged }: DecidingParts) {
+function Acts(parts: DecidingParts) {
+  const { approval, reader, nowMs, isChanged } = parts
   const { asked, asking, id } = approval
   const { person } = reader
   const mayReject = authorise(person, 'reject', asked, asking)
@@ -63,13 +65,7 @@ function Acts({ approval, reader, nowMs, isDigestRight, isChanged }: DecidingPar
           </p>
         )
       }
-      const yes: ReturnType<typeof yesOf> = isDigestRight
-        ? yesOf(approval, person, nowMs)
-        : {
-            kind: 'withheld',
-            because:
-              'The digest of this record is not the digest of what it shows. Tell whoever runs the gateway.',
-          }
+      const yes = yesHere(parts)
       const isInTime = nowMs < approval.expiresAtMs
       return (
         <>
@@ -117,6 +113,19 @@ function Acts({ approval, reader, nowMs, isDigestRight, isChanged }: DecidingPar
       )
     }
   }
+}
+
+/** A page offers a yes only to what it shows, all of it, and nothing else. */
+function yesHere({ approval, reader, nowMs, isDigestRight, isInFull }: DecidingParts): OfferedYes {
+  const yes = yesOf(approval, reader.person, nowMs)
+  if (yes.kind === 'withheld') return yes
+  if (!isDigestRight) {
+    return {
+      kind: 'withheld',
+      because: 'The digest of this record is not the digest of what it shows. Tell whoever runs the gateway.',
+    }
+  }
+  return isInFull ? yes : { kind: 'withheld', because: 'It is too large to be shown here in full.' }
 }
 
 /** Where the risk is critical a yes takes two steps, so that no stray tap says it. A no is always one. */

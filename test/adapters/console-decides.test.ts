@@ -151,6 +151,38 @@ describe('looking', () => {
     expect(html).not.toContain('<script>alert')
   })
 
+  test.each([
+    ['many elements', { a: Array.from({ length: 300_000 }, () => 1) }],
+    ['one long text', { a: 'x'.repeat(4_000_000) }],
+    ['many line breaks', { a: 'a\n'.repeat(1_000_000) }],
+  ])(
+    'what is too large to read (%s) costs little, can be saved, and is not approved here',
+    async (_what, args) => {
+      const approval = await world.add({ args })
+      const began = performance.now()
+      const { html } = await page(`/approvals/${approval.id}`)
+      expect(performance.now() - began).toBeLessThan(1_000)
+      expect(html.length).toBeLessThan(20_000)
+      expect(html).toContain('too large to be shown here in full')
+      expect(html).not.toContain('value="approve"')
+      expect(html).toContain('value="reject"')
+      const saved = await world.app.request(`/approvals/${approval.id}/params`, {
+        headers: { host: HOST, cookie },
+      })
+      expect(saved.headers.get('content-disposition')).toBe(`attachment; filename="${approval.id}.json"`)
+      expect(await saved.text()).toBe(approval.proposed.canonicalParams)
+    },
+  )
+
+  test('the largest that is shown is shown in full, without holding up the gateway', async () => {
+    const approval = await world.add({ args: { a: Array.from({ length: 130_000 }, (_, at) => at % 10) } })
+    const began = performance.now()
+    const { html } = await page(`/approvals/${approval.id}`)
+    expect(performance.now() - began).toBeLessThan(2_000)
+    expect(html).toContain('130,004 lines')
+    expect(html).toContain('value="approve"')
+  })
+
   test('a page asks again and is not disturbed while nothing has changed', async () => {
     const approval = await world.add()
     const { html } = await page(`/approvals/${approval.id}`)

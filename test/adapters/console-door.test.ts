@@ -27,6 +27,7 @@ const routes: Record<string, (approval: Approval, form: string) => Promise<Respo
   live: async () => get('/live', visitor),
   history: async () => get('/history', visitor),
   approval: async ({ id }) => get(`/approvals/${id}`, visitor),
+  params: async ({ id }) => get(`/approvals/${id}/params`, visitor),
   approve: async ({ id, proposed }, token) =>
     post(`/approvals/${id}`, { token, act: 'approve', digest: proposed.digest }, visitor),
   withdraw: async ({ id }, token) => post(`/approvals/${id}`, { token, act: 'cancel' }, visitor),

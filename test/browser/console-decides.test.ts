@@ -266,6 +266,21 @@ describe.skipIf(isBrowserMissing)('the console in a browser', () => {
     expect(await page.evaluate('document.activeElement.id')).toBe('main')
   })
 
+  test('what is too large is saved instead, and can be denied', async () => {
+    const { id } = await world.add({ args: { rows: Array.from({ length: 200_000 }, (_, row) => row) } })
+    const page = await signedIn()
+    await page.goto(`${server.url}/approvals/${id}`)
+    await page.getByText('Too large to be shown here', { exact: true }).waitFor(wait)
+    await shot(page, 'too-large')
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Save them as a file' }).click(),
+    ])
+    expect(download.suggestedFilename()).toBe(`${id}.json`)
+    await page.getByRole('button', { name: 'Deny' }).click()
+    await page.getByText('Denied by mina').first().waitFor(wait)
+  })
+
   test('hostile text stays text', async () => {
     const { id } = await world.add(hostile)
     const page = await signedIn()
