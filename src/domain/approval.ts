@@ -12,6 +12,8 @@ export type InstantMs = number
 /** What the client sent. It never changes. */
 export interface Asked {
   readonly attachKey: string
+  /** What is asked for, whatever tells repeats apart. */
+  readonly callKey: string
   readonly idempotencyKey: string | null
   readonly requester: Principal
   /** Name and version as the client states them: display only, never trusted. */

@@ -19,8 +19,6 @@ export interface Timings {
   readonly progressMs: number
   /** A gateway that has not renewed its lease for this long is taken for dead. */
   readonly nodeLeaseMs: number
-  /** The claim must turn into a send within this time, else nothing is sent any more: others may by then say that nobody knows. */
-  readonly sendFenceMs: number
   /** An upstream that is silent for this long after the send has not answered. Long tools report progress, which counts. */
   readonly replyIdleMs: number
   /** Behind all wake-ups: how often every process looks for what is due. */
@@ -41,7 +39,6 @@ export const defaultTimings: Timings = {
   commentMs: 15 * seconds,
   progressMs: 30 * seconds,
   nodeLeaseMs: 10 * seconds,
-  sendFenceMs: 2 * seconds,
   replyIdleMs: 15 * minutes,
   loopMs: 2 * seconds,
 }

@@ -10,7 +10,6 @@ export interface ToolCall {
   readonly tool: string
   readonly principal: Principal
   readonly era: Era
-  readonly arguments: JsonObject
   /** RFC 8785 text of `{name, arguments, _meta?}` without the `_meta` keys that only carry the call. */
   readonly canonicalParams: string
   readonly idempotencyKey: string | null
@@ -20,10 +19,17 @@ export interface ToolCall {
 export const META_IDEMPOTENCY_KEY = 'dev.holdpoint/idempotency-key'
 export const META_APPROVAL = 'dev.holdpoint/approval'
 
+/** What every 2026-07-28 request carries about itself (MCP 2026-07-28, Basic), and nothing else under that prefix. */
+export const envelopeKeys: ReadonlySet<string> = new Set(
+  ['protocolVersion', 'clientInfo', 'clientCapabilities', 'logLevel'].map(
+    (name) => `io.modelcontextprotocol/${name}`,
+  ),
+)
+
 /**
  * Keys of `params._meta` that belong to the transport of one request, so that they are neither shown, nor hashed,
- * nor stored: the protocol's envelope (MCP 2026-07-28, Basic), the progress token, W3C trace context, and the
- * identifiers some hosts add to every call (a repeat of the same call must still be the same call).
+ * nor stored: the protocol's envelope, the progress token, W3C trace context, and the identifiers that Claude Code and
+ * VS Code add to every call (a repeat of the same call must still be the same call). None of them is sent on, the envelope excepted.
  */
 export function isTransportMeta(key: string): boolean {
   return (
@@ -31,9 +37,10 @@ export function isTransportMeta(key: string): boolean {
     key === 'traceparent' ||
     key === 'tracestate' ||
     key === 'baggage' ||
-    key.startsWith('io.modelcontextprotocol/') ||
+    envelopeKeys.has(key) ||
     key.startsWith('dev.holdpoint/') ||
-    key.startsWith('claudecode/')
+    key.startsWith('claudecode/') ||
+    key.startsWith('vscode.')
   )
 }
 
@@ -50,15 +57,16 @@ export function canonicalParams(name: string, args: JsonObject, meta: JsonObject
  * The era is part of it because a reply of one era is not a valid reply in the other. JSON-RPC ids are not.
  */
 export function attachKey(call: ToolCall): string {
-  return digestOf({
-    v: 1,
-    principal: call.principal.name,
-    server: call.server,
-    tool: call.tool,
-    arguments: call.arguments,
-    era: call.era,
-    idempotencyKey: call.idempotencyKey,
-  })
+  return digestOf({ v: 1, call: callKey(call), era: call.era, idempotencyKey: call.idempotencyKey })
+}
+
+/**
+ * What is asked for, and by whom. Unlike the attach key it does not change with an idempotency key or an era, so that
+ * neither of them gets around a no. The owner is part of it: an agent's name that moves to somebody else is another agent.
+ */
+export function callKey({ principal, server, canonicalParams }: ToolCall): string {
+  const { name, owner } = principal
+  return digestOf({ v: 1, principal: { name, owner }, server, params: canonicalParams })
 }
 
 /** What the upstream says a tool is. Pinned by digest, because people approve what the tool was when they looked. */

@@ -1,7 +1,6 @@
 /** The approvals role in a process of its own: expires, lapses and settles what is due, when an alarm rings or the loop finds it. */
 import { createAttend } from '../services/attend.ts'
 import { createAnnounce, createChange } from '../services/change.ts'
-import { createWaiters } from '../services/waiters.ts'
 import { keepWatch } from '../services/watch.ts'
 import { clock } from './clock.ts'
 import { runWorker } from './worker.ts'
@@ -14,8 +13,6 @@ export async function runApprovals(): Promise<void> {
     const announce = createAnnounce({ queue, wakeUps, hasChannels: config.channels.slack !== null, log })
     const attend = createAttend({ ledger, change: createChange({ ledger, announce, timings, log }) })
     workers.attend(attend)
-    // Nobody waits here: clients are held by gateways.
-    const waiters = createWaiters()
-    return { ended: keepWatch({ ledger, attend, waiters, clock, timings, stopping, log }) }
+    return { ended: keepWatch({ ledger, attend, clock, timings, stopping, log }) }
   })
 }

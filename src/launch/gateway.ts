@@ -16,7 +16,7 @@ import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import type { Rules } from '../ports/rules.ts'
 import type { Attend } from '../services/attend.ts'
-import { keepLease, keepWatch } from '../services/watch.ts'
+import { createLease, keepLease, keepWaitersTrue, keepWatch } from '../services/watch.ts'
 import { approversOf } from './approvers.ts'
 import { clock } from './clock.ts'
 import type { OpenLedger } from './ledger.ts'
@@ -58,7 +58,12 @@ export async function startGateway(deps: {
   const leaving = new AbortController()
 
   const rules: Rules = { of: (server) => config.servers.get(server)?.rules ?? null }
+  const lease = createLease(clock, timings)
+  const askedAtMs = clock.monotonicMs()
+  await ledger.renewLease(node, timings.nodeLeaseMs)
+  lease.renewed(askedAtMs)
   const services = createServices({
+    lease,
     ledger,
     queue,
     wakeUps,
@@ -89,18 +94,13 @@ export async function startGateway(deps: {
   const sites = createSites(config, port)
   const upstreams = createUpstreams(config, log)
 
-  await ledger.renewLease(node, timings.nodeLeaseMs)
-  const lease = keepLease({ ledger, node, clock, timings, stopping: leaving.signal, log })
-  const watch = keepWatch({
-    ledger,
-    attend: services.attend,
-    waiters: services.waiters,
-    clock,
-    timings,
-    stopping: leaving.signal,
-    log,
-  })
-  const sealing = keepSealing(store, leaving.signal, log)
+  const loop = { ledger, clock, timings, stopping: leaving.signal, log }
+  const loops = [
+    keepLease({ ...loop, lease, node }),
+    keepWatch({ ...loop, attend: services.attend }),
+    keepWaitersTrue({ ...loop, node, waiters: services.waiters }),
+    keepSealing(store, leaving.signal, log),
+  ]
   workers.execute(services.resume)
   const slack = await openSlackDoor({ config, store, directory, people: services.people, log })
 
@@ -189,7 +189,7 @@ export async function startGateway(deps: {
       authenticator.stop()
       stopListening()
       leaving.abort()
-      await Promise.all([lease, watch, sealing])
+      await Promise.all(loops)
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()))
     },
   }

@@ -16,6 +16,7 @@ import { createPeople } from '../services/decide.ts'
 import { createExecute } from '../services/execute.ts'
 import { createResume } from '../services/resume.ts'
 import { createWaiters } from '../services/waiters.ts'
+import type { Lease } from '../services/watch.ts'
 
 export interface ServicesDeps {
   readonly ledger: Ledger
@@ -29,6 +30,7 @@ export interface ServicesDeps {
   readonly stopping: AbortSignal
   readonly clock: Clock
   readonly random: Random
+  readonly lease: Lease
   readonly log: Log
 }
 

@@ -1,7 +1,7 @@
 /** Approvals in PostgreSQL: created once, changed through one guarded statement, read back whole. */
-import type pg from 'pg'
+import pg from 'pg'
 import { type Approval, dueAtMs } from '../domain/approval.ts'
-import type { Ledger } from '../ports/ledger.ts'
+import type { Ledger, SettledReading } from '../ports/ledger.ts'
 import { only } from './connect.ts'
 import { parseId, parseRecord, parseSettled } from './record.ts'
 
@@ -16,6 +16,7 @@ type Approvals = Pick<
   | 'auditTrail'
   | 'unsettledByAttachKey'
   | 'lastSettledByAttachKey'
+  | 'lastSettledByCallKey'
   | 'attachKeyOf'
   | 'markDelivered'
   | 'keepEvidence'
@@ -28,6 +29,24 @@ type Approvals = Pick<
 /** `bigint` arrives as text; milliseconds fit a number. */
 const NOW_MS = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms'
 
+/** The count may be overshot by calls that arrive in the same instant; it guards people's attention, not safety. */
+const INSERT = `
+  WITH waiting AS (
+    SELECT count(*)::int AS n FROM holdpoint.approval WHERE principal = $4 AND status = 'pending'
+  ), inserted AS (
+    INSERT INTO holdpoint.approval
+      (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record)
+    SELECT $1, $2, 'pending', $3, $14, $4, $5, $6, $7, to_timestamp($8::bigint / 1000.0),
+           to_timestamp($9::bigint / 1000.0), $10::json
+    FROM waiting WHERE n < $11
+    ON CONFLICT (attach_key) WHERE status <> 'settled' DO NOTHING
+    RETURNING id
+  ), audited AS (
+    INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
+    SELECT id, $2, $12, $13 FROM inserted
+  )
+  SELECT (SELECT count(*) FROM inserted)::int AS created, (SELECT n FROM waiting) AS pending`
+
 export function createApprovals(pool: pg.Pool): Approvals {
   const approvals: Approvals = {
     async nowMs() {
@@ -37,45 +56,27 @@ export function createApprovals(pool: pg.Pool): Approvals {
 
     async create({ approval, audit, pendingPerPrincipalMax }) {
       const { asked } = approval
-      // The count may be overshot by calls that arrive in the same instant; it guards people's attention, not safety.
-      const { rows } = await pool.query<{ created: number; pending: number }>({
-        name: 'approval-create',
-        text: `
-          WITH waiting AS (
-            SELECT count(*)::int AS n FROM holdpoint.approval WHERE principal = $4 AND status = 'pending'
-          ), inserted AS (
-            INSERT INTO holdpoint.approval
-              (id, version, status, attach_key, principal, server, tool, idempotency_key, due_at, created_at, record)
-            SELECT $1, $2, 'pending', $3, $4, $5, $6, $7, to_timestamp($8::bigint / 1000.0),
-                   to_timestamp($9::bigint / 1000.0), $10::json
-            FROM waiting WHERE n < $11
-            ON CONFLICT (attach_key) WHERE status <> 'settled' DO NOTHING
-            RETURNING id
-          ), audited AS (
-            INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
-            SELECT id, $2, $12, $13 FROM inserted
-          )
-          SELECT (SELECT count(*) FROM inserted)::int AS created, (SELECT n FROM waiting) AS pending`,
-        values: [
-          approval.id,
-          approval.version,
-          asked.attachKey,
-          asked.requester.name,
-          asked.server,
-          asked.tool,
-          asked.idempotencyKey,
-          dueAtMs(approval),
-          approval.createdAtMs,
-          JSON.stringify(approval),
-          pendingPerPrincipalMax,
-          audit.payload,
-          audit.hash,
-        ],
-      })
-      const { created, pending } = only(rows)
-      if (created === 1) return { kind: 'created' }
+      const inserted = await insert([
+        approval.id,
+        approval.version,
+        asked.attachKey,
+        asked.requester.name,
+        asked.server,
+        asked.tool,
+        asked.idempotencyKey,
+        dueAtMs(approval),
+        approval.createdAtMs,
+        JSON.stringify(approval),
+        pendingPerPrincipalMax,
+        audit.payload,
+        audit.hash,
+        asked.callKey,
+      ])
+      if (inserted?.created === 1) return { kind: 'created' }
       const same = await approvals.unsettledByAttachKey(asked.attachKey)
       if (same !== null) return { kind: 'attached', approval: same.approval }
+      if (inserted === null) return { kind: 'idempotency_key_reused' }
+      const { pending } = inserted
       if (pending >= pendingPerPrincipalMax) return { kind: 'too_many_pending', pending }
       // The same call was there and settled in between.
       return approvals.create({ approval, audit, pendingPerPrincipalMax })
@@ -142,7 +143,14 @@ export function createApprovals(pool: pg.Pool): Approvals {
           ORDER BY created_at DESC, id DESC LIMIT $4`,
         values: [statuses, principal, after, limit],
       })
-      return rows.map((row): Approval => parseRecord(row.record))
+      return rows.flatMap((row): Approval[] => {
+        try {
+          return [parseRecord(row.record)]
+        } catch {
+          // Written by a newer version: one record that cannot be read must not hide the others.
+          return []
+        }
+      })
     },
 
     async replyText(id) {
@@ -171,20 +179,8 @@ export function createApprovals(pool: pg.Pool): Approvals {
       return reading(rows)
     },
 
-    async lastSettledByAttachKey(attachKey) {
-      const { rows } = await pool.query<{ record: unknown; delivered_ms: string | null }>({
-        name: 'approval-last-settled',
-        text: `
-          SELECT record, floor(extract(epoch FROM delivered_at) * 1000)::bigint AS delivered_ms
-          FROM holdpoint.approval WHERE attach_key = $1 AND status = 'settled'
-          ORDER BY settled_at DESC LIMIT 1`,
-        values: [attachKey],
-      })
-      const [row] = rows
-      if (row === undefined) return null
-      const deliveredAtMs = row.delivered_ms === null ? null : Number(row.delivered_ms)
-      return { approval: parseSettled(row.record), deliveredAtMs }
-    },
+    lastSettledByAttachKey: (attachKey) => lastSettled('attach_key', attachKey),
+    lastSettledByCallKey: (callKey) => lastSettled('call_key', callKey),
 
     async attachKeyOf(principal, server, idempotencyKey) {
       const { rows } = await pool.query<{ attach_key: string }>(
@@ -246,6 +242,36 @@ export function createApprovals(pool: pg.Pool): Approvals {
     },
   }
   return approvals
+
+  async function lastSettled(column: 'attach_key' | 'call_key', key: string): Promise<SettledReading | null> {
+    const { rows } = await pool.query<{ record: unknown; delivered_ms: string | null }>({
+      name: `approval-last-settled-${column}`,
+      text: `
+        SELECT record, floor(extract(epoch FROM delivered_at) * 1000)::bigint AS delivered_ms
+        FROM holdpoint.approval WHERE ${column} = $1 AND status = 'settled'
+        ORDER BY settled_at DESC LIMIT 1`,
+      values: [key],
+    })
+    const [row] = rows
+    if (row === undefined) return null
+    const deliveredAtMs = row.delivered_ms === null ? null : Number(row.delivered_ms)
+    return { approval: parseSettled(row.record), deliveredAtMs }
+  }
+
+  /** Of two different calls with one idempotency key that arrive together, the index lets one in. */
+  async function insert(values: unknown[]): Promise<{ created: number; pending: number } | null> {
+    try {
+      const { rows } = await pool.query<{ created: number; pending: number }>({
+        name: 'approval-create',
+        text: INSERT,
+        values,
+      })
+      return only(rows)
+    } catch (error) {
+      if (error instanceof pg.DatabaseError && error.constraint === 'approval_idempotency_open') return null
+      throw error
+    }
+  }
 }
 
 function reading(rows: readonly { record: unknown; now_ms: string }[]) {

@@ -59,6 +59,7 @@ const header = z.object({
   nonce: z.string(),
   asked: z.object({
     attachKey: z.string(),
+    callKey: z.string(),
     idempotencyKey: z.string().nullable(),
     requester: principal,
     client: z.string().nullable(),

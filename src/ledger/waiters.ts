@@ -5,8 +5,11 @@ import { only } from './connect.ts'
 
 type Waiting = Pick<
   Ledger,
-  'renewLease' | 'dropLease' | 'addWaiter' | 'removeWaiter' | 'waitingNodes' | 'hasLiveLease'
+  'renewLease' | 'dropLease' | 'addWaiter' | 'removeWaiter' | 'keepWaiters' | 'waitingNodes' | 'hasLiveLease'
 >
+
+/** Longer than any statement runs: within it an answer may still be on its way to the process that asked. */
+const NEW_WAITER_MS = 15_000
 
 export function createWaiting(pool: pg.Pool): Waiting {
   return {
@@ -46,6 +49,16 @@ export function createWaiting(pool: pg.Pool): Waiting {
         name: 'waiter-remove',
         text: 'DELETE FROM holdpoint.waiter WHERE id = $1::bigint',
         values: [waiter],
+      })
+    },
+
+    async keepWaiters(node, held) {
+      await pool.query({
+        name: 'waiter-keep',
+        text: `
+          DELETE FROM holdpoint.waiter
+          WHERE node = $1 AND NOT id = ANY ($2::bigint[]) AND since < clock_timestamp() - $3 * interval '1 millisecond'`,
+        values: [node, held, NEW_WAITER_MS],
       })
     },
 

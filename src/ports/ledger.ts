@@ -21,6 +21,8 @@ export type Created =
   /** The same call is unsettled already. */
   | { readonly kind: 'attached'; readonly approval: Approval }
   | { readonly kind: 'too_many_pending'; readonly pending: number }
+  /** Its idempotency key belongs to another call that is unsettled. */
+  | { readonly kind: 'idempotency_key_reused' }
 
 export interface Change {
   readonly previous: Approval
@@ -65,6 +67,8 @@ export interface Ledger {
 
   unsettledByAttachKey(attachKey: string): Promise<Reading | null>
   lastSettledByAttachKey(attachKey: string): Promise<SettledReading | null>
+  /** The newest among all that ask for the same thing, however they are told apart otherwise. */
+  lastSettledByCallKey(callKey: string): Promise<SettledReading | null>
   /** The attach key that an idempotency key was first used with. */
   attachKeyOf(principal: string, server: string, idempotencyKey: string): Promise<string | null>
   /** Marks that a stream which carried the outcome was closed; only the first mark counts. */
@@ -85,6 +89,8 @@ export interface Ledger {
   dropLease(node: string): Promise<void>
   addWaiter(id: ApprovalId, node: string): Promise<string>
   removeWaiter(waiter: string): Promise<void>
+  /** Drops waiters of this node that it does not hold (a removal that failed, an answer that got lost), except very new ones. */
+  keepWaiters(node: string, held: readonly string[]): Promise<void>
   /** Nodes with a live lease that hold waiters of this approval, oldest waiter first. */
   waitingNodes(id: ApprovalId): Promise<readonly string[]>
   hasLiveLease(node: string): Promise<boolean>

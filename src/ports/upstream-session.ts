@@ -7,6 +7,11 @@ export interface SendRequest {
   /** RFC 8785 text of `params`; exactly these bytes go out, plus the `_meta` that carries the request. */
   readonly canonicalParams: string
   readonly idempotencyKey: string | null
+  /**
+   * Asked right before the first byte is written, after connecting and whatever else takes time. `false`: nothing is sent
+   * any more, because others may be saying by now that nobody knows.
+   */
+  readonly mayStillStart: () => boolean
 }
 
 /** The upstream's answer to one call. `text` is the raw JSON of `result` or `error`. */

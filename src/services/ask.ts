@@ -6,7 +6,7 @@ import { type ApproverChain, effectiveRuleDigest, type Verdict } from '../domain
 import { err, ok, type Result } from '../domain/result.ts'
 import { sameCallAgain } from '../domain/same-call-again.ts'
 import type { Timings } from '../domain/timings.ts'
-import { attachKey, type ToolCall, type ToolDefinition } from '../domain/tool-call.ts'
+import { attachKey, callKey, type ToolCall, type ToolDefinition } from '../domain/tool-call.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Random } from '../ports/random.ts'
@@ -49,6 +49,7 @@ export function createAsk(deps: {
   return async function ask(request) {
     const { call, session } = request
     const key = attachKey(call)
+    const sameCall = callKey(call)
 
     // Attaching comes before every limit: a repeat costs nothing and must never be turned away.
     const unsettled = await ledger.unsettledByAttachKey(key)
@@ -59,13 +60,9 @@ export function createAsk(deps: {
     if (last !== null) {
       const repeat = sameCallAgain(last.approval, last.deliveredAtMs, nowMs, timings)
       if (repeat.kind === 'outcome') return ok({ kind: 'outcome', approval: last.approval })
-      if (repeat.kind === 'refused' && repeat.because === 'unresolved') {
-        return err({ reason: 'unresolved', approval: last.approval })
-      }
-      if (repeat.kind === 'refused') {
-        return err({ reason: 'cool_down', approval: last.approval, untilMs: repeat.untilMs ?? nowMs })
-      }
     }
+    const refused = await refusalOf(sameCall, nowMs)
+    if (refused !== null) return err(refused)
     if (call.idempotencyKey !== null) {
       const first = await ledger.attachKeyOf(call.principal.name, call.server, call.idempotencyKey)
       if (first !== null && first !== key) return err({ reason: 'idempotency_key_reused' })
@@ -76,14 +73,20 @@ export function createAsk(deps: {
     if (described.kind === 'unavailable')
       return err({ reason: 'upstream_unavailable', detail: described.reason })
 
-    const approval = newApproval(request, key, described.definition, nowMs)
-    const audit = auditEvent(CHAIN_START, { kind: 'ask' }, approval, nowMs)
+    // The upstream may have taken its time, and people may have said no to the same call meanwhile.
+    const refusedMeanwhile = await refusalOf(sameCall, await ledger.nowMs())
+    if (refusedMeanwhile !== null) return err(refusedMeanwhile)
+
+    const approval = newApproval(request, key, sameCall, described.definition, await ledger.nowMs())
+    const audit = auditEvent(CHAIN_START, { kind: 'ask' }, approval, approval.createdAtMs)
     const record: Approval = { ...approval, auditHead: audit.hash }
     const { pendingPerPrincipalMax } = limits
     const created = await ledger.create({ approval: record, audit, pendingPerPrincipalMax })
     switch (created.kind) {
       case 'attached':
         return ok({ kind: 'waiting', approval: created.approval, isNew: false })
+      case 'idempotency_key_reused':
+        return err({ reason: 'idempotency_key_reused' })
       case 'too_many_pending':
         return err({ reason: 'too_many_pending', pending: created.pending, max: pendingPerPrincipalMax })
       case 'created':
@@ -91,14 +94,27 @@ export function createAsk(deps: {
           { approval: record.id, server: call.server, tool: call.tool, requester: call.principal.name },
           'a call waits for a decision',
         )
-        await announce(record, nowMs)
+        await announce(record, record.createdAtMs)
         return ok({ kind: 'waiting', approval: record, isNew: true })
     }
+  }
+
+  /** A no, or an end that nobody knows, holds for the same call under any idempotency key and in any era. */
+  async function refusalOf(sameCall: string, nowMs: InstantMs): Promise<AskRefusal | null> {
+    const last = await ledger.lastSettledByCallKey(sameCall)
+    if (last === null) return null
+    const { approval } = last
+    const repeat = sameCallAgain(approval, last.deliveredAtMs, nowMs, timings)
+    if (repeat.kind !== 'refused') return null
+    return repeat.because === 'unresolved'
+      ? { reason: 'unresolved', approval }
+      : { reason: 'cool_down', approval, untilMs: repeat.untilMs ?? nowMs }
   }
 
   function newApproval(
     { call, verdict, approvers, client }: AskRequest,
     key: string,
+    sameCall: string,
     definition: ToolDefinition,
     nowMs: InstantMs,
   ): Approval {
@@ -115,6 +131,7 @@ export function createAsk(deps: {
       status: 'pending',
       asked: {
         attachKey: key,
+        callKey: sameCall,
         idempotencyKey: call.idempotencyKey,
         requester: principal,
         client,

@@ -10,7 +10,7 @@ import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { UpstreamSession } from '../ports/upstream-session.ts'
 import type { Resume } from './resume.ts'
-import type { Waiters } from './waiters.ts'
+import type { LocalWaiter, Waiters } from './waiters.ts'
 
 export type Awaited =
   | { readonly kind: 'settled'; readonly approval: Settled; readonly replyText: string | null }
@@ -51,12 +51,11 @@ export function createAwaitOutcome(deps: {
     const giveUpMs = clock.monotonicMs() + holdMs
     let look = new AbortController()
     const wake = () => look.abort()
-    const waiter = { session, wake, seenVersion: 0 }
+    const waiter: LocalWaiter = { session, wake, seenVersion: 0, row: null }
     const remove = waiters.add(id, waiter)
     signal.addEventListener('abort', wake)
-    let waiterRow: string | null = null
     try {
-      waiterRow = await ledger.addWaiter(id, node)
+      waiter.row = await ledger.addWaiter(id, node)
       for (;;) {
         look = new AbortController()
         if (signal.aborted) return { kind: 'left' }
@@ -78,7 +77,7 @@ export function createAwaitOutcome(deps: {
     } finally {
       remove()
       signal.removeEventListener('abort', wake)
-      if (waiterRow !== null) await forget(waiterRow)
+      if (waiter.row !== null) await forget(waiter.row)
     }
   }
 
@@ -98,7 +97,7 @@ export function createAwaitOutcome(deps: {
     try {
       await ledger.removeWaiter(waiterRow)
     } catch (error) {
-      log.warn({ err: error }, 'a waiter could not be removed; it ends with the lease of this gateway')
+      log.warn({ err: error }, 'a waiter could not be removed; the next round of the watch does it')
     }
   }
 }

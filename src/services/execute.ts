@@ -6,7 +6,6 @@ import { type Approved, type ReplyRef, recomputedDigest } from '../domain/approv
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { sha256 } from '../domain/canonical.ts'
 import { effectiveRuleDigest, evaluate } from '../domain/policy.ts'
-import type { Timings } from '../domain/timings.ts'
 import type { ApprovalEvent } from '../domain/transition.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
@@ -14,12 +13,18 @@ import type { Log } from '../ports/log.ts'
 import type { Rules } from '../ports/rules.ts'
 import type { Reply, Sent, UpstreamSession } from '../ports/upstream-session.ts'
 import type { Change } from './change.ts'
+import type { Lease } from './watch.ts'
 
-export type Execute = (id: ApprovalId, session: UpstreamSession) => Promise<void>
+/** @param isStillWaited whether somebody here could receive the outcome now */
+export type Execute = (
+  id: ApprovalId,
+  session: UpstreamSession,
+  isStillWaited: () => boolean,
+) => Promise<void>
 
-/** How long the outcome of a call is pressed on a ledger that does not answer; then the lease has long said "nobody knows". */
-const OUTCOME_RETRY_MS = 60_000
-const OUTCOME_RETRY_PAUSE_MS = 250
+/** An outcome is pressed on a ledger that does not answer for as long as this process lives: nobody else has it. */
+const OUTCOME_RETRY_MS = 250
+const OUTCOME_RETRY_MS_MAX = 5_000
 
 type Preflight =
   | { readonly kind: 'ready' }
@@ -32,12 +37,12 @@ export function createExecute(deps: {
   rules: Rules
   node: string
   clock: Clock
-  timings: Timings
+  lease: Lease
   log: Log
 }): Execute {
-  const { ledger, change, rules, node, clock, timings, log } = deps
+  const { ledger, change, rules, node, clock, lease, log } = deps
 
-  return async function execute(id, session) {
+  return async function execute(id, session, isStillWaited) {
     const reading = await ledger.get(id)
     if (reading === null || reading.approval.status !== 'approved') return
     const { approval } = reading
@@ -54,25 +59,28 @@ export function createExecute(deps: {
       return
     }
 
-    const beforeClaimMs = clock.monotonicMs()
+    // The pre-flight takes as long as the upstream does, and the requester may have left or been told to come back.
+    if (!isStillWaited()) return
     const claimed = await change(id, { kind: 'claim', node }, { version: approval.version })
     if (!claimed.ok) return
-
-    if (clock.monotonicMs() - beforeClaimMs > timings.sendFenceMs) {
-      // This process stood still after taking the claim. Others may be saying by now that nobody knows; sending late would make it worse.
-      await settle(id, {
-        kind: 'fail_unsent',
-        reason: 'the gateway stood still between claim and send, so it did not send',
-      })
-      return
-    }
-    const { asked, proposed } = approval
-    const sent = await session.send({
-      approvalId: id,
-      canonicalParams: proposed.canonicalParams,
-      idempotencyKey: asked.idempotencyKey,
-    })
+    const sent = await sendOnce(approval, session)
     await settle(id, outcomeOf(sent), sent.kind === 'answered' ? sent.reply.text : undefined)
+  }
+
+  /** From here on there is an outcome, whatever happens. */
+  async function sendOnce({ id, asked, proposed }: Approved, session: UpstreamSession): Promise<Sent> {
+    try {
+      return await session.send({
+        approvalId: id,
+        canonicalParams: proposed.canonicalParams,
+        idempotencyKey: asked.idempotencyKey,
+        // A process that stood still is taken for dead, and others say by then that nobody knows.
+        mayStillStart: lease.isHeld,
+      })
+    } catch (error) {
+      log.error({ err: error, approval: id }, 'a send failed in an unexpected way')
+      return { kind: 'indeterminate', reason: 'the gateway failed while it was sending' }
+    }
   }
 
   async function preflight(approval: Approved, session: UpstreamSession): Promise<Preflight> {
@@ -105,23 +113,23 @@ export function createExecute(deps: {
     return { kind: 'ready' }
   }
 
-  /** The send is over; now the outcome must not be lost to a ledger that is briefly away. */
+  /** The send is over; now the outcome must not be lost to a ledger that is away. */
   async function settle(id: ApprovalId, event: ApprovalEvent, replyText?: string): Promise<void> {
-    const giveUpMs = clock.monotonicMs() + OUTCOME_RETRY_MS
+    let pauseMs = OUTCOME_RETRY_MS
     for (;;) {
       try {
         const saved = await change(id, event, replyText === undefined ? {} : { replyText })
-        if (!saved.ok && replyText !== undefined) await ledger.keepEvidence(id, replyText)
-        if (!saved.ok)
-          log.error(
-            { approval: id, event: event.kind, refused: saved.error.reason },
-            'an outcome came too late',
-          )
+        if (saved.ok) return
+        log.error(
+          { approval: id, event: event.kind, refused: saved.error.reason },
+          'an outcome came too late',
+        )
+        if (replyText !== undefined) await ledger.keepEvidence(id, replyText)
         return
       } catch (error) {
-        if (clock.monotonicMs() > giveUpMs) throw error
         log.warn({ err: error, approval: id }, 'the ledger did not take an outcome; trying again')
-        await clock.sleep(OUTCOME_RETRY_PAUSE_MS)
+        await clock.sleep(pauseMs)
+        pauseMs = Math.min(pauseMs * 2, OUTCOME_RETRY_MS_MAX)
       }
     }
   }

@@ -29,7 +29,7 @@ export function createResume(deps: {
     const [first] = await ledger.waitingNodes(id)
     const waiter = waiters.oldest(id)
     if (first !== node || waiter === null) return
-    await execute(id, waiter.session)
+    await execute(id, waiter.session, () => waiters.oldest(id) !== null)
   }
 
   function resume(id: ApprovalId): Promise<void> {

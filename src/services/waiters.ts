@@ -8,6 +8,8 @@ export interface LocalWaiter {
   wake(): void
   /** The version of the approval that it saw last; 0 before the first look. */
   seenVersion: number
+  /** Its row in the ledger, once there is one. */
+  row: string | null
 }
 
 export interface Waiters {
@@ -19,6 +21,8 @@ export interface Waiters {
   /** The one that has waited longest. */
   oldest(id: ApprovalId): LocalWaiter | null
   ids(): readonly ApprovalId[]
+  /** Rows in the ledger of those held here. */
+  rows(): readonly string[]
   count(): number
 }
 
@@ -52,6 +56,7 @@ export function createWaiters(): Waiters {
       return first ?? null
     },
     ids: () => [...byApproval.keys()],
+    rows: () => [...byApproval.values()].flatMap((waiters) => [...waiters].flatMap(({ row }) => row ?? [])),
     count: () => count,
   }
 }

@@ -1,7 +1,8 @@
 /**
- * The loop behind all wake-ups, in every process: attends what is due and wakes who has missed something.
- * It is not a job, so an emptied queue cannot remove it.
+ * The loops behind all wake-ups: in every process one that attends what is due, in every gateway one that wakes who has
+ * missed something. They are not jobs, so an emptied queue cannot remove them.
  */
+import type { ApprovalId } from '../domain/approval-id.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
@@ -16,38 +17,91 @@ const DUE_PER_ROUND_MAX = 200
 export async function keepWatch(deps: {
   ledger: Ledger
   attend: Attend
+  clock: Clock
+  timings: Timings
+  stopping: AbortSignal
+  log: Log
+}): Promise<void> {
+  const { ledger, attend, clock, timings, stopping, log } = deps
+  while (!stopping.aborted) {
+    try {
+      for (const id of await ledger.due(DUE_PER_ROUND_MAX)) await attendOne(id)
+    } catch (error) {
+      log.warn({ err: error }, 'a round of the watch failed; the next one follows')
+    }
+    await clock.sleep(timings.loopMs, stopping)
+  }
+
+  /** One record that this process cannot read or change must not keep the others waiting. */
+  async function attendOne(id: ApprovalId): Promise<void> {
+    try {
+      await attend(id)
+    } catch (error) {
+      log.warn({ err: error, approval: id }, 'a due approval could not be attended; it is looked at again')
+    }
+  }
+}
+
+/** Wakes held requests whose approval has moved on, and keeps the ledger's list of them true, until `stopping` aborts; never rejects. */
+export async function keepWaitersTrue(deps: {
+  ledger: Ledger
+  node: string
   waiters: Waiters
   clock: Clock
   timings: Timings
   stopping: AbortSignal
   log: Log
 }): Promise<void> {
-  const { ledger, attend, waiters, clock, timings, stopping, log } = deps
+  const { ledger, node, waiters, clock, timings, stopping, log } = deps
   while (!stopping.aborted) {
     try {
-      for (const id of await ledger.due(DUE_PER_ROUND_MAX)) await attend(id)
+      await ledger.keepWaiters(node, waiters.rows())
       const held = waiters.ids()
       if (held.length > 0) waiters.wakeOutdated(await ledger.versionsOf(held))
     } catch (error) {
-      log.warn({ err: error }, 'a round of the watch failed; the next one follows')
+      log.warn({ err: error }, 'the held requests could not be looked after; the next round follows')
     }
     await clock.sleep(timings.loopMs, stopping)
+  }
+}
+
+/** What this process knows of its own lease, without asking anybody. */
+export interface Lease {
+  /** Whether nobody can have taken this process for dead yet. */
+  isHeld(): boolean
+  /** Counted from before the ledger was asked: the lease it gave lasts at least so long. */
+  renewed(askedAtMs: number): void
+}
+
+/** A process that stands still between the look and the act is late by so much at the most, or it is bad luck. */
+const LEASE_MARGIN_MS = 500
+
+export function createLease(clock: Clock, timings: Pick<Timings, 'nodeLeaseMs'>): Lease {
+  let heldUntilMs = Number.NEGATIVE_INFINITY
+  return {
+    isHeld: () => clock.monotonicMs() < heldUntilMs - LEASE_MARGIN_MS,
+    renewed(askedAtMs) {
+      heldUntilMs = askedAtMs + timings.nodeLeaseMs
+    },
   }
 }
 
 /** Keeps this process's lease alive until `stopping` aborts, then gives it back; never rejects. */
 export async function keepLease(deps: {
   ledger: Ledger
+  lease: Lease
   node: string
   clock: Clock
   timings: Timings
   stopping: AbortSignal
   log: Log
 }): Promise<void> {
-  const { ledger, node, clock, timings, stopping, log } = deps
+  const { ledger, lease, node, clock, timings, stopping, log } = deps
   while (!stopping.aborted) {
     try {
+      const askedAtMs = clock.monotonicMs()
       await ledger.renewLease(node, timings.nodeLeaseMs)
+      lease.renewed(askedAtMs)
     } catch (error) {
       log.warn({ err: error }, 'the lease of this process could not be renewed')
     }

@@ -69,6 +69,7 @@ export function anApproval(wish: Wish = {}): Approval {
     status: 'pending',
     asked: {
       attachKey: sha256(`${wish.id} ${canonicalParams}`),
+      callKey: sha256(canonicalParams),
       idempotencyKey: null,
       requester,
       client: wish.client === undefined ? 'claude-code 2.1.0' : wish.client,
@@ -164,6 +165,8 @@ export function createWorld() {
     addWaiter: unused,
     removeWaiter: unused,
     hasLiveLease: unused,
+    keepWaiters: unused,
+    lastSettledByCallKey: unused,
     ...ledger,
   }
   const change = createChange({ ledger: whole, announce: async () => {}, timings: defaultTimings, log })

@@ -347,7 +347,7 @@ describe('what is refused', () => {
     ['too long for a timer', 'timings: { hold: 25d }', '/timings/hold', '20d'],
     ['nothing', 'timings: { loop: 0s }', '/timings/loop', '10ms'],
     ['unknown timing', 'timings: { decison: 5m }', '/timings/decison', 'did you mean "decision"?'],
-    ['fence beyond the lease', 'timings: { send_fence: 10s }', '/timings/send_fence', 'shorten'],
+    ['lease too short', 'timings: { node_lease: 1s }', '/timings/node_lease', 'at least 2s'],
     ['size', 'limits: { body: 4MB }', '/limits/body', '4MiB'],
     ['size of nothing', 'limits: { body: 0 }', '/limits/body', '1KiB'],
     ['count', 'limits: { children: 1.5 }', '/limits/children', 'whole number'],

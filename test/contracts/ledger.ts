@@ -160,6 +160,45 @@ export function ledgerContract(name: string, open: () => Promise<Ledger>): void 
       expect(await ledger.attachKeyOf('other', server, 'once')).toBeNull()
     })
 
+    test('of two different calls with one idempotency key that come together, one gets in', async () => {
+      const wish = () => ({
+        ...uniqueCall(),
+        idempotencyKey: 'together',
+        principal: { name: 'hasty', owner: 'jun' },
+      })
+      const results = await Promise.all(
+        [wish(), wish(), wish()].map((call) =>
+          ledger.create({ ...anApproval({ nowMs, call }), pendingPerPrincipalMax: PENDING_MAX }),
+        ),
+      )
+      expect(results.map(({ kind }) => kind).sort()).toEqual([
+        'created',
+        'idempotency_key_reused',
+        'idempotency_key_reused',
+      ])
+    })
+
+    test('finds the last settled one that asked for the same, whatever told it apart', async () => {
+      const call = uniqueCall()
+      const first = await created({ call: { ...call, idempotencyKey: `first ${calls}` } })
+      const cancel = step(first, { kind: 'cancel', by: 'jun', reason: null })
+      await ledger.save(cancel)
+      const { approval: again } = anApproval({ nowMs, call: { ...call, idempotencyKey: `second ${calls}` } })
+      expect(again.asked.attachKey).not.toBe(first.asked.attachKey)
+      expect(await ledger.lastSettledByCallKey(again.asked.callKey)).toMatchObject({
+        approval: { id: first.id },
+      })
+    })
+
+    test('waiters that are new or held are kept', async () => {
+      const { id } = await created()
+      await ledger.renewLease('keeper', 60_000)
+      const row = await ledger.addWaiter(id, 'keeper')
+      await ledger.keepWaiters('keeper', [])
+      await ledger.keepWaiters('keeper', [row])
+      expect(await ledger.waitingNodes(id)).toEqual(['keeper'])
+    })
+
     test('what is due is listed, what is settled or not yet due is not', async () => {
       const due = await created({ nowMs: nowMs - 1_000, decisionMs: 500 })
       const later = await created()

@@ -2,6 +2,8 @@
 import { expect, test } from 'vitest'
 import type { Settled } from '../../src/domain/approval.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
+import { canonicalParams } from '../../src/domain/tool-call.ts'
+import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
 import { mina, owner } from '../support/builders.ts'
 import { aGateway, aWorld, type World } from '../support/world.ts'
 
@@ -25,7 +27,7 @@ test('an approved call is sent once, with the bytes that were shown, and every w
   for (const awaited of await Promise.all(held)) {
     expect(awaited).toMatchObject({ kind: 'settled', replyText: '{"content":[]}' })
   }
-  expect(world.upstream.sent).toEqual([
+  expect(world.upstream.sent).toMatchObject([
     {
       approvalId: id,
       canonicalParams: '{"arguments":{"name":"acme/shop"},"name":"delete_repository"}',
@@ -316,4 +318,127 @@ test('a ledger that is briefly away after the send does not lose the answer', as
   await gateway.decide(id)
   expect(await held).toMatchObject({ kind: 'settled', approval: { outcome: { kind: 'answered' } } })
   expect(world.upstream.sent).toHaveLength(1)
+})
+
+test('a call whose only requester left during the pre-flight is not run', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const leaving = new AbortController()
+  const slow: UpstreamSession = {
+    ...world.upstream,
+    async describe() {
+      leaving.abort()
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      return world.upstream.described
+    },
+  }
+  const held = gateway.hold(id, 5_000, leaving.signal, slow)
+  await gateway.decide(id)
+  expect(await held).toEqual({ kind: 'left' })
+  await gateway.resume.drained()
+  expect(await outcomeOf(world, id)).toBe('approved')
+  expect(world.upstream.sent).toEqual([])
+})
+
+test('a gateway that may be taken for dead does not start a send', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world, { timings: { nodeLeaseMs: 300 } })
+  const asked: boolean[] = []
+  world.upstream.answer = async ({ mayStillStart }) => {
+    asked.push(mayStillStart())
+    return { kind: 'not_sent', reason: 'stood still' }
+  }
+  // Past what this gateway knows of its lease; the ledger has not noticed yet.
+  await new Promise((resolve) => setTimeout(resolve, 320))
+  const held = gateway.hold(id)
+  await gateway.decide(id)
+  expect(await held).toMatchObject({ approval: { outcome: { kind: 'not_sent' } } })
+  expect(asked).toEqual([false])
+})
+
+test.each([
+  ['a fresh idempotency key', { idempotencyKey: 'another' }],
+  ['the other era', { era: 'modern' as const }],
+])('%s does not get around a no', async (_what, change) => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  await gateway.decide(id, 'reject')
+  expect(await gateway.ask(change)).toMatchObject({ ok: false, error: { reason: 'cool_down' } })
+})
+
+test('a no that comes while the upstream is asked holds for the repeat that asked it', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const slow: UpstreamSession = {
+    ...world.upstream,
+    async describe() {
+      await gateway.decide(id, 'reject')
+      return world.upstream.described
+    },
+  }
+  expect(await gateway.ask({ idempotencyKey: 'k9' }, slow)).toMatchObject({ error: { reason: 'cool_down' } })
+})
+
+test('metadata that is sent makes another call of it', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const params = canonicalParams('delete_repository', { name: 'acme/shop' }, { 'com.corp/dry-run': true })
+  const other = await gateway.ask({ canonicalParams: params })
+  expect(other).toMatchObject({ ok: true, value: { isNew: true } })
+  if (other.ok) expect(other.value.approval.id).not.toBe(id)
+})
+
+test('an agent whose name moved to another owner is another agent', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const held = gateway.hold(id)
+  await gateway.decide(id)
+  await held
+  const moved = await gateway.ask({ principal: { name: 'night-agent', owner: 'ann' } })
+  expect(moved).toMatchObject({ ok: true, value: { kind: 'waiting', isNew: true } })
+})
+
+test('a waiter that could not be removed is not waited for', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const { removeWaiter } = world.ledger
+  world.ledger.removeWaiter = async () => {
+    throw new Error('connection terminated')
+  }
+  const leaving = new AbortController()
+  const left = gateway.hold(id, 5_000, leaving.signal)
+  await expect.poll(() => world.ledger.waitingNodes(id)).toEqual(['gateway-1'])
+  leaving.abort()
+  await left
+  world.ledger.removeWaiter = removeWaiter
+  expect(await world.ledger.waitingNodes(id)).toEqual(['gateway-1'])
+  world.ledger.advance(15_000)
+  await world.ledger.renewLease('gateway-1', 10_000)
+  await world.ledger.keepWaiters('gateway-1', gateway.waiters.rows())
+  expect(await world.ledger.waitingNodes(id)).toEqual([])
+})
+
+test('an outcome is pressed on a ledger that is away for a long time', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const { save } = world.ledger
+  let isAway = false
+  world.ledger.save = async (change) => {
+    if (isAway) throw new Error('connection terminated')
+    return save(change)
+  }
+  world.upstream.answer = async () => {
+    isAway = true
+    return { kind: 'answered', reply: { kind: 'result', text: '"done"', isError: false } }
+  }
+  const held = gateway.hold(id)
+  await gateway.decide(id)
+  await expect.poll(() => world.upstream.sent.length).toBe(1)
+  // Others have given it up by then; what the upstream said is kept all the same.
+  world.ledger.advance(defaultTimings.nodeLeaseMs)
+  isAway = false
+  await (await aGateway(world, { node: 'gateway-2' })).attend(id)
+  expect(await held).toMatchObject({ approval: { outcome: { kind: 'indeterminate' } } })
+  await gateway.resume.drained()
+  expect(world.ledger.evidence(id)).toEqual(['"done"'])
 })

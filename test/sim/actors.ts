@@ -6,7 +6,7 @@ import type { Principal } from '../../src/domain/principal.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { createServices, type ServicesDeps } from '../../src/launch/services.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
-import { keepLease, keepWatch } from '../../src/services/watch.ts'
+import { createLease, keepLease, keepWaitersTrue, keepWatch } from '../../src/services/watch.ts'
 import { aToolCall, aVerdict, mina, owner } from '../support/builders.ts'
 import type { Owner } from './scheduler.ts'
 import { ledgerOf, queueOf, type SimWorld, sessionOf } from './world.ts'
@@ -35,7 +35,9 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
     monotonicMs: () => scheduler.nowMs(),
     sleep: (ms: number, signal?: AbortSignal) => scheduler.sleep(owner, ms, signal),
   }
+  const lease = createLease(clock, timings)
   let deps: ServicesDeps = {
+    lease,
     ledger: ledgerOf(world, owner),
     queue: queueOf(world, owner),
     wakeUps: {
@@ -64,17 +66,10 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   const plain = sessionOf(world, owner)
   const session = mutant?.session?.(plain, world) ?? plain
   listeners(world).push({ owner, wake: (id) => services.waiters.wake(id) })
-  const { ledger } = deps
-  void keepLease({ ledger, node: name, clock, timings, stopping, log: silentLog })
-  void keepWatch({
-    ledger,
-    attend: services.attend,
-    waiters: services.waiters,
-    clock,
-    timings,
-    stopping,
-    log: silentLog,
-  })
+  const loop = { ledger: deps.ledger, clock, timings, stopping, log: silentLog }
+  void keepLease({ ...loop, lease, node: name })
+  void keepWatch({ ...loop, attend: services.attend })
+  void keepWaitersTrue({ ...loop, node: name, waiters: services.waiters })
   return { owner, services, session }
 }
 

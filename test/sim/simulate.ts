@@ -46,7 +46,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
       },
     },
     {
-      weight: 0.5,
+      weight: 1.5,
       happens() {
         world.isUpstreamUp = dice.chance(0.8)
       },

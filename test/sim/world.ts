@@ -153,9 +153,12 @@ export function sessionOf(world: SimWorld, owner: Owner): UpstreamSession {
             }
           : { kind: 'unavailable', reason: 'connection refused' },
       ),
-    async send({ approvalId, canonicalParams }) {
+    async send({ approvalId, canonicalParams, mayStillStart }) {
       if (!world.isUpstreamUp) return { kind: 'not_sent', reason: 'connection refused' }
       const reply = `"reply ${++replies}"`
+      // Connecting takes time, in which the process may stand still.
+      await scheduler.use(owner, 'upstream.connect', () => {})
+      if (!mayStillStart()) return { kind: 'not_sent', reason: 'the gateway stood still' }
       await scheduler.use(owner, 'upstream.send', () => {
         world.hits.push({ atStep: scheduler.count(), approvalId, canonicalParams, reply })
       })

@@ -5,7 +5,7 @@ import { type AuditEvent, auditEvent, CHAIN_START } from '../../src/domain/audit
 import type { JsonObject } from '../../src/domain/canonical.ts'
 import { effectiveRuleDigest, evaluate, type Policy } from '../../src/domain/policy.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
-import { attachKey, canonicalParams, type ToolCall } from '../../src/domain/tool-call.ts'
+import { attachKey, callKey, canonicalParams, type ToolCall } from '../../src/domain/tool-call.ts'
 
 export const owner: Person = { id: 'jun', name: 'Jun', groups: [] }
 export const mina: Person = { id: 'mina', name: '김미나', groups: ['ops'] }
@@ -39,15 +39,18 @@ export function aPolicy(tools: Record<string, 'allow' | 'deny' | 'require_approv
   }
 }
 
-export function aToolCall(overrides: Partial<ToolCall> & { arguments?: JsonObject } = {}): ToolCall {
+export type CallWish = Partial<ToolCall> & { arguments?: JsonObject }
+
+export function aToolCall({
+  arguments: args = { name: 'acme/shop' },
+  ...overrides
+}: CallWish = {}): ToolCall {
   const tool = overrides.tool ?? 'delete_repository'
-  const args = overrides.arguments ?? { name: 'acme/shop' }
   return {
     server: 'github',
     tool,
     principal: agent,
     era: 'legacy',
-    arguments: args,
     canonicalParams: canonicalParams(tool, args, {}),
     idempotencyKey: null,
     ...overrides,
@@ -61,9 +64,10 @@ export function aVerdict(tool = 'delete_repository') {
 }
 
 /** A pending approval and the audit event that belongs to its creation. */
-export function anApproval(
-  overrides: { nowMs?: number; call?: Partial<ToolCall>; decisionMs?: number } = {},
-): { approval: Pending; audit: AuditEvent } {
+export function anApproval(overrides: { nowMs?: number; call?: CallWish; decisionMs?: number } = {}): {
+  approval: Pending
+  audit: AuditEvent
+} {
   const nowMs = overrides.nowMs ?? 1_000_000
   const call = aToolCall(overrides.call)
   const ruleDigest = effectiveRuleDigest(aVerdict(call.tool), approvers)
@@ -78,6 +82,7 @@ export function anApproval(
     status: 'pending',
     asked: {
       attachKey: attachKey(call),
+      callKey: callKey(call),
       idempotencyKey: call.idempotencyKey,
       requester: call.principal,
       client: 'test 1.0',

@@ -24,12 +24,18 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   let nowMs = startMs
   let waiterIds = 0
   const rows = new Map<ApprovalId, Row>()
-  const waiters = new Map<string, { id: ApprovalId; node: string }>()
+  const waiters = new Map<string, { id: ApprovalId; node: string; sinceMs: number }>()
   const leases = new Map<string, number>()
   const claims: string[] = []
   const all = () => [...rows.values()]
   const isUnsettled = (row: Row, key: string) =>
     row.approval.asked.attachKey === key && row.approval.status !== 'settled'
+  function lastSettled(isSame: (approval: Settled) => boolean) {
+    const settled = all().flatMap(({ approval, deliveredAtMs }) =>
+      approval.status === 'settled' && isSame(approval) ? [{ approval, deliveredAtMs }] : [],
+    )
+    return settled.sort((a, b) => b.approval.settledAtMs - a.approval.settledAtMs)[0] ?? null
+  }
   const isAlive = (node: string) => (leases.get(node) ?? 0) > nowMs
 
   return {
@@ -42,6 +48,16 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     async create({ approval, audit, pendingPerPrincipalMax }) {
       const same = all().find((row) => isUnsettled(row, approval.asked.attachKey))
       if (same !== undefined) return { kind: 'attached', approval: same.approval }
+      const { idempotencyKey, requester, server } = approval.asked
+      const owned = all().some(
+        ({ approval: { asked, status } }) =>
+          status !== 'settled' &&
+          idempotencyKey !== null &&
+          asked.idempotencyKey === idempotencyKey &&
+          asked.requester.name === requester.name &&
+          asked.server === server,
+      )
+      if (owned) return { kind: 'idempotency_key_reused' }
       const pending = all().filter(
         (row) =>
           row.approval.status === 'pending' &&
@@ -93,12 +109,10 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       return row === undefined ? null : { approval: row.approval, nowMs }
     },
     async lastSettledByAttachKey(key) {
-      const settled = all().flatMap((row): { approval: Settled; deliveredAtMs: number | null }[] =>
-        row.approval.status === 'settled' && row.approval.asked.attachKey === key
-          ? [{ approval: row.approval, deliveredAtMs: row.deliveredAtMs }]
-          : [],
-      )
-      return settled.sort((a, b) => b.approval.settledAtMs - a.approval.settledAtMs)[0] ?? null
+      return lastSettled((approval) => approval.asked.attachKey === key)
+    },
+    async lastSettledByCallKey(key) {
+      return lastSettled((approval) => approval.asked.callKey === key)
     },
     async attachKeyOf(principal, server, idempotencyKey) {
       const first = all().find(
@@ -149,11 +163,17 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     },
     async addWaiter(id, node) {
       const key = String(++waiterIds)
-      waiters.set(key, { id, node })
+      waiters.set(key, { id, node, sinceMs: nowMs })
       return key
     },
     async removeWaiter(waiter) {
       waiters.delete(waiter)
+    },
+    async keepWaiters(node, held) {
+      for (const [key, waiter] of waiters) {
+        if (waiter.node === node && !held.includes(key) && waiter.sinceMs <= nowMs - 15_000)
+          waiters.delete(key)
+      }
     },
     async waitingNodes(id) {
       const nodes = [...waiters.values()].filter((waiter) => waiter.id === id && isAlive(waiter.node))

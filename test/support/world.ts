@@ -10,7 +10,16 @@ import { random } from '../../src/launch/random.ts'
 import { createServices } from '../../src/launch/services.ts'
 import type { Described, SendRequest, Sent, UpstreamSession } from '../../src/ports/upstream-session.ts'
 import type { WakeUps } from '../../src/ports/wake-ups.ts'
-import { agent, aPolicy, aToolCall, aVerdict, approvers as defaultApprovers, mina } from './builders.ts'
+import { createLease } from '../../src/services/watch.ts'
+import {
+  agent,
+  aPolicy,
+  aToolCall,
+  aVerdict,
+  type CallWish,
+  approvers as defaultApprovers,
+  mina,
+} from './builders.ts'
 import { createMemoryLedger, type MemoryLedger } from './memory-ledger.ts'
 
 export interface TestUpstream extends UpstreamSession {
@@ -72,7 +81,10 @@ export async function aGateway(
   const timings = { ...defaultTimings, loopMs: 5, ...options.timings }
   const stop = new AbortController()
   const { ledger, upstream, jobs, wakeUps, rules } = world
+  const lease = createLease(clock, timings)
+  lease.renewed(clock.monotonicMs())
   const services = createServices({
+    lease,
     ledger,
     wakeUps,
     queue: {
@@ -102,7 +114,7 @@ export async function aGateway(
   return {
     ...services,
     stop,
-    ask: (call: Partial<Parameters<typeof aToolCall>[0]> = {}, session: UpstreamSession = upstream) =>
+    ask: (call: CallWish = {}, session: UpstreamSession = upstream) =>
       services.ask({
         call: aToolCall({ principal: agent, ...call }),
         verdict: aVerdict(),

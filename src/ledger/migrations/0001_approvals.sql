@@ -7,6 +7,7 @@ CREATE TABLE holdpoint.approval (
   version          integer NOT NULL,
   status           text NOT NULL CHECK (status IN ('pending', 'approved', 'executing', 'settled')),
   attach_key       text NOT NULL,
+  call_key         text NOT NULL,
   principal        text NOT NULL,
   server           text NOT NULL,
   tool             text NOT NULL,
@@ -24,10 +25,14 @@ CREATE TABLE holdpoint.approval (
 -- Makes attaching atomic: of parallel same calls exactly one row can be unsettled.
 CREATE UNIQUE INDEX approval_attach ON holdpoint.approval (attach_key) WHERE status <> 'settled';
 CREATE INDEX approval_last_settled ON holdpoint.approval (attach_key, settled_at DESC) WHERE status = 'settled';
+CREATE INDEX approval_same_call ON holdpoint.approval (call_key, settled_at DESC) WHERE status = 'settled';
 CREATE INDEX approval_due ON holdpoint.approval (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX approval_claims ON holdpoint.approval (claim_node) WHERE status = 'executing';
 CREATE INDEX approval_pending ON holdpoint.approval (principal) WHERE status = 'pending';
 CREATE INDEX approval_newest ON holdpoint.approval (created_at DESC, id DESC);
+-- While it is unsettled, an idempotency key belongs to one call.
+CREATE UNIQUE INDEX approval_idempotency_open ON holdpoint.approval (principal, server, idempotency_key)
+  WHERE idempotency_key IS NOT NULL AND status <> 'settled';
 CREATE INDEX approval_idempotency ON holdpoint.approval (principal, server, idempotency_key)
   WHERE idempotency_key IS NOT NULL;
 
@@ -73,7 +78,8 @@ CREATE TABLE holdpoint.node (
 CREATE TABLE holdpoint.waiter (
   id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   approval_id  text NOT NULL REFERENCES holdpoint.approval (id),
-  node         text NOT NULL
+  node         text NOT NULL,
+  since        timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX waiter_approval ON holdpoint.waiter (approval_id);
 CREATE INDEX waiter_node ON holdpoint.waiter (node);

@@ -89,7 +89,6 @@ function callOf({ upstream, principal, spoken }: GateRequest, pausing: Pausing):
     tool,
     principal,
     era: spoken.era,
-    arguments: args,
     canonicalParams: canonicalParams(tool, args, meta),
     idempotencyKey,
   }
