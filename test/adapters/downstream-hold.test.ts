@@ -440,6 +440,33 @@ describe('notifications/cancelled', () => {
   })
 })
 
+describe('the ids of requests that the gateway makes itself', () => {
+  it('are for no client to use', async () => {
+    const harness = aHarness()
+    for (const method of ['tools/call', 'ping']) {
+      const text = JSON.stringify({
+        jsonrpc: '2.0',
+        id: 'holdpoint-1',
+        method,
+        params: { name: 'ping_tool' },
+      })
+      const response = await harness.post(text)
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({ id: 'holdpoint-1', error: { code: -32600 } })
+    }
+    expect(harness.exchanges).toHaveLength(0)
+  })
+
+  it.each(['requestId', 'RequestId'])('are for no client to cancel by %s', async (name) => {
+    const harness = aHarness()
+    const response = await harness.post(
+      `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"${name}":"holdp\\u006fint-1"}}`,
+    )
+    expect(response.status).toBe(202)
+    expect(harness.exchanges).toHaveLength(0)
+  })
+})
+
 describe('many clients with the same id', () => {
   it('each receive their own outcome', async () => {
     const approvals = Array.from({ length: 200 }, () => anApproval().approval)

@@ -96,15 +96,18 @@ const call = {
   canonicalParams: canonical({ name: 'delete_repo', arguments: { repo: 'a' } }),
   idempotencyKey: null,
 }
-const reply = (rawResult: string, id = `"${approvalId}"`) =>
-  `{"jsonrpc":"2.0","id":${id},"result":${rawResult}}`
+const idOf = ({ rpc }: Received) => JSON.stringify(rpc.id)
+const reply = (to: Received | string, rawResult: string) =>
+  `{"jsonrpc":"2.0","id":${typeof to === 'string' ? to : idOf(to)},"result":${rawResult}}`
 const json = (response: ServerResponse, text: string, status = 200) =>
   response.writeHead(status, { 'content-type': 'application/json' }).end(text)
 const stream = (response: ServerResponse) => response.writeHead(200, { 'content-type': 'text/event-stream' })
 
 describe('sending', () => {
   test('sends exactly what was approved, named by its approval', async () => {
-    const { upstream, received } = await upstreamThat((_request, response) => json(response, reply('{}')))
+    const { upstream, received } = await upstreamThat((request, response) =>
+      json(response, reply(request, '{}')),
+    )
     await aSession(upstream, { progressToken: '9007199254740993' }).send(call)
     expect(received).toHaveLength(1)
     expect(received[0]?.headers).toMatchObject({
@@ -118,8 +121,26 @@ describe('sending', () => {
     expect(received[0]?.body).toContain('"progressToken":9007199254740993')
   })
 
+  test('goes out under an id that nobody knows, and that no message brings back', async () => {
+    const { upstream, received } = await upstreamThat((request, response) => {
+      const said = `{"method":"notifications/message","params":{"data":${idOf(request)}}}`
+      stream(response).end(`data: ${said}\n\ndata: ${reply(request, '{}')}\n\n`)
+    })
+    const session = aSession(upstream)
+    expect(await session.send(call)).toMatchObject({ kind: 'answered' })
+    expect(await session.send(call)).toMatchObject({ kind: 'answered' })
+    const ids = received.map(({ rpc }) => String(rpc.id))
+    expect(new Set(ids).size).toBe(2)
+    for (const id of ids) expect(id).toMatch(/^holdpoint-[0-9a-f-]{36}$/)
+    expect(session.messages).toEqual(
+      Array(2).fill(`{"method":"notifications/message","params":{"data":"${approvalId}"}}`),
+    )
+  })
+
   test('repeats the envelope and mirrors the name for 2026-07-28', async () => {
-    const { upstream, received } = await upstreamThat((_request, response) => json(response, reply('{}')))
+    const { upstream, received } = await upstreamThat((request, response) =>
+      json(response, reply(request, '{}')),
+    )
     const headers = { 'mcp-protocol-version': '2026-07-28' }
     const envelope = '{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}'
     const session = aSession(upstream, { era: 'modern', headers, envelope })
@@ -137,29 +158,33 @@ describe('sending', () => {
   test.each([
     [
       'a result',
-      reply('{"content":[], "n":12345678901234567890}'),
+      (to: Received) => reply(to, '{"content":[], "n":12345678901234567890}'),
       { kind: 'result', text: '{"content":[], "n":12345678901234567890}', isError: false },
     ],
     [
       'a failed result',
-      reply('{"isError" : true}'),
+      (to: Received) => reply(to, '{"isError" : true}'),
       { kind: 'result', text: '{"isError" : true}', isError: true },
     ],
-    ['a result that is no object', reply('"ok"'), { kind: 'result', text: '"ok"', isError: false }],
+    [
+      'a result that is no object',
+      (to: Received) => reply(to, '"ok"'),
+      { kind: 'result', text: '"ok"', isError: false },
+    ],
     [
       'an error',
-      `{"id":"${approvalId}","error":{"code":-32602,"message":"x"}}`,
+      (to: Received) => `{"id":${idOf(to)},"error":{"code":-32602,"message":"x"}}`,
       { kind: 'error', text: '{"code":-32602,"message":"x"}', isError: true },
     ],
-  ])('%s is answered, raw', async (_name, text, expected) => {
-    const { upstream } = await upstreamThat((_request, response) => json(response, text))
+  ])('%s is answered, raw', async (_name, textFor, expected) => {
+    const { upstream } = await upstreamThat((request, response) => json(response, textFor(request)))
     expect(await aSession(upstream).send(call)).toEqual({ kind: 'answered', reply: expected })
   })
 
   test('an error with an HTTP status is answered too, with our id or with none', async () => {
-    for (const id of [`"${approvalId}"`, 'null']) {
-      const { upstream } = await upstreamThat((_request, response) =>
-        json(response, `{"id":${id},"error":{"code":-32000,"message":"x"}}`, 400),
+    for (const idFor of [idOf, () => 'null']) {
+      const { upstream } = await upstreamThat((request, response) =>
+        json(response, `{"id":${idFor(request)},"error":{"code":-32000,"message":"x"}}`, 400),
       )
       expect(await aSession(upstream).send(call)).toMatchObject({
         kind: 'answered',
@@ -174,9 +199,9 @@ describe('sending', () => {
       '{"id":1,"method":"elicitation/create"}',
       '{"method":"notifications/message"}',
     ]
-    const { upstream } = await upstreamThat((_request, response) => {
+    const { upstream } = await upstreamThat((request, response) => {
       stream(response)
-      const text = `id: 0\ndata: \n\n${other.map((message) => `data: ${message}\r\n\r\n`).join('')}data: {"id":77,"result":{}}\n\ndata: {"jsonrpc":"2.0",\ndata: "id":"${approvalId}","result":{"a":\ndata: 1}}\n\n`
+      const text = `id: 0\ndata: \n\n${other.map((message) => `data: ${message}\r\n\r\n`).join('')}data: {"id":77,"result":{}}\n\ndata: {"jsonrpc":"2.0",\ndata: "id":${idOf(request)},"result":{"a":\ndata: 1}}\n\n`
       const bytes = Buffer.from(text)
       let at = 0
       const timer = setInterval(() => {
@@ -194,13 +219,13 @@ describe('sending', () => {
   })
 
   test('messages keep a long call alive, a mere open connection does not', async () => {
-    const { upstream } = await upstreamThat((_request, response) => {
+    const { upstream } = await upstreamThat((request, response) => {
       stream(response)
       let count = 0
       const timer = setInterval(() => {
         if (++count <= 4) return void response.write('data: {"method":"notifications/progress"}\n\n')
         clearInterval(timer)
-        response.end(`data: ${reply('{}')}\n\n`)
+        response.end(`data: ${reply(request, '{}')}\n\n`)
       }, 300)
     })
     expect(await aSession(upstream).send(call)).toMatchObject({ kind: 'answered' })
@@ -215,8 +240,8 @@ describe('sending', () => {
   })
 
   test('a listener that throws does not cost the answer', async () => {
-    const { upstream } = await upstreamThat((_request, response) =>
-      stream(response).end(`data: {"method":"x"}\n\ndata: ${reply('{}')}\n\n`),
+    const { upstream } = await upstreamThat((request, response) =>
+      stream(response).end(`data: {"method":"x"}\n\ndata: ${reply(request, '{}')}\n\n`),
     )
     const session = aSession(upstream, {
       onMessage: () => {
@@ -226,7 +251,7 @@ describe('sending', () => {
     expect(await session.send(call)).toMatchObject({ kind: 'answered' })
   })
 
-  test.each<[string, (response: ServerResponse) => void, string]>([
+  test.each<[string, (response: ServerResponse, request: Received) => void, string]>([
     ['a failure without a JSON-RPC body', (response) => response.writeHead(502).end('<html>'), 'HTTP 502'],
     ['no body at all', (response) => response.writeHead(202).end(), 'HTTP 202'],
     [
@@ -236,28 +261,33 @@ describe('sending', () => {
     ],
     [
       'an answer to something else',
-      (response) => json(response, reply('{}', '"other"')),
+      (response) => json(response, reply('"other"', '{}')),
       'without a valid answer',
     ],
     [
       'an answer to the same id as a number',
-      (response) => stream(response).end(`data: ${reply('{}', '7')}\n\n`),
+      (response) => stream(response).end(`data: ${reply('7', '{}')}\n\n`),
       'without a valid answer',
     ],
     ['a stream that ends before', (response) => stream(response).end(': hi\n\n'), 'without a valid answer'],
     [
+      'an answer to the ticket, which the requester knows',
+      (response) => json(response, reply(`"${approvalId}"`, '{}')),
+      'without a valid answer',
+    ],
+    [
       'an event that was cut off',
-      (response) => stream(response).end(`data: ${reply('{}')}`),
+      (response, request) => stream(response).end(`data: ${reply(request, '{}')}`),
       'without a valid answer',
     ],
     [
       'an answer that is too large',
-      (response) => json(response, reply(`"${'x'.repeat(20_000)}"`)),
+      (response, request) => json(response, reply(request, `"${'x'.repeat(20_000)}"`)),
       'larger than 10000 bytes',
     ],
     [
       'an event that is too large',
-      (response) => stream(response).end(`data: ${reply(`"${'x'.repeat(20_000)}"`)}\n\n`),
+      (response, request) => stream(response).end(`data: ${reply(request, `"${'x'.repeat(20_000)}"`)}\n\n`),
       'larger than 10000 bytes',
     ],
     [
@@ -283,7 +313,7 @@ describe('sending', () => {
       'larger than',
     ],
   ])('%s leaves it open, after one request', async (_name, answer, words) => {
-    const { upstream, received } = await upstreamThat((_request, response) => answer(response))
+    const { upstream, received } = await upstreamThat((request, response) => answer(response, request))
     expect(await aSession(upstream).send(call)).toMatchObject({
       kind: 'indeterminate',
       reason: expect.stringContaining(words),
@@ -293,14 +323,20 @@ describe('sending', () => {
   })
 
   test('a reset at any byte of the answer is either the whole answer or open, and never a second request', async () => {
-    const whole = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${reply('{}').length}\r\n\r\n${reply('{}')}`
-    for (let bytes = 0; bytes <= whole.length; bytes += 7) {
+    const wholeFor = (request: string) => {
+      const text = reply(/"id":("[^"]+")/.exec(request)?.[1] ?? '', '{}')
+      return `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\n\r\n${text}`
+    }
+    const anId = '"id":"holdpoint-00000000-0000-0000-0000-000000000000"'
+    for (let bytes = 0; bytes < wholeFor(anId).length; bytes += 7) {
       let connections = 0
       const server = createTcpServer((socket) => {
         connections++
         socket.on('error', () => {})
-        socket.once('data', () =>
-          socket.write(whole.slice(0, bytes), () => setTimeout(() => socket.resetAndDestroy(), 5)),
+        socket.once('data', (request) =>
+          socket.write(wholeFor(String(request)).slice(0, bytes), () =>
+            setTimeout(() => socket.resetAndDestroy(), 5),
+          ),
         )
       })
       const { url } = await listen(server)
@@ -320,7 +356,9 @@ describe('sending', () => {
   })
 
   test('what could not be written was not sent', async () => {
-    const { upstream, received } = await upstreamThat((_request, response) => json(response, reply('{}')))
+    const { upstream, received } = await upstreamThat((request, response) =>
+      json(response, reply(request, '{}')),
+    )
     expect(await aSession(upstream).send({ ...call, canonicalParams: '[]' })).toMatchObject({
       kind: 'not_sent',
     })
@@ -420,7 +458,7 @@ describe('describing', () => {
       if (headers['mcp-session-id'] !== 'fresh') return void response.writeHead(404).end()
       if (rpc.id === undefined) return void response.writeHead(202).end()
       if (rpc.method === 'tools/list') return void json(response, page(rpc.id, ['delete_repo']))
-      json(response, reply('{}'))
+      json(response, reply(rpc.id === undefined ? '' : JSON.stringify(rpc.id), '{}'))
     })
     const session = aSession(upstream)
     expect(await session.describe('delete_repo')).toMatchObject({ kind: 'listed' })

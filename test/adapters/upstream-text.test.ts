@@ -80,6 +80,7 @@ describe('the message of an approved call', () => {
 
   test('what was approved stays byte for byte', () => {
     const text = callMessage(approved, {
+      id: 'holdpoint-1',
       approvalId: 'HP-1',
       progressToken: '7',
       envelope: '{"io.modelcontextprotocol/x":"y"}',
@@ -87,7 +88,7 @@ describe('the message of an approved call', () => {
     expect(text).toContain('"arguments":{"n":1},"name":"삭제"')
     expect(text).toContain('"team/x":12345678901234567890')
     expect(JSON.parse(text)).toMatchObject({
-      id: 'HP-1',
+      id: 'holdpoint-1',
       method: 'tools/call',
       params: {
         _meta: {

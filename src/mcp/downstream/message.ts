@@ -6,6 +6,7 @@ import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
 import { JSONRPC_ID_LENGTH_MAX } from '../../domain/limits.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import { type JsonFault, parseStrictJson } from '../../domain/strict-json.ts'
+import { isOwnId } from '../own-id.ts'
 import { isObject } from './json.ts'
 import { type Id, INVALID_REQUEST, PARSE_ERROR, type Refusal, refusal } from './rpc.ts'
 
@@ -60,6 +61,8 @@ function readCall(json: JsonObject, text: string, id: Id | null): Result<Message
     if (method.startsWith('notifications/')) return ok({ kind: 'notification', method, params })
     return invalid(`'id' is missing: '${printable(method)}' is a request and is not executed without one`)
   }
+  if (isOwnId(id))
+    return invalid("'id' begins with 'holdpoint-', which this gateway uses itself; send another", id)
   if (method === 'tools/call') {
     const whole = parseStrictJson(text, 'whole')
     if (!whole.ok) return err(faultRefusal(whole.error, id))

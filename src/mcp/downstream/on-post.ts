@@ -2,6 +2,7 @@
 import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import type { Log } from '../../ports/log.ts'
+import { isOwnId } from '../own-id.ts'
 import { isRequestOf } from '../revisions.ts'
 import type { Upstream } from '../upstream/wire.ts'
 import { type Accepts, readAccepts } from './accepts.ts'
@@ -101,9 +102,10 @@ export function createOnPost(deps: {
     return refusal(era === 'modern' ? 404 : 200, METHOD_NOT_FOUND, text, id)
   }
 
-  /** A held call is known to its upstream only once it runs, and then under another id. */
+  /** A held call is known to its upstream only once it runs, and then under an id of ours that is not for clients to cancel. */
   function isCancelledHere(message: Message, { principal, upstream }: From, session: Session | null) {
     if (message.kind !== 'notification' || message.method !== 'notifications/cancelled') return false
+    if (isObject(message.params) && Object.values(message.params).some(isOwnId)) return true
     const requestId = isObject(message.params) ? message.params.requestId : undefined
     if (typeof requestId !== 'string' && typeof requestId !== 'number') return false
     return held.cancel(heldKey(principal.name, upstream.server, session?.id ?? null, requestId))

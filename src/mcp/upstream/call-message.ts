@@ -6,6 +6,8 @@ import { mergeObjects, rawMember, withMember } from '../raw-json.ts'
 export const META_APPROVAL_ID = 'dev.holdpoint/approval-id'
 
 interface Carrier {
+  /** JSON-RPC id of this one sending. */
+  readonly id: string
   readonly approvalId: string
   /** Raw JSON, or `null` when the requester did not ask for progress. */
   readonly progressToken: string | null
@@ -15,16 +17,16 @@ interface Carrier {
 
 export function callMessage(
   canonicalParams: string,
-  { approvalId, progressToken, envelope }: Carrier,
+  { id, approvalId, progressToken, envelope }: Carrier,
 ): string {
-  const id = JSON.stringify(approvalId)
+  const ticket = JSON.stringify(approvalId)
   const approvedMeta = rawMember(canonicalParams, '_meta') ?? '{}'
   const carried = mergeObjects(
     mergeObjects(envelope, approvedMeta),
-    `{"${META_APPROVAL_ID}":${id},"${META_IDEMPOTENCY_KEY}":${id}}`,
+    `{"${META_APPROVAL_ID}":${ticket},"${META_IDEMPOTENCY_KEY}":${ticket}}`,
   )
   const meta = progressToken === null ? carried : withMember(carried, 'progressToken', progressToken)
-  return `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":${withMember(canonicalParams, '_meta', meta)}}`
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":"tools/call","params":${withMember(canonicalParams, '_meta', meta)}}`
 }
 
 const SENTINEL = /^=\?base64\?.*\?=$/

@@ -1,8 +1,8 @@
 /** A new legacy session on the terms of a requester whose own session the upstream has forgotten. */
-import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
+import { newOwnId } from '../own-id.ts'
 import { rawMember } from '../raw-json.ts'
 import { ASSUMED_REVISION } from '../revisions.ts'
 import { type AskOptions, ask, ofAnyMessage } from './ask.ts'
@@ -23,7 +23,7 @@ export async function openFreshSession(
 ): Promise<Result<Headers, string>> {
   const { upstream, principal } = options
   const { 'mcp-session-id': _gone, ...terms } = requesterHeaders
-  const id = `holdpoint-${randomUUID()}`
+  const id = newOwnId()
   const params = {
     protocolVersion: terms['mcp-protocol-version'] ?? ASSUMED_REVISION,
     capabilities: {},

@@ -1,9 +1,9 @@
 /** Finds one tool in what an upstream lists now. */
-import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
 import { toolDefinition } from '../../domain/tool-call.ts'
 import type { Described } from '../../ports/upstream-session.ts'
+import { newOwnId } from '../own-id.ts'
 import { rawMember } from '../raw-json.ts'
 import type { Asked } from './ask.ts'
 import { parseJson } from './peek.ts'
@@ -30,7 +30,7 @@ export async function listTool(server: string, tool: string, askFor: AskFor): Pr
   let cursor: string | null = null
   for (let pages = 0; pages < PAGES_MAX; pages++) {
     const rawParams = cursor === null ? '{}' : JSON.stringify({ cursor })
-    const asked: Asked = await askFor('tools/list', `holdpoint-${randomUUID()}`, rawParams)
+    const asked: Asked = await askFor('tools/list', newOwnId(), rawParams)
     if (asked.kind === 'fault') return unavailable(asked.reason)
     if (asked.status === 401 || asked.status === 403)
       return unavailable(

@@ -10,6 +10,7 @@ import { err, ok } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Era } from '../../domain/tool-call.ts'
 import type { Described, SendRequest, Sent, UpstreamSession } from '../../ports/upstream-session.ts'
+import { newOwnId } from '../own-id.ts'
 import { mergeObjects, rawMember } from '../raw-json.ts'
 import { type Asked, ask } from './ask.ts'
 import { callMessage, headerText } from './call-message.ts'
@@ -106,19 +107,21 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
   }
 
   async function send(request: SendRequest): Promise<Sent> {
-    const message = messageOf(request)
+    // Not the ticket, which the requester knows: its own requests go to the same session.
+    const id = newOwnId()
+    const message = messageOf(request, id)
     const sent: Sent = message.ok
       ? sentOf(
           await ask({
             upstream,
             principal,
             headers: { ...headers, ...message.value.headers },
-            id: request.approvalId,
+            id,
             body: message.value.body,
             freshConnection: true,
             answerBytesMax: limits.replyBytesMax,
             silenceMs: timings.replyIdleMs,
-            onMessage: pass,
+            onMessage: (rawText) => pass(rawText.replaceAll(id, request.approvalId)),
           }),
         )
       : { kind: 'not_sent', reason: message.error }
@@ -126,9 +129,9 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
     return sent
   }
 
-  function messageOf({ approvalId, canonicalParams }: SendRequest) {
+  function messageOf({ approvalId, canonicalParams }: SendRequest, id: string) {
     try {
-      const body = callMessage(canonicalParams, { approvalId, progressToken, envelope })
+      const body = callMessage(canonicalParams, { id, approvalId, progressToken, envelope })
       const mirrored = {
         ...paramHeaders(inputSchema, argumentsOf(canonicalParams)),
         'mcp-method': 'tools/call',
