@@ -2,7 +2,9 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import type { Approval, Status } from '../domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
+import { authorise } from '../domain/authority.ts'
 import { yesOf } from '../domain/present.ts'
+import type { Person } from '../domain/principal.ts'
 import type { Result } from '../domain/result.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { Ledger } from '../ports/ledger.ts'
@@ -100,7 +102,8 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
     if (reading === null) return c.json(toBody(noSuchApproval), noSuchApproval.status)
     const { approval, nowMs } = reading
     const isUnsettled = approval.status !== 'settled'
-    const isReplyWanted = c.req.valid('query').include === 'reply'
+    // What the upstream said belongs to the requester: its owner and those who may decide see it, others do not.
+    const isReplyWanted = c.req.valid('query').include === 'reply' && mayReadReply(approval, c.get('person'))
     const audit = await ledger.auditTrail(approval.id)
     const detail = {
       approval: toView(approval),
@@ -156,4 +159,8 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
   }
 
   return app
+}
+
+function mayReadReply({ asked, asking }: Approval, person: Person): boolean {
+  return person.id === asked.requester.owner || authorise(person, 'reject', asked, asking).ok
 }

@@ -94,7 +94,12 @@ function textForAgent(outcome: Outcome): string {
 function adviceOn(outcome: Outcome): Pick<CallView, 'retry' | 'advice'> {
   switch (outcome.kind) {
     case 'answered':
-      return { retry: 'never', advice: 'It has run. Calling it once more would be another call.' }
+      return outcome.reply.kind === 'result'
+        ? { retry: 'never', advice: 'It has run. Calling it once more would be another call.' }
+        : {
+            retry: 'changed',
+            advice: 'It was sent once, and the server answered with an error. Read it before you call again.',
+          }
     case 'rejected':
       return { retry: 'never', advice: 'A person said no. Tell your user; do not try another way around it.' }
     case 'cancelled':

@@ -15,7 +15,7 @@ import { type Running, start } from '../launch/start.ts'
 import { type Agent, type Called, connectAgent } from './agent.ts'
 import { lookAt } from './evidence.ts'
 import { type Choice, chooseByKey } from './key.ts'
-import { AGENT, APPROVER, makeSurroundings } from './surroundings.ts'
+import { AGENT, makeSurroundings } from './surroundings.ts'
 
 export type DemoDecision = 'approve' | 'deny' | 'timeout'
 
@@ -51,16 +51,22 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   const surroundings = await makeSurroundings(decide === 'timeout' ? TIMEOUT_MS : DECISION_MS)
   let running: Running | null = null
   let agent: Agent | null = null
-  async function leave(): Promise<void> {
+  let leaving: Promise<void> | null = null
+  async function clean(): Promise<void> {
     await agent?.close().catch(() => {})
     await running?.stop()
     await surroundings.remove()
   }
-  // Outside the prompt, where Ctrl-C is a key: leave no database behind.
-  const interrupted = () => void leave().finally(() => process.exit(130))
+  const leave = () => {
+    leaving ??= clean()
+    return leaving
+  }
+  // Outside the prompt, where Ctrl-C is a key: leave no database behind, also when it is just being started.
+  const interrupted = () => void starting.then(leave, leave).finally(() => process.exit(130))
+  const starting = start(surroundings.config, createLog('error', process.stderr.isTTY))
   process.once('SIGINT', interrupted)
   try {
-    running = await start(surroundings.config, createLog('warn', process.stderr.isTTY))
+    running = await starting
     const url = `${running.url}/mcp/nworks`
     note(`gateway at ${url}, in front of the sample NAVER WORKS server`)
     agent = await connectAgent(url, await mint(running, 'agent', AGENT, 'mina'))
@@ -81,11 +87,10 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     )
     const client = createClient({
       url: running.url,
-      token: await mint(running, 'person', APPROVER, APPROVER),
+      token: await mint(running, 'person', surroundings.approver, surroundings.approver),
     })
     const id = await pendingTicket(client)
-    const shown = await client.show(id, false)
-    if (!shown.ok) throw new Error(shown.error.message)
+    const shown = await shownWhileWaiting(client, id)
     const { approval, now } = shown.value
     const nowMs = Date.parse(now)
     out('')
@@ -164,6 +169,17 @@ async function judge(
   ]
   for (const [isRight, text] of facts) out(`${isRight ? green('  ok    ') : red('  WRONG ')} ${text}`)
   return facts.every(([isRight]) => isRight)
+}
+
+/** The call is shown once its agent is known to wait for it, a moment after it was paused. */
+async function shownWhileWaiting(client: ReturnType<typeof createClient>, id: ApprovalId) {
+  const giveUpMs = performance.now() + PENDING_MS_MAX
+  for (;;) {
+    const shown = await client.show(id, false)
+    if (!shown.ok) throw new Error(shown.error.message)
+    if (shown.value.isRequesterWaiting || performance.now() > giveUpMs) return shown
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
 }
 
 async function pendingTicket(client: ReturnType<typeof createClient>): Promise<ApprovalId> {

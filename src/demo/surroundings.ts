@@ -6,11 +6,12 @@ import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { type Config, formatProblems, loadConfig } from '../config.ts'
 
-export const APPROVER = 'you'
 export const AGENT = 'night-agent'
 
 export interface DemoSurroundings {
   readonly config: Config
+  /** Whoever sits at this terminal. */
+  readonly approver: string
   readonly sampleHome: string
   remove(): Promise<void>
 }
@@ -22,13 +23,14 @@ export async function makeSurroundings(decisionMs: number): Promise<DemoSurround
   const directory = await mkdtemp(join(tmpdir(), 'holdpoint-demo-'))
   const sampleHome = join(directory, 'nworks')
   const file = join(directory, 'holdpoint.yaml')
+  const approver = userName()
   await mkdir(sampleHome)
   await mkdir(join(directory, 'policies'))
   await cp(packageFile('policies/nworks.json'), join(directory, 'policies/nworks.json'))
   await writeFile(
     file,
     stringify({
-      people: { [APPROVER]: { name: userName() }, mina: { name: 'Kim Mina' } },
+      people: { [approver]: {}, mina: { name: 'Kim Mina' } },
       agents: { [AGENT]: { owner: 'mina' } },
       servers: {
         nworks: {
@@ -36,10 +38,10 @@ export async function makeSurroundings(decisionMs: number): Promise<DemoSurround
           args: [packageFile('dist/src/sample/main.js')],
           env: { NWORKS_SAMPLE_HOME: sampleHome },
           policy: 'policies/nworks.json',
-          approvers: [APPROVER],
+          approvers: [approver],
         },
       },
-      timings: { decision: `${decisionMs}ms`, progress: '2s' },
+      timings: { decision: `${decisionMs}ms`, progress: '5s' },
     }),
   )
   // Nothing of the person's own environment: no database, no queue, no other configuration.
@@ -53,15 +55,19 @@ export async function makeSurroundings(decisionMs: number): Promise<DemoSurround
   if (!loaded.ok) throw new Error(formatProblems(loaded.error))
   return {
     config: loaded.value,
+    approver,
     sampleHome,
     remove: () => rm(directory, { recursive: true, force: true }),
   }
 }
 
+/** As names are written in `holdpoint.yaml`, and not that of the agent's owner, who may not decide. */
 function userName(): string {
   try {
-    return userInfo().username
+    const { username } = userInfo()
+    return /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/.test(username) && username !== 'mina' ? username : 'you'
   } catch {
-    return APPROVER
+    // A container may run under a user id that has no entry in its user database.
+    return 'you'
   }
 }

@@ -121,7 +121,7 @@ export function outcomeText(outcome: Outcome): string {
           : isError
             ? 'the tool says that it failed'
             : 'the server answered'
-      return `${decisionText(outcome.decision)}. It ran once; ${answer} (${bytes} bytes).`
+      return `${decisionText(outcome.decision)}. It was sent once; ${answer} (${bytes} bytes).`
     }
     case 'rejected':
       return `${decisionText(outcome.decision)}. Nothing was sent.`

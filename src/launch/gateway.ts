@@ -94,6 +94,8 @@ export async function startGateway(deps: {
   const sites = createSites(config, port)
   const upstreams = createUpstreams(config, log)
 
+  const gap = await store.durabilityGap()
+  if (gap !== null) log.error({ gap }, 'the ledger is not durable; this gateway does not become ready')
   const loop = { ledger, clock, timings, stopping: leaving.signal, log }
   const loops = [
     keepLease({ ...loop, lease, node }),
@@ -113,12 +115,16 @@ export async function startGateway(deps: {
           name: 'running',
           missing: async () => (stopping.signal.aborted ? 'this gateway is stopping' : null),
         },
+        { name: 'ledger', missing: store.durabilityGap },
         {
           name: 'lease',
           missing: async () => ((await ledger.hasLiveLease(node)) ? null : 'this gateway has lost its lease'),
         },
       ],
-      hints: [{ name: 'queue', missing: async () => queueTrouble() }],
+      hints: [
+        { name: 'queue', missing: async () => queueTrouble() },
+        { name: 'failover', missing: store.failoverGap },
+      ],
       log,
     }),
   )

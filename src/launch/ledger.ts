@@ -2,7 +2,7 @@
 import type { Config } from '../config.ts'
 import { createApprovals } from '../ledger/approvals.ts'
 import { createCards } from '../ledger/cards.ts'
-import { createPool, migrate } from '../ledger/connect.ts'
+import { createPool, durabilityGap, failoverGap, migrate } from '../ledger/connect.ts'
 import { CREDENTIALS_CHANNEL, createCredentials } from '../ledger/credentials.ts'
 import { startEmbeddedPostgres } from '../ledger/embedded/start.ts'
 import { createIdentities } from '../ledger/identities.ts'
@@ -29,6 +29,10 @@ export interface OpenLedger {
   readonly description: string
   sharedKey(name: string): Promise<Buffer>
   seal(): Promise<number>
+  /** What keeps the ledger from remembering what it has said; `null` when nothing does. */
+  durabilityGap(): Promise<string | null>
+  /** What a failover could make it forget; `null` when nothing. */
+  failoverGap(): Promise<string | null>
   close(): Promise<void>
 }
 
@@ -62,6 +66,8 @@ export async function openLedger(
         : `embedded PostgreSQL (${server.how}) in ${config.dataDir}`,
     sharedKey: (name) => sharedKey(pool, name),
     seal: () => sealAuditEvents(pool),
+    durabilityGap: () => durabilityGap(pool),
+    failoverGap: () => failoverGap(pool),
     async close() {
       await notifications.close()
       await pool.end()

@@ -39,6 +39,7 @@ export async function listen(host: string, port: number): Promise<Listener> {
       server.closeIdleConnections()
     },
     async closeAll() {
+      server.close()
       server.closeAllConnections()
       await closed
     },

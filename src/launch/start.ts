@@ -6,7 +6,7 @@ import type { CredentialStore } from '../ports/credentials.ts'
 import type { Log } from '../ports/log.ts'
 import { banner } from './banner.ts'
 import { beginDeliveries } from './deliveries.ts'
-import { type Gateway, startGateway } from './gateway.ts'
+import { startGateway } from './gateway.ts'
 import { forgetInstance, recordInstance, runningInstance } from './instance.ts'
 import type { OpenLedger } from './ledger.ts'
 import { type Listener, listen } from './listen.ts'
@@ -59,6 +59,7 @@ export async function start(config: Config, log: Log): Promise<Running> {
         await ended
       })
     }
+    undo.unshift(() => gateway.stop())
     listener.serve(gateway.app.fetch)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${listener.port}`
     const localToken = await freshLocalToken(config, store)
@@ -75,7 +76,7 @@ export async function start(config: Config, log: Log): Promise<Running> {
       ledger: store.description,
       credentials: store.credentials,
       queue: stores.queueDescription,
-      stop: () => stop({ config, listener, gateway, undo }),
+      stop: () => stop({ config, listener, undo }),
     }
   } catch (error) {
     for (const step of undo) await step().catch(() => {})
@@ -86,13 +87,11 @@ export async function start(config: Config, log: Log): Promise<Running> {
 async function stop(parts: {
   config: Config
   listener: Listener
-  gateway: Gateway
   undo: readonly (() => Promise<void>)[]
 }): Promise<void> {
-  const { config, listener, gateway, undo } = parts
+  const { config, listener, undo } = parts
   await forgetInstance(config.dataDir)
   listener.close()
-  await gateway.stop()
   for (const step of undo) await step()
 }
 

@@ -18,7 +18,7 @@ export function createWho(deps: {
   return {
     agent(headers, remoteAddress) {
       const authorization = headers.get('authorization')
-      if (authorization === null) return isLoopback(remoteAddress) ? localPrincipal : null
+      if (authorization === null) return isFromHere(headers, remoteAddress) ? localPrincipal : null
       const token = bearerToken(authorization)
       return token === null ? null : authenticator.agent(token)
     },
@@ -33,6 +33,13 @@ export function createWho(deps: {
 /** RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110, section 11.1). */
 function bearerToken(authorization: string): string | null {
   return /^bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization.trim())?.[1] ?? null
+}
+
+/** A proxy on this machine connects from loopback as well, for somebody who may be anywhere. */
+const forwarded = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip']
+
+function isFromHere(headers: Headers, remoteAddress: string | null): boolean {
+  return isLoopback(remoteAddress) && !forwarded.some((name) => headers.has(name))
 }
 
 function isLoopback(address: string | null): boolean {

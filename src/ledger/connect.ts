@@ -23,9 +23,42 @@ export function createPool(connectionString: string, log: Log): pg.Pool {
     application_name: 'holdpoint',
     keepAlive: true,
   })
+  // A commit that is not on disk is no decision and no claim. A database that is set otherwise for speed is overruled here.
+  pool.on('connect', (client) => {
+    client
+      .query(
+        `SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+           WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)`,
+      )
+      .catch((error: unknown) => log.error({ err: error }, 'a connection could not be made durable'))
+  })
   // An idle connection that breaks must not end the process; the next query takes a new one.
   pool.on('error', (error) => log.warn({ err: error }, 'an idle connection to the ledger broke'))
   return pool
+}
+
+/** What keeps the ledger from remembering what it has said, in words; `null` when nothing does. */
+export async function durabilityGap(pool: pg.Pool): Promise<string | null> {
+  const { rows } = await pool.query<{ fsync: string; pages: string; commit: string }>(`
+    SELECT current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages,
+           current_setting('synchronous_commit') AS commit`)
+  const { fsync, pages, commit } = only(rows)
+  if (fsync !== 'on') return 'the database runs with fsync = off; set fsync = on'
+  if (pages !== 'on') return 'the database runs with full_page_writes = off; set full_page_writes = on'
+  if (commit === 'on' || commit === 'remote_apply') return null
+  return `the database answers before a commit is durable (synchronous_commit = ${commit})`
+}
+
+/** With asynchronous standbys alone, a failover can forget a claim, and a call could then run twice. */
+export async function failoverGap(pool: pg.Pool): Promise<string | null> {
+  const { rows } = await pool.query<{ standbys: number; synchronous: number }>(`
+    SELECT count(*)::int AS standbys,
+           count(*) FILTER (WHERE sync_state IN ('sync', 'quorum'))::int AS synchronous
+    FROM pg_stat_replication`)
+  const { standbys, synchronous } = only(rows)
+  return standbys > 0 && synchronous === 0
+    ? 'no standby is synchronous, so a failover can forget a claim; set synchronous_standby_names'
+    : null
 }
 
 /** Several processes may start at once: one migrates, the others wait for it. */
