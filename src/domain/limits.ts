@@ -33,5 +33,10 @@ export const defaultLimits: Limits = {
 export const JSON_DEPTH_MAX = 64
 /** A JSON-RPC id that is a string. Ids are echoed, never used as keys. */
 export const JSONRPC_ID_LENGTH_MAX = 256
+/**
+ * What a client says about itself with each call (its name and capabilities), as far as it goes with a call that people
+ * approve: SDKs send a few hundred bytes, and what nobody is shown is no place for more.
+ */
+export const ENVELOPE_BYTES_MAX = 4 * 1024
 /** A reason a person types. Slack's own input limit is 3,000. */
 export const REASON_LENGTH_MAX = 1_000

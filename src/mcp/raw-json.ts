@@ -30,11 +30,6 @@ export function withMember(objectText: string, name: string, rawValue: string): 
   )
 }
 
-/** The same object with only the members whose names are wanted. */
-export function pickMembers(objectText: string, isWanted: (name: string) => boolean): string {
-  return objectOf(membersOf(objectText).filter((member) => isWanted(member.name)))
-}
-
 /** Both objects as one; where both have a name, `over` wins. */
 export function mergeObjects(under: string, over: string): string {
   return membersOf(over).reduce((merged, member) => withMember(merged, member.name, member.value), under)

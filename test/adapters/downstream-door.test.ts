@@ -304,6 +304,11 @@ describe('a message is refused', () => {
       params(/idempotency-key/),
     ]),
     [
+      'with more in _meta than an envelope holds',
+      call('logout', { _meta: { 'io.modelcontextprotocol/related-task': { taskId: 't' } } }),
+      params(/'io.modelcontextprotocol\/related-task'/),
+    ],
+    [
       'with an object as progress token',
       call('logout', { _meta: { progressToken: {} } }),
       params(/'progressToken'/),

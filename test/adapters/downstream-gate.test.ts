@@ -104,7 +104,6 @@ describe('a critical call', () => {
           tool: 'delete',
           principal: agent,
           era: 'legacy',
-          arguments: { b: 1, a: 2 },
           canonicalParams: '{"_meta":{"tenant":"acme"},"arguments":{"a":2,"b":1},"name":"delete"}',
           idempotencyKey: 'k-1',
         },
@@ -124,7 +123,7 @@ describe('a critical call', () => {
     expect(harness.exchanges).toHaveLength(0)
   })
 
-  it('of 2026-07-28 brings its envelope as it stands', async () => {
+  it('of 2026-07-28 brings its envelope, and no wish for a task instead of an answer', async () => {
     let envelope = ''
     let headers: Readonly<Record<string, string>> = {}
     const harness = aHarness({
@@ -141,17 +140,49 @@ describe('a critical call', () => {
     const meta = {
       ...modernMeta,
       'io.modelcontextprotocol/clientInfo': { name: 'v2', version: '9' },
+      'io.modelcontextprotocol/clientCapabilities': {
+        sampling: {},
+        extensions: { 'io.modelcontextprotocol/tasks': {}, 'com.example/x': { a: 1 } },
+      },
+      'io.modelcontextprotocol/logLevel': 'debug',
       tenant: 'acme',
     }
     await harness.post(call('delete', { _meta: meta }), {
       ...modernHeaders('tools/call', 'delete'),
       'mcp-param-path': '/etc/passwd',
     })
-    expect(harness.asked).toMatchObject([{ client: 'v2 9', call: { era: 'modern', arguments: {} } }])
+    expect(harness.asked).toMatchObject([{ client: 'v2 9', call: { era: 'modern' } }])
     const { tenant: _tenant, ...carried } = meta
-    expect(JSON.parse(envelope)).toEqual(carried)
+    expect(JSON.parse(envelope)).toEqual({
+      ...carried,
+      'io.modelcontextprotocol/clientCapabilities': {
+        sampling: {},
+        extensions: { 'com.example/x': { a: 1 } },
+      },
+    })
     // What headers repeat of the call is made anew from what people saw; the client's own say nothing.
     expect(headers).toEqual({ 'mcp-protocol-version': '2026-07-28' })
+  })
+
+  it.each([
+    ['on-behalf-of', { 'io.modelcontextprotocol/on-behalf-of': 'ceo' }, 'on-behalf-of'],
+    ['a log level nobody knows', { 'io.modelcontextprotocol/logLevel': 'as the ceo' }, 'logLevel'],
+    ['a name that is no object', { 'io.modelcontextprotocol/clientInfo': 'ceo' }, 'clientInfo'],
+    [
+      'much about itself',
+      { 'io.modelcontextprotocol/clientCapabilities': { experimental: { x: 'x'.repeat(4_096) } } },
+      'larger than 4096 bytes',
+    ],
+  ])('of 2026-07-28 carries nothing else past people: %s', async (_, more, words) => {
+    const harness = aHarness()
+    const text = call('delete', { arguments: {}, _meta: { ...modernMeta, ...more } })
+    const response = await harness.post(text, modernHeaders('tools/call', 'delete'))
+    expect(await response.json()).toMatchObject({
+      id: 1,
+      error: { code: -32602, message: expect.stringContaining(words) },
+    })
+    expect(harness.asked).toHaveLength(0)
+    expect(harness.exchanges).toHaveLength(0)
   })
 
   it('is the same call with -0, 1.0 and 1E2 as with 0, 1 and 100', async () => {

@@ -26,8 +26,6 @@ export interface GateRequest {
   readonly upstream: Upstream
   readonly principal: Principal
   readonly message: RequestMessage
-  /** The message as it came. */
-  readonly text: string
   readonly headers: Headers
   readonly spoken: Spoken
   readonly session: Session | null
@@ -62,7 +60,7 @@ export function createGate({ rules, pause, log }: { rules: Rules; pause: Pause; 
         return answered(request, deniedAnswer({ server, tool, rule, reason }, spoken.era))
       }
       case 'require_approval': {
-        const call = readDecidableCall(named.value, spoken.era)
+        const call = readDecidableCall(named.value, spoken)
         if (!call.ok) return refusalResponse(call.error)
         const { approvers } = serverRules
         const paused = await pause(request, { ...call.value, tool, verdict, approvers })

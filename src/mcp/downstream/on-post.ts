@@ -66,7 +66,7 @@ export function createOnPost(deps: {
     if (message.kind !== 'request') return passOn(null)
     switch (message.method) {
       case 'tools/call':
-        return gate({ ...common, message, text, accepts, passOn: () => passOn(null) })
+        return gate({ ...common, message, accepts, passOn: () => passOn(null) })
       case 'tools/list':
         return passOn(hidingFor(upstream.server, spoken.era))
       default:

@@ -6,7 +6,6 @@ import { canonicalParams, type ToolCall } from '../../domain/tool-call.ts'
 import type { Log } from '../../ports/log.ts'
 import type { UpstreamSession } from '../../ports/upstream-session.ts'
 import type { Ask } from '../../services/ask.ts'
-import { pickMembers, rawMember } from '../raw-json.ts'
 import type { createUpstreamSession } from '../upstream/session.ts'
 import type { GateRequest } from './gate.ts'
 import { heldKey } from './held-requests.ts'
@@ -66,14 +65,18 @@ export function createPause(deps: {
     }
   }
 
-  function sessionFor(request: GateRequest, { progressToken }: Pausing, hold: Hold): UpstreamSession {
-    const { upstream, principal, spoken, text } = request
+  function sessionFor(
+    request: GateRequest,
+    { progressToken, envelope }: Pausing,
+    hold: Hold,
+  ): UpstreamSession {
+    const { upstream, principal, spoken } = request
     return createSession({
       upstream,
       principal,
       headers: sessionHeaders(request),
       era: spoken.era,
-      envelope: spoken.era === 'modern' ? envelopeOf(text) : '{}',
+      envelope,
       progressToken: progressToken === null ? null : JSON.stringify(progressToken),
       onMessage: hold.onMessage,
       limits,
@@ -106,10 +109,4 @@ function sessionHeaders({ headers, session }: GateRequest): Record<string, strin
     ...(revision === null ? {} : { 'mcp-protocol-version': revision }),
     ...(session === null ? {} : { 'mcp-session-id': session.id }),
   }
-}
-
-/** What every 2026-07-28 request carries in `_meta` about its client, as raw text. */
-function envelopeOf(text: string): string {
-  const meta = rawMember(rawMember(text, 'params') ?? '{}', '_meta') ?? '{}'
-  return pickMembers(meta, (name) => name.startsWith('io.modelcontextprotocol/'))
 }

@@ -1,10 +1,12 @@
 /** The `params` of a `tools/call`: what every call must look like, and what one that people decide about may contain. */
 import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
-import { type Era, META_IDEMPOTENCY_KEY } from '../../domain/tool-call.ts'
+import { META_IDEMPOTENCY_KEY } from '../../domain/tool-call.ts'
+import { readEnvelope } from './envelope.ts'
 import { isObject } from './json.ts'
 import { printable, type RequestMessage } from './message.ts'
 import { type Id, INVALID_PARAMS, type Refusal, refusal } from './rpc.ts'
+import type { Spoken } from './spoken.ts'
 
 export interface NamedCall {
   readonly id: Id
@@ -39,12 +41,14 @@ export interface DecidableCall {
   readonly meta: JsonObject
   readonly idempotencyKey: string | null
   readonly progressToken: Id | null
+  /** Raw JSON object: what is carried of the `_meta` of a 2026-07-28 request; `{}` for a legacy one. */
+  readonly envelope: string
 }
 
 const IDEMPOTENCY_KEY_LENGTH_MAX = 255
 
 /** People are shown everything that is sent; what could not be shown is refused by name. */
-export function readDecidableCall({ id, params }: NamedCall, era: Era): Result<DecidableCall, Refusal> {
+export function readDecidableCall({ id, params }: NamedCall, spoken: Spoken): Result<DecidableCall, Refusal> {
   const carried = Object.keys(params).find(
     (member) => member !== 'name' && member !== 'arguments' && member !== '_meta',
   )
@@ -61,9 +65,10 @@ export function readDecidableCall({ id, params }: NamedCall, era: Era): Result<D
   )
   if (reserved !== undefined)
     return invalid(`'${printable(reserved)}' in '_meta' is not for clients to set`, id)
-  if (era === 'modern' && !isObject(meta['io.modelcontextprotocol/clientCapabilities'])) {
-    const missing = "'_meta' lacks io.modelcontextprotocol/clientCapabilities"
-    return err(refusal(400, INVALID_PARAMS, `Invalid params: ${missing}.`, id))
+  const envelope = readEnvelope(meta, spoken)
+  if (!envelope.ok) {
+    const status = spoken.era === 'modern' ? 400 : 200
+    return err(refusal(status, INVALID_PARAMS, `Invalid params: ${envelope.error}.`, id))
   }
   const idempotencyKey = meta[META_IDEMPOTENCY_KEY] ?? null
   if (meta[META_IDEMPOTENCY_KEY] === null || !isKey(idempotencyKey)) {
@@ -76,7 +81,7 @@ export function readDecidableCall({ id, params }: NamedCall, era: Era): Result<D
   if (progressToken !== null && typeof progressToken !== 'string' && typeof progressToken !== 'number') {
     return invalid("'progressToken' must be a string or a number", id)
   }
-  return ok({ arguments: args, meta, idempotencyKey, progressToken })
+  return ok({ arguments: args, meta, idempotencyKey, progressToken, envelope: envelope.value })
 }
 
 function isKey(key: JsonValue): key is string | null {
