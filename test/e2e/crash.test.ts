@@ -162,3 +162,12 @@ test('a stop answers held calls, ends within ten seconds, and stops the database
   expect(() => process.kill(database, 0)).toThrow()
   await client.close()
 })
+
+test('a start without its database says so and goes, and the port is free again', async () => {
+  const site = await aSite()
+  const env = { ...site.env, DATABASE_URL: 'postgres://127.0.0.1:1/none' }
+  const startedMs = performance.now()
+  const failed: unknown = await run(process.execPath, [main], { env }).catch((error: unknown) => error)
+  expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('Is DATABASE_URL right') })
+  expect(performance.now() - startedMs).toBeLessThan(20_000)
+})

@@ -1,10 +1,10 @@
 /** A real gateway in a process of its own: `node dist/src/main.js` with a configuration file, and people and agents with tokens. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import pg from 'pg'
-import { expect } from 'vitest'
+import { afterAll, expect } from 'vitest'
 import { stringify } from 'yaml'
 import { hashToken, newToken } from '../../src/auth/tokens.ts'
 import { createClient } from '../../src/commands/client.ts'
@@ -44,17 +44,17 @@ export interface GatewayProcess {
   stop(): Promise<number | null>
 }
 
-/** What must not outlive a test process, in the reverse order. */
+/** What must not outlive a test file, in the reverse order. */
 export const atExit: (() => void)[] = []
-process.on('exit', () => {
-  for (const step of atExit.reverse()) step()
-})
+const leave = () => {
+  for (const step of atExit.splice(0).reverse()) step()
+}
+afterAll(leave)
+process.on('exit', leave)
 
-/** A directory that is removed at the end of the test process. */
+/** A directory that is removed with this run. */
 export function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'holdpoint-e2e-'))
-  atExit.push(() => rmSync(directory, { recursive: true, force: true }))
-  return directory
+  return mkdtempSync(join(tmpdir(), 'e2e-'))
 }
 
 export async function startGateway(options: GatewayOptions): Promise<GatewayProcess> {

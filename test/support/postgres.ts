@@ -1,6 +1,6 @@
 /** One PostgreSQL for the whole run, one database of its own for whoever asks. */
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -16,19 +16,24 @@ declare module 'vitest' {
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** Vitest's global setup: once before all files; what it returns runs after them. */
-export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
-  const elsewhere = process.env.HOLDPOINT_TEST_DATABASE_URL
-  if (elsewhere !== undefined && elsewhere !== '') {
-    project.provide('postgresUrl', elsewhere)
-    return
-  }
-  const dataDir = await mkdtemp(join(tmpdir(), 'holdpoint-tests-'))
-  const server = await startEmbeddedPostgres({ dataDir, log: silent })
-  project.provide('postgresUrl', server.connectionString)
+/**
+ * Vitest's global setup: once before all files; what it returns runs after them. Whatever tests put into the temporary
+ * directory goes into one of this run, and goes with it.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const runDirectory = await mkdtemp(join(tmpdir(), 'holdpoint-tests-'))
+  // Like /tmp itself: some servers run under another account.
+  await chmod(runDirectory, 0o1777)
+  process.env.TMPDIR = runDirectory
+  const elsewhere = process.env.HOLDPOINT_TEST_DATABASE_URL ?? ''
+  const server =
+    elsewhere === ''
+      ? await startEmbeddedPostgres({ dataDir: join(runDirectory, 'data'), log: silent })
+      : null
+  project.provide('postgresUrl', server?.connectionString ?? elsewhere)
   return async () => {
-    await server.stop()
-    await rm(dataDir, { recursive: true, force: true })
+    await server?.stop()
+    await rm(runDirectory, { recursive: true, force: true })
   }
 }
 
