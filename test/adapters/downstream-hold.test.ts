@@ -145,6 +145,7 @@ describe('a paused call', () => {
       approvalId: wait.approval.id,
       canonicalParams: '{}',
       idempotencyKey: null,
+      mayStillStart: () => true,
     })
     const own =
       '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1.0}}'

@@ -53,6 +53,7 @@ function aRequest(overrides: Partial<WireRequest> = {}): WireRequest {
     principal: agent,
     signal: new AbortController().signal,
     freshConnection: false,
+    mayStart: () => true,
     ...overrides,
   }
 }

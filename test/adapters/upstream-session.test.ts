@@ -95,6 +95,7 @@ const call = {
   approvalId,
   canonicalParams: canonical({ name: 'delete_repo', arguments: { repo: 'a' } }),
   idempotencyKey: null,
+  mayStillStart: () => true,
 }
 const idOf = ({ rpc }: Received) => JSON.stringify(rpc.id)
 const reply = (to: Received | string, rawResult: string) =>
@@ -355,6 +356,29 @@ describe('sending', () => {
     })
   })
 
+  test('what may not start any more is not sent, although the connection stands', async () => {
+    let connections = 0
+    let bytes = 0
+    const server = createTcpServer((socket) => {
+      connections++
+      socket.on('error', () => {})
+      socket.on('data', (chunk) => {
+        bytes += chunk.length
+      })
+    })
+    const { url } = await listen(server)
+    const session = aSession(upstreamAt(url))
+    const mayStillStart = vi.fn(() => false)
+    expect(await session.send({ ...call, mayStillStart })).toEqual({
+      kind: 'not_sent',
+      reason: expect.stringContaining('stood still'),
+    })
+    expect(mayStillStart).toHaveBeenCalledTimes(1)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    // Asked after connecting, which is what may take long.
+    expect({ connections, bytes }).toEqual({ connections: 1, bytes: 0 })
+  })
+
   test('what could not be written was not sent', async () => {
     const { upstream, received } = await upstreamThat((request, response) =>
       json(response, reply(request, '{}')),
@@ -507,6 +531,7 @@ async function opened(upstream: Upstream) {
     principal: agent,
     signal: new AbortController().signal,
     freshConnection: false,
+    mayStart: () => true,
   } as const
   const accept = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' }
   const response = await upstream.exchange({ ...wire, headers: accept, body: initialize() })
@@ -569,6 +594,7 @@ describe('on server-everything', () => {
       arguments: { duration: 0.4, steps: 4 },
     }),
     idempotencyKey: null,
+    mayStillStart: () => true,
   }
 
   test.each(['http', 'stdio'])('over %s: described, sent, with its progress in order', async (transport) => {
@@ -622,6 +648,18 @@ describe('on a stdio process', () => {
       kind: 'indeterminate',
       reason: expect.stringContaining('exited with code 1'),
     })
+  })
+
+  test('is told nothing that may not start any more', async () => {
+    const upstream = stdioEverything(['-e', script])
+    const { headers } = await opened(upstream)
+    const session = aSession(upstream, { headers })
+    expect(await session.send({ ...call, mayStillStart: () => false })).toMatchObject({
+      kind: 'not_sent',
+      reason: expect.stringContaining('stood still'),
+    })
+    // It did not crash, so it was not told.
+    expect(await session.send(call)).toMatchObject({ kind: 'indeterminate' })
   })
 
   test('that is gone before the send, nothing was sent', async () => {

@@ -120,6 +120,7 @@ function wire(overrides: Partial<WireRequest> = {}): WireRequest {
     principal: agent,
     signal,
     freshConnection: false,
+    mayStart: () => true,
     ...overrides,
   }
 }

@@ -6,7 +6,13 @@ import type { Limits } from '../../domain/limits.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Log } from '../../ports/log.ts'
 import { headersUp } from '../upstream/headers.ts'
-import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from '../upstream/wire.ts'
+import {
+  anyTime,
+  type Upstream,
+  UpstreamFault,
+  type WireRequest,
+  type WireResponse,
+} from '../upstream/wire.ts'
 import { type Accepts, readAccepts } from './accepts.ts'
 import type { Rewrite } from './hidden-tools.ts'
 import { rewriteEvents, rewriteJson, Unreadable } from './rewrite-body.ts'
@@ -55,6 +61,7 @@ export function createForward(deps: {
         principal,
         signal: exchange.signal,
         freshConnection: false,
+        mayStart: anyTime,
       })
       return await passBack(response, request)
     } catch (error) {

@@ -22,6 +22,7 @@ export interface AskOptions {
   readonly id: string
   readonly body: string
   readonly freshConnection: boolean
+  readonly mayStart: () => boolean
   readonly answerBytesMax: number
   /** Only whole messages end the silence: a connection that is kept open is no sign that a tool works. */
   readonly silenceMs: number
@@ -41,6 +42,7 @@ export async function ask(options: AskOptions): Promise<Asked> {
       principal: options.principal,
       signal: patience.signal,
       freshConnection: options.freshConnection,
+      mayStart: options.mayStart,
     })
     const answer = await readAnswer(response, {
       server: upstream.server,

@@ -1,11 +1,11 @@
 /**
  * One HTTP request on an undici dispatcher, at most once. undici begins a request (`onRequestStart`) right before its
  * first byte is written: a failure before that proves that nothing was sent, and a second beginning would be a retry,
- * which is refused.
+ * which is refused. It is also the last moment at which not to send can be decided.
  */
 import type { Dispatcher } from 'undici'
 import { headersDown } from './headers.ts'
-import { UpstreamFault, type WireResponse } from './wire.ts'
+import { STOOD_STILL, UpstreamFault, type WireResponse } from './wire.ts'
 
 /** So much of an answer is read ahead of its reader; then the socket waits. */
 const READ_AHEAD_BYTES = 64 * 1024
@@ -23,6 +23,7 @@ interface OneDispatch {
     readonly body: string | null
   }
   readonly signal: AbortSignal
+  readonly mayStart: () => boolean
   /** Called once, when the exchange is over, whichever way. */
   readonly onEnd: () => void
 }
@@ -33,6 +34,7 @@ export function dispatchOnce({
   dispatcher,
   request,
   signal,
+  mayStart,
   onEnd,
 }: OneDispatch): Promise<WireResponse> {
   return new Promise((resolve, reject) => {
@@ -53,7 +55,7 @@ export function dispatchOnce({
       const isSent = running !== null
       const what = isSent
         ? `the connection to ${server} broke before it answered`
-        : `${server} could not be reached`
+        : `nothing was sent to ${server}`
       reject(new UpstreamFault(`${what}: ${words(error)}`, isSent, { cause: error }))
     }
 
@@ -86,6 +88,7 @@ export function dispatchOnce({
         onRequestStart(controller) {
           if (isOver) controller.abort(new Error('the requester left'))
           else if (running !== null) controller.abort(new Error('a request is never sent twice'))
+          else if (!mayStart()) controller.abort(new Error(STOOD_STILL))
           else running = controller
         },
         onResponseStart(controller, status, headers) {

@@ -7,7 +7,7 @@ import { rawMember } from '../raw-json.ts'
 import { ASSUMED_REVISION } from '../revisions.ts'
 import { type AskOptions, ask, ofAnyMessage } from './ask.ts'
 import { parseJson } from './peek.ts'
-import type { Upstream } from './wire.ts'
+import { anyTime, type Upstream } from './wire.ts'
 
 /** Closing is a courtesy; an upstream that does not take it forgets the session by itself. */
 const COURTESY_MS = 5_000
@@ -36,6 +36,7 @@ export async function openFreshSession(
     body,
     headers: terms,
     freshConnection: false,
+    mayStart: anyTime,
     onMessage: () => {},
   })
   if (asked.kind !== 'answer')
@@ -84,6 +85,7 @@ async function tell(
       principal,
       signal: AbortSignal.timeout(COURTESY_MS),
       freshConnection: false,
+      mayStart: anyTime,
     })
     await response.body?.cancel()
     return response.status < 300

@@ -54,6 +54,7 @@ export function createHttpUpstream({ server, url, headers, log }: HttpUpstreamOp
         body: request.body,
       },
       signal: request.signal,
+      mayStart: request.mayStart,
       onEnd,
     })
   }

@@ -18,7 +18,7 @@ import { closeSession, openFreshSession } from './fresh-session.ts'
 import { type AskFor, type Listed, listTool } from './list-tool.ts'
 import { paramHeaders } from './param-headers.ts'
 import { parseJson } from './peek.ts'
-import type { Upstream } from './wire.ts'
+import { anyTime, type Upstream } from './wire.ts'
 
 /** Asking is quick for a server that is alive; a person or an agent waits for it. */
 const DESCRIBE_MS = 20_000
@@ -98,6 +98,7 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
         id,
         body: `{"jsonrpc":"2.0","id":"${id}","method":"${method}","params":${params}}`,
         freshConnection: false,
+        mayStart: anyTime,
         answerBytesMax: limits.replyBytesMax,
         silenceMs: Math.max(1, untilMs - performance.now()),
         onMessage: pass,
@@ -119,6 +120,7 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
             id,
             body: message.value.body,
             freshConnection: true,
+            mayStart: request.mayStillStart,
             answerBytesMax: limits.replyBytesMax,
             silenceMs: timings.replyIdleMs,
             onMessage: (rawText) => pass(rawText.replaceAll(id, request.approvalId)),

@@ -10,7 +10,7 @@ import { createEventStream } from './event-stream.ts'
 import { type Id, idKey, type Peek, peek } from './peek.ts'
 import { errorMessage, internalError } from './refusal.ts'
 import { createRouting } from './stdio-routing.ts'
-import { UpstreamFault, type WireRequest, type WireResponse } from './wire.ts'
+import { STOOD_STILL, UpstreamFault, type WireRequest, type WireResponse } from './wire.ts'
 
 /** `npx` may have to install a server first; one that needs longer than this will not come. */
 const INITIALIZE_MS = 5 * 60_000
@@ -108,7 +108,7 @@ export function createStdioSession({
   function request(
     message: string,
     { id, progressToken }: Extract<Peek, { kind: 'request' }>,
-    { signal, freshConnection }: WireRequest,
+    { signal, freshConnection, mayStart }: WireRequest,
   ): WireResponse {
     const stream = createEventStream({
       signal,
@@ -129,6 +129,7 @@ export function createStdioSession({
       },
     })
     try {
+      if (!mayStart()) throw new UpstreamFault(STOOD_STILL, false)
       write(message)
     } catch (error) {
       routing.withdraw(id)

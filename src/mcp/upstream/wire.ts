@@ -19,7 +19,17 @@ export interface WireRequest {
    * process ended) is thrown as a fault, or breaks the body.
    */
   readonly freshConnection: boolean
+  /**
+   * Asked once, right before the first byte is written. `false` ends the exchange with a fault that says that nothing was
+   * sent: the requester stood still for so long that others have gone on without it.
+   */
+  readonly mayStart: () => boolean
 }
+
+/** Of a request that is worth sending whenever it can be sent. */
+export const anyTime = (): boolean => true
+
+export const STOOD_STILL = 'the gateway stood still before it could send, so it did not send'
 
 export interface WireResponse {
   readonly status: number
