@@ -48,13 +48,14 @@ const requests: Readonly<Record<Revision, ReadonlySet<string>>> = {
   '2025-03-26': new Set(withHandshake),
   '2025-06-18': new Set(withHandshake),
   '2025-11-25': new Set([...withHandshake, 'tasks/get', 'tasks/result', 'tasks/list', 'tasks/cancel']),
-  // The tasks methods belong to the extension io.modelcontextprotocol/tasks, which no revision forbids.
+  // The tasks methods belong to the extension io.modelcontextprotocol/tasks, which no revision forbids. tasks/update is not
+  // among them: it answers what a server asks about a running call, which may be the very thing that people ought to decide.
+  // An operator who knows a server's questions can let it through (`methods` in holdpoint.yaml).
   '2026-07-28': new Set([
     ...inEveryRevision,
     'server/discover',
     'subscriptions/listen',
     'tasks/get',
-    'tasks/update',
     'tasks/cancel',
   ]),
 }

@@ -214,6 +214,36 @@ describe('a critical call', () => {
   })
 })
 
+describe('answers to what an upstream asks about a call', () => {
+  const update = JSON.stringify({
+    ...{ jsonrpc: '2.0', id: 1, method: 'tasks/update' },
+    params: { taskId: 't', inputResponses: { go: { action: 'accept' } }, _meta: modernMeta },
+  })
+
+  it('pass nobody unseen, unless an operator lets them', async () => {
+    const harness = aHarness()
+    const response = await harness.post(update, modernHeaders('tasks/update', 't'))
+    expect(response.status).toBe(404)
+    expect(await response.json()).toMatchObject({ id: 1, error: { code: -32601 } })
+    expect(harness.exchanges).toHaveLength(0)
+
+    const open = aHarness({ extraMethods: () => ['tasks/update'] })
+    await open.post(update, modernHeaders('tasks/update', 't'))
+    expect(open.exchanges.map(({ body }) => body)).toEqual([update])
+  })
+
+  it('pass with a call that needs nobody, and with no other', async () => {
+    const harness = aHarness()
+    const meta = { _meta: modernMeta, inputResponses: { go: { action: 'accept' } }, requestState: 's' }
+    await harness.post(call('ping_tool', meta), modernHeaders('tools/call', 'ping_tool'))
+    expect(harness.exchanges).toHaveLength(1)
+    const response = await harness.post(call('delete', meta), modernHeaders('tools/call', 'delete'))
+    expect(await response.json()).toMatchObject({ error: { code: -32602 } })
+    expect(harness.exchanges).toHaveLength(1)
+    expect(harness.asked).toHaveLength(0)
+  })
+})
+
 describe('a call that is not accepted', () => {
   const { approval } = anApproval()
   const rejected = ended(approval, outcomes.rejected)

@@ -228,6 +228,7 @@ describe('revisions', () => {
     expect(isRequestOf('2025-11-25', 'tasks/result')).toBe(true)
     expect(isRequestOf('2026-07-28', 'initialize')).toBe(false)
     expect(isRequestOf('2026-07-28', 'subscriptions/listen')).toBe(true)
+    expect(isRequestOf('2026-07-28', 'tasks/get')).toBe(true)
   })
 })
 
