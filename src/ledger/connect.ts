@@ -22,19 +22,19 @@ export function createPool(connectionString: string, log: Log): pg.Pool {
     query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
     application_name: 'holdpoint',
     keepAlive: true,
-  })
-  // A commit that is not on disk is no decision and no claim. A database that is set otherwise for speed is overruled here.
-  pool.on('connect', (client) => {
-    client
-      .query(
-        `SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-           WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)`,
-      )
-      .catch((error: unknown) => log.error({ err: error }, 'a connection could not be made durable'))
+    onConnect: makeDurable,
   })
   // An idle connection that breaks must not end the process; the next query takes a new one.
   pool.on('error', (error) => log.warn({ err: error }, 'an idle connection to the ledger broke'))
   return pool
+}
+
+/** A commit that is not on disk is no decision and no claim: a database that is set otherwise, for speed, is overruled. */
+async function makeDurable(client: pg.ClientBase): Promise<void> {
+  await client.query(
+    `SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+       WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)`,
+  )
 }
 
 /** What keeps the ledger from remembering what it has said, in words; `null` when nothing does. */
