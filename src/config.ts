@@ -1,6 +1,6 @@
 /**
- * Environment and `holdpoint.yaml` → Config. The only place that reads the environment, the user and the package's own
- * location; it lists every problem at once and never starts on half of what was written.
+ * Environment and `holdpoint.yaml` → Config. The only place that reads the environment and the
+ * user; it lists every problem at once and never starts on half of what was written.
  *
  * | variable             | default                            | meaning                                              |
  * |----------------------|------------------------------------|------------------------------------------------------|
@@ -23,7 +23,6 @@
 import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { defaultLimits, type Limits } from './domain/limits.ts'
 import type { Person, Principal } from './domain/principal.ts'
 import { err, ok, type Result } from './domain/result.ts'
@@ -35,6 +34,7 @@ import {
   type ServerConfig,
 } from './files/config-file.ts'
 import { type Document, readDocument, readTextFile } from './files/document.ts'
+import { packageRoot } from './files/package-root.ts'
 import { readPolicy } from './files/policy-file.ts'
 import { ENVIRONMENT, type Problem } from './files/problem.ts'
 
@@ -308,15 +308,6 @@ function sampleServer(
     },
   }
   return ok(new Map([[server.name, server]]))
-}
-
-/** Works from `src/` and from `dist/src/` alike, and wherever npm has put the package. */
-function packageRoot(): string {
-  const start = dirname(fileURLToPath(import.meta.url))
-  for (let directory = start; ; directory = dirname(directory)) {
-    if (existsSync(join(directory, 'package.json'))) return directory
-    if (directory === dirname(directory)) throw new Error(`there is no package.json above ${start}`)
-  }
 }
 
 /** A call that waits for an approver who does not exist would only ever expire. */

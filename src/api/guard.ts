@@ -4,6 +4,7 @@
  */
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
+import { CLI } from '../domain/command-line.ts'
 import type { Person, Principal } from '../domain/principal.ts'
 import { type ApiError, toBody } from './errors.ts'
 
@@ -62,13 +63,13 @@ export function onlyPeople(authenticate: Authenticate): MiddlewareHandler<ApiEnv
         code: 'agents_decide_nothing',
         message:
           'This is the token of an agent. Approvals are for people: an agent sees and decides nothing here.',
-        remedy: 'Use the token of a person, made by `holdpoint people token <id>`.',
+        remedy: `Use the token of a person, made by \`${CLI} people token <id>\`.`,
       })
     }
     return unauthenticated(
       c,
       'a person',
-      'Send `Authorization: Bearer hpp_…`; `holdpoint people token <id>` makes one.',
+      `Send \`Authorization: Bearer hpp_…\`; \`${CLI} people token <id>\` makes one.`,
     )
   }
 }

@@ -1,5 +1,6 @@
 /** `agents add | list | revoke`: the programs that call, each with a person who answers for it. */
 import type { Config } from '../config.ts'
+import { CLI } from '../domain/command-line.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { connectLines } from '../launch/connect-lines.ts'
 import { endpointOf, gatewayUrl } from './connect.ts'
@@ -97,7 +98,7 @@ export function listAgents(parts: Parts, { json }: { json: boolean }): Promise<E
     if (json) {
       printJson(io, agents)
     } else if (agents.length === 0) {
-      io.out('There are no agents with a token. `holdpoint agents add <name> --owner <person>` makes one.')
+      io.out(`There are no agents with a token. \`${CLI} agents add <name> --owner <person>\` makes one.`)
     } else {
       const rows = agents.map((agent) => [
         agent.name,
@@ -119,7 +120,7 @@ export function revokeAgent(parts: Parts, name: string, { json }: { json: boolea
     else if (revoked > 0)
       io.out(`Revoked ${revoked} of ${name}. A running gateway refuses it within a second.`)
     if (revoked > 0) return 0
-    tell(io, { message: `No agent ${name} has a live token.`, remedy: '`holdpoint agents list` shows them.' })
+    tell(io, { message: `No agent ${name} has a live token.`, remedy: `\`${CLI} agents list\` shows them.` })
     return 1
   })
 }

@@ -1,6 +1,7 @@
 /** `approvals list` and `approvals show`. */
 import type { ApprovalPage } from '../api/schemas.ts'
 import type { Status } from '../domain/approval.ts'
+import { CLI } from '../domain/command-line.ts'
 import { riskWords, spanText } from '../domain/present.ts'
 import { ok } from '../domain/result.ts'
 import { visible, visibleJson } from '../domain/visible.ts'
@@ -97,7 +98,7 @@ export function showApproval(parts: Parts, typed: string, { reply, json }: ShowO
       io.out('')
       io.out(
         yes.kind === 'offered'
-          ? `${yes.word}: holdpoint approvals approve ${id.value} · Deny: holdpoint approvals deny ${id.value}`
+          ? `${yes.word}: ${CLI} approvals approve ${id.value} · Deny: ${CLI} approvals deny ${id.value}`
           : visible(yes.because),
       )
     }

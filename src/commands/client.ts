@@ -11,9 +11,10 @@ import {
 } from '../api/schemas.ts'
 import type { Status } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
+import { CLI } from '../domain/command-line.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { visible } from '../domain/visible.ts'
-import type { ClientSettings, Trouble } from './settings.ts'
+import { type ClientSettings, LOCAL_TOKEN, type Trouble } from './settings.ts'
 
 type Answer<T> = Promise<Result<T, Trouble>>
 
@@ -92,14 +93,14 @@ function unreachable(url: string, error: unknown): Trouble {
       ? `The gateway at ${url} did not answer within ${ANSWER_MS_MAX / 1000} s. Whether it took your request is not known.`
       : `No gateway answers at ${url}.`,
     remedy: isSlow
-      ? 'Look with `holdpoint approvals show` before you repeat it.'
-      : 'Start one with `holdpoint start`, or set HOLDPOINT_URL to the address of the one that runs.',
+      ? `Look with \`${CLI} approvals show\` before you repeat it.`
+      : `Start one with \`${CLI} start\`, or set HOLDPOINT_URL to the address of the one that runs.`,
   }
 }
 
 const notOurs = (url: string, status: number): Trouble => ({
   message: `What answers at ${url} is not a Holdpoint gateway of this version (status ${status}).`,
-  remedy: 'Set HOLDPOINT_URL to the address that `holdpoint start` prints.',
+  remedy: `Set HOLDPOINT_URL to the address that \`${CLI} start\` prints.`,
 })
 
 function refused(
@@ -109,7 +110,7 @@ function refused(
   if (status === 401) {
     return {
       message: `The gateway does not accept HOLDPOINT_TOKEN. ${visible(message)}`,
-      remedy: 'Make a new one with `holdpoint people token <id>`.',
+      remedy: `Make a new one with \`${CLI} people token <id>\`. ${LOCAL_TOKEN}`,
     }
   }
   return { message: visible(message), remedy: remedy === undefined ? null : visible(remedy) }

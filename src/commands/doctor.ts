@@ -1,5 +1,6 @@
 /** `doctor slack`: every part of the Slack set-up, what was found, and what to do about it. */
 import type { Config } from '../config.ts'
+import { CLI } from '../domain/command-line.ts'
 import { silentLog } from '../launch/log.ts'
 import { examine, slackMissing } from '../launch/slack.ts'
 import type { Identities } from '../ports/identities.ts'
@@ -52,6 +53,6 @@ async function linkedPeople({ people }: Config, identities: Identities): Promise
     remedy:
       unlinked.length === 0
         ? null
-        : '`holdpoint people link <name>` makes a code; in Slack they type /holdpoint link CODE.',
+        : `\`${CLI} people link <name>\` makes a code; in Slack they type /holdpoint link CODE.`,
   }
 }

@@ -1,5 +1,6 @@
 /** `people list | token | revoke`: personal tokens of those who decide. Who they are stands in `holdpoint.yaml`. */
 import type { Config } from '../config.ts'
+import { CLI } from '../domain/command-line.ts'
 import { isLive, mint, tokensText, withCredentials } from './credentials.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
@@ -46,7 +47,7 @@ export function personToken(parts: Parts, id: string, { json }: { json: boolean 
     }
     io.out(`The personal token of ${person.name}. Whoever has it decides as ${id}. It is shown only now:\n`)
     io.out(`  export HOLDPOINT_TOKEN=${token}\n`)
-    io.out('Then: holdpoint approvals list')
+    io.out(`Then: ${CLI} approvals list`)
     if (others.length > 0) {
       io.err(
         `\n${id} has ${others.length} more live: ${tokensText(others)}. All work until they are revoked.`,
@@ -67,7 +68,7 @@ export function revokePerson(parts: Parts, id: string, { json }: { json: boolean
     if (revoked + sessions > 0) return 0
     tell(io, {
       message: `${id} has no live token and no session.`,
-      remedy: '`holdpoint people list` shows who has.',
+      remedy: `\`${CLI} people list\` shows who has.`,
     })
     return 1
   })

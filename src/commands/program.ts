@@ -1,5 +1,6 @@
 /** `holdpoint <command>`: which commands there are and what they take. Each loads its code only when it is used. */
 import { Command, CommanderError, Option } from 'commander'
+import { CLI } from '../domain/command-line.ts'
 import type { ExitCode } from './io.ts'
 import type { DemoOptions, Parts } from './parts.ts'
 import { addApprovals } from './program-approvals.ts'
@@ -40,7 +41,7 @@ function createProgram(parts: Parts, finish: (code: ExitCode | null) => void): C
       `
 Environment:
   HOLDPOINT_URL     the gateway that \`approvals\` talks to (http://127.0.0.1:8484)
-  HOLDPOINT_TOKEN   your personal token (\`holdpoint people token <id>\`)
+  HOLDPOINT_TOKEN   your personal token (\`${CLI} people token <id>\`)
   HOLDPOINT_CONFIG  the configuration file (holdpoint.yaml)
 
 Exit codes: 0 done, 1 refused or failed, 2 used or configured wrongly.`,

@@ -1,5 +1,6 @@
 /** Where the gateway is and who asks, from the environment that was handed in. */
 import type { Surroundings } from '../config.ts'
+import { CLI } from '../domain/command-line.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 
 export interface ClientSettings {
@@ -12,6 +13,10 @@ export interface Trouble {
   readonly message: string
   readonly remedy: string | null
 }
+
+/** Where nobody is configured, the token of yesterday is void today: a person has to know why. */
+export const LOCAL_TOKEN =
+  'While no people are configured you are `local`, and the gateway prints a new token at each start.'
 
 export const DEFAULT_URL = 'http://127.0.0.1:8484'
 
@@ -28,8 +33,7 @@ export function clientSettings({ env }: Pick<Surroundings, 'env'>): Result<Clien
   if (token === '') {
     return err({
       message: 'HOLDPOINT_TOKEN is not set, so the gateway would not know who you are.',
-      remedy:
-        'Make a token with `holdpoint people token <id>`, then `export HOLDPOINT_TOKEN=hpp_…`. `holdpoint start` prints one while no people are configured.',
+      remedy: `Make a token with \`${CLI} people token <id>\`, then \`export HOLDPOINT_TOKEN=hpp_…\`. ${LOCAL_TOKEN}`,
     })
   }
   if (!/^[A-Za-z0-9._~+/=-]+$/.test(token)) {

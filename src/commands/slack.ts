@@ -1,5 +1,6 @@
 /** `slack manifest`: the app that Holdpoint needs, as Slack takes it. The steps that follow go to the error output. */
 import { formatProblems, loadConfig } from '../config.ts'
+import { CLI } from '../domain/command-line.ts'
 import { manifestFor } from '../launch/slack.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
@@ -21,7 +22,7 @@ export async function printManifest({ io, surroundings }: Parts): Promise<ExitCo
       ? 'Basic Information → App-Level Tokens: make one with connections:write, and set SLACK_APP_TOKEN (xapp-…).'
       : 'Basic Information → Signing Secret: set SLACK_SIGNING_SECRET. (With SLACK_APP_TOKEN set, the manifest uses Socket Mode.)',
     'Name the channel in holdpoint.yaml (channels: { slack: { channel: C… } }), and invite the app there: /invite @Holdpoint.',
-    'Restart Holdpoint; then `holdpoint doctor slack`, and `holdpoint people link <name>` for each person.',
+    `Restart Holdpoint; then \`${CLI} doctor slack\`, and \`${CLI} people link <name>\` for each person.`,
   ]
   for (const [at, step] of steps.entries()) io.err(`${at + 1}. ${step}`)
   return 0

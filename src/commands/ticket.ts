@@ -1,6 +1,7 @@
 /** The approval a person means: a whole ticket, or the beginning of one that fits exactly one approval in question. */
 import type { Status } from '../domain/approval.ts'
 import { type ApprovalId, parseApprovalId, TICKET_ALPHABET } from '../domain/approval-id.ts'
+import { CLI } from '../domain/command-line.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { visible } from '../domain/visible.ts'
 import type { Client } from './client.ts'
@@ -22,7 +23,7 @@ export async function resolveTicket(
   if (start === undefined) {
     return err({
       message: `“${visible(typed)}” is not a ticket.`,
-      remedy: 'A ticket reads HP- and ten characters; `holdpoint approvals list` shows them.',
+      remedy: `A ticket reads HP- and ten characters; \`${CLI} approvals list\` shows them.`,
     })
   }
   const found: string[] = []
@@ -41,7 +42,7 @@ export async function resolveTicket(
     only === undefined
       ? {
           message: `No approval that is ${statuses.join(' or ')} begins with HP-${start}.`,
-          remedy: '`holdpoint approvals list` shows the open ones; others need the whole ticket.',
+          remedy: `\`${CLI} approvals list\` shows the open ones; others need the whole ticket.`,
         }
       : {
           message: `${found.length} approvals begin with HP-${start}: ${found.map(visible).join(', ')}.`,

@@ -1,6 +1,9 @@
 /** What `npm start` prints: what runs where, how a client is pointed at it, and what is not configured. */
+import { dirname, join } from 'node:path'
 import pc from 'picocolors'
 import { type Config, roles, type ServerConfig } from '../config.ts'
+import { CLI } from '../domain/command-line.ts'
+import { packageRoot } from '../files/package-root.ts'
 import { connectLines } from './connect-lines.ts'
 import { slackMissing } from './slack.ts'
 
@@ -28,7 +31,8 @@ export function banner({ config, url, ledger, queue, localToken, signInLink }: B
     '',
   ]
   for (const server of config.servers.values()) lines.push(...serverLines(server, config, url), '')
-  lines.push(...deciding(config, url, localToken, signInLink), '', ...notConfigured(config), '')
+  lines.push(...deciding(config, url, localToken, signInLink), ...whereToRun(config), '')
+  lines.push(...notConfigured(config), '')
   return lines.join('\n')
 }
 
@@ -49,7 +53,7 @@ function serverLines(server: ServerConfig, config: Config, url: string): string[
     `${pc.bold(name)}  ${what}`,
     row('policy', `${server.rules.policy.source}; otherwise ${server.rules.policy.fallback.action}`),
     ...connectLines(name, endpoint, needsToken ? 'hpa_…' : null).map(({ client, line }) => row(client, line)),
-    ...(needsToken ? [row('token', 'hpa_… is what `npx holdpoint agents add <name>` prints')] : []),
+    ...(needsToken ? [row('token', `hpa_… is what \`${CLI} agents add <name>\` prints`)] : []),
   ]
 }
 
@@ -67,8 +71,8 @@ function deciding(
   if (localToken === null) {
     return [
       pc.bold('To decide'),
-      '  in the browser: npx holdpoint people link <person>',
-      `  npx holdpoint people token <person>, then HOLDPOINT_TOKEN=hpp_… ${environment}npx holdpoint approvals list`,
+      `  in the browser: ${CLI} people link <person>`,
+      `  ${CLI} people token <person>, then HOLDPOINT_TOKEN=hpp_… ${environment}${CLI} approvals list`,
     ]
   }
   const person = [...config.people.values()][0]
@@ -78,16 +82,33 @@ function deciding(
       ? []
       : [`  in the browser: ${pc.cyan(signInLink)} (works once, within 10 minutes)`, '  or here:']),
     `  export HOLDPOINT_TOKEN=${localToken}`,
-    `  ${environment}npx holdpoint approvals list`,
+    `  ${environment}${CLI} approvals list`,
   ]
 }
+
+/** npx finds the command in one directory only, and there it may find another configuration than this gateway's. */
+export function whereToRun({ file, dataDir, databaseUrl }: WhereFacts, root = packageRoot()): string[] {
+  const usual = join(root, 'holdpoint.yaml')
+  const settings = [
+    ...(file === null || file === usual ? [] : [`HOLDPOINT_CONFIG=${quoted(file)}`]),
+    ...(dataDir === join(dirname(file ?? usual), '.holdpoint') ? [] : [`HOLDPOINT_DATA=${quoted(dataDir)}`]),
+    ...(databaseUrl === null ? [] : ['the same DATABASE_URL']),
+  ]
+  const withThem = settings.length === 0 ? '' : `, with ${settings.join(' and ')}`
+  return [`  (run these in ${root}${withThem})`]
+}
+
+type WhereFacts = Pick<Config, 'file' | 'dataDir' | 'databaseUrl'>
+
+/** As a shell takes it, blanks and all. */
+const quoted = (path: string) => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`)
 
 function slackText({ channels, slack }: Config): string {
   const doors = [
     ...(slack.appToken === null ? [] : ['Socket Mode']),
     ...(slack.signingSecret === null ? [] : ['HTTP at /slack/events']),
   ]
-  return `cards in ${channels.slack?.channel ?? 'no channel'}, clicks over ${doors.join(' and ')}; \`holdpoint doctor slack\` checks it`
+  return `cards in ${channels.slack?.channel ?? 'no channel'}, clicks over ${doors.join(' and ')}; \`${CLI} doctor slack\` checks it`
 }
 
 function notConfigured(config: Config): string[] {

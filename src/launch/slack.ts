@@ -1,5 +1,6 @@
 /** What of Slack is configured, and who loads it: Bolt takes a while, so only whoever uses Slack does. */
 import type { Config } from '../config.ts'
+import { CLI } from '../domain/command-line.ts'
 import type { Channel } from '../ports/channels.ts'
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
@@ -11,7 +12,7 @@ type Parts = Omit<SlackParts, 'botToken' | 'channel'>
 export function slackMissing({ channels, slack }: Pick<Config, 'channels' | 'slack'>): string | null {
   if (channels.slack === null)
     return 'name its channel in holdpoint.yaml: channels: { slack: { channel: C… } }'
-  if (slack.botToken === null) return 'set SLACK_BOT_TOKEN (`holdpoint slack manifest` makes the app)'
+  if (slack.botToken === null) return `set SLACK_BOT_TOKEN (\`${CLI} slack manifest\` makes the app)`
   if (slack.appToken === null && slack.signingSecret === null) {
     return 'set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP), else no click arrives'
   }

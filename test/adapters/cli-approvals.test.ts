@@ -67,7 +67,7 @@ describe('show', () => {
     expect(out).toContain(`  ${proposed.digest}`)
     expect(out).toMatch(/History \(the chain of its audit events holds\)\n {2}\S+ {2}asked\n/)
     expect(out).toContain(
-      `Approve: holdpoint approvals approve ${TICKET} · Deny: holdpoint approvals deny ${TICKET}`,
+      `Approve: npx holdpoint approvals approve ${TICKET} · Deny: npx holdpoint approvals deny ${TICKET}`,
     )
   })
 
@@ -93,7 +93,7 @@ describe('show', () => {
   test('an answer is shown on demand', async () => {
     await world.answer(world.add(), '{"content":[{"type":"text","text":"bye\u202E"}]}')
     const brief = await holdpoint(['approvals', 'show', TICKET], kim())
-    expect(brief.out).toContain('Approved by kim. It ran once; the server answered')
+    expect(brief.out).toContain('Approved by kim. It was sent once; the server answered')
     expect(brief.out).not.toContain('bye')
     const full = await holdpoint(['approvals', 'show', TICKET, '--reply'], kim())
     expect(full.out).toContain('"text": "bye\\u{202E}"')
@@ -273,6 +273,7 @@ describe('what is in the way', () => {
     ['a URL with a password', { HOLDPOINT_URL: 'http://a:b@localhost' }, 2, 'HOLDPOINT_URL is not'],
     ['no gateway', { HOLDPOINT_URL: 'http://127.0.0.1:1' }, 1, 'No gateway answers at http://127.0.0.1:1.'],
     ['a token nobody knows', { HOLDPOINT_TOKEN: 'hpp_nobody' }, 1, 'does not accept HOLDPOINT_TOKEN'],
+    ['a token of the last start', { HOLDPOINT_TOKEN: 'hpp_old' }, 1, 'prints a new token at each start'],
     ["an agent's token", { HOLDPOINT_TOKEN: 'hpa_bot' }, 1, 'This is the token of an agent.'],
   ])('%s', async (_name, env, code, message) => {
     const { env: good } = kim()
