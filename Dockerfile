@@ -9,7 +9,6 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 COPY workers workers
 RUN npm run build \
- && cp -r src/console/assets dist/src/console/ \
  && find dist -name '*.map' -delete && rm dist/.tsbuildinfo
 
 FROM node:20-bookworm-slim AS dependencies

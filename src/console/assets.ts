@@ -1,15 +1,13 @@
 /** What pages load besides themselves: style, script, htmx and the icon, each under a name that changes with its content. */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { Hono } from 'hono'
 import { sha256 } from '../domain/canonical.ts'
 
 const require = createRequire(import.meta.url)
-/** Beside this file; compiled code finds them beside its sources, where a build does not copy them. */
-const beside = new URL('./assets/', import.meta.url)
-const directory = existsSync(beside) ? beside : new URL('../../../src/console/assets/', import.meta.url)
-const own = (name: string) => fileURLToPath(new URL(name, directory))
+/** Beside this file; a build copies them along. */
+const own = (name: string) => fileURLToPath(new URL(`./assets/${name}`, import.meta.url))
 
 const kinds = {
   css: 'text/css; charset=utf-8',
