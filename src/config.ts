@@ -55,7 +55,10 @@ export interface Config {
   readonly dataDir: string
   readonly databaseUrl: string | null
   readonly redisUrl: string | null
+  /** Empty where it was read without upstreams. */
   readonly servers: ReadonlyMap<string, ServerConfig>
+  /** The names of all servers, known in either case. */
+  readonly serverNames: readonly string[]
   readonly people: ReadonlyMap<string, Person>
   readonly agents: ReadonlyMap<string, Principal>
   /** The one agent that needs no token, on loopback, while no people are configured. */
@@ -95,10 +98,10 @@ export function loadConfig(surroundings: Surroundings): Result<Config, Problem[]
 }
 
 /**
- * For processes that only attend and deliver: `servers` stays unread, because only gateways hold upstream credentials and an
- * environment without them must not keep a worker from starting.
+ * For whatever sends nothing upstream, workers and most commands: of `servers` only the names are read, because only gateways
+ * hold upstream credentials, and an environment without them must not keep anybody from making a token.
  */
-export function loadWorkerConfig(surroundings: Surroundings): Result<Config, Problem[]> {
+export function loadConfigWithoutUpstreams(surroundings: Surroundings): Result<Config, Problem[]> {
   return load(surroundings, false)
 }
 
@@ -166,6 +169,7 @@ function load({ env, cwd }: Surroundings, hasUpstreams: boolean): Result<Config,
     file: path,
     dataDir,
     servers,
+    serverNames: written.serverNames ?? [SAMPLE],
     people,
     agents: written.agents,
     localPrincipal,
@@ -180,6 +184,7 @@ const nothingWritten: ConfigFile = {
   people: new Map(),
   agents: new Map(),
   servers: null,
+  serverNames: null,
   timings: defaultTimings,
   limits: defaultLimits,
 }
@@ -283,6 +288,8 @@ function findFile(named: string | null, cwd: string): Result<{ readonly path: st
   return err([{ file: near, line: null, column: null, path: '', message, remedy }])
 }
 
+const SAMPLE = 'nworks'
+
 /** The sample NAVER WORKS server that runs until servers are configured. */
 function sampleServer(
   dataDir: string,
@@ -296,7 +303,7 @@ function sampleServer(
   const policy = readPolicy(source, text.value)
   if (!policy.ok) return policy
   const server: ServerConfig = {
-    name: 'nworks',
+    name: SAMPLE,
     rules: { policy: policy.value, approvers: { groups: [], people, selfConfirm } },
     extraMethods: [],
     upstream: {

@@ -28,7 +28,7 @@ export function addAgent(
     }
     const others = (await credentials.list('agent')).filter((one) => one.name === name && isLive(one))
     const token = await mint(credentials, 'agent', name, owner.value)
-    const servers = [...config.servers.keys()].map((server) => ({
+    const servers = config.serverNames.map((server) => ({
       name: server,
       url: endpointOf(gatewayUrl(surroundings, config), server),
     }))

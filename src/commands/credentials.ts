@@ -1,6 +1,6 @@
 /** Tokens are made, listed and revoked in the ledger itself, so that this works without a running gateway. */
 import { newToken } from '../auth/tokens.ts'
-import { type Config, formatProblems, loadConfig } from '../config.ts'
+import { type Config, formatProblems, loadConfigWithoutUpstreams } from '../config.ts'
 import type { Credential, CredentialKind, CredentialStore } from '../ports/credentials.ts'
 import type { Identities } from '../ports/identities.ts'
 import type { ExitCode } from './io.ts'
@@ -10,7 +10,7 @@ export async function withCredentials(
   parts: Parts,
   use: (config: Config, credentials: CredentialStore, identities: Identities) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  const loaded = loadConfig(parts.surroundings)
+  const loaded = loadConfigWithoutUpstreams(parts.surroundings)
   if (!loaded.ok) {
     parts.io.err(formatProblems(loaded.error))
     return 2

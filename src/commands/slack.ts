@@ -1,5 +1,5 @@
 /** `slack manifest`: the app that Holdpoint needs, as Slack takes it. The steps that follow go to the error output. */
-import { formatProblems, loadConfig } from '../config.ts'
+import { formatProblems, loadConfigWithoutUpstreams } from '../config.ts'
 import { CLI } from '../domain/command-line.ts'
 import { manifestFor } from '../launch/slack.ts'
 import type { ExitCode } from './io.ts'
@@ -7,7 +7,7 @@ import type { Parts } from './parts.ts'
 import { printJson } from './session.ts'
 
 export async function printManifest({ io, surroundings }: Parts): Promise<ExitCode> {
-  const loaded = loadConfig(surroundings)
+  const loaded = loadConfigWithoutUpstreams(surroundings)
   if (!loaded.ok) {
     io.err(formatProblems(loaded.error))
     return 2

@@ -28,6 +28,8 @@ export interface ConfigFile {
   readonly agents: ReadonlyMap<string, Principal>
   /** `null`: the file names no servers. */
   readonly servers: ReadonlyMap<string, ServerConfig> | null
+  /** Their names, also where the servers themselves stay unread. */
+  readonly serverNames: readonly string[] | null
   readonly channels: ChannelsConfig
   readonly timings: Timings
   readonly limits: Limits
@@ -42,7 +44,7 @@ export interface ChannelsConfig {
 export interface ConfigFileContext extends UpstreamContext {
   /** Owns and decides where the file configures no people. */
   readonly localPerson: Person
-  /** `false`: this process sends nothing upstream; `servers` stays unread. */
+  /** `false`: this process sends nothing upstream; of `servers` only the names are read. */
   readonly hasUpstreams: boolean
 }
 
@@ -97,12 +99,12 @@ export function readConfigFile(
   }
 
   const servers = new Map<string, ServerConfig>()
-  const serverNames = context.hasUpstreams ? namesIn('servers') : []
-  for (const name of serverNames) {
+  const serverNames = namesIn('servers')
+  for (const name of context.hasUpstreams ? serverNames : []) {
     const server = collect(readServer(document, name, known, context))
     if (server !== null) servers.set(name, server)
   }
-  const hasServers = context.hasUpstreams && document.get(['servers']) !== undefined
+  const hasServers = document.get(['servers']) !== undefined
   if (hasServers && serverNames.length === 0) {
     const remedy = 'name one, or remove `servers` to run the sample'
     problems.push(problemAtKey(document, ['servers'], 'there is no server', remedy))
@@ -112,7 +114,8 @@ export function readConfigFile(
   const limits = collect(readLimits(document)) ?? defaultLimits
   const channels = { slack: collect(checkShape(document, channelsShape, ['channels']))?.slack ?? null }
   if (problems.length > 0) return err(problems)
-  return ok({ people, agents, servers: hasServers ? servers : null, channels, timings, limits })
+  const named = hasServers ? { servers, serverNames } : { servers: null, serverNames: null }
+  return ok({ people, agents, ...named, channels, timings, limits })
 
   function collect<T>(result: Result<T, Problem[]>): T | null {
     if (result.ok) return result.value

@@ -1,6 +1,6 @@
 /** A process that runs one role beside the gateways: it stands on shared stores, answers probes, and stops gracefully. */
 import { createHealth } from '../api/health.ts'
-import { type Config, loadWorkerConfig, type Role, surroundings } from '../config.ts'
+import { type Config, loadConfigWithoutUpstreams, type Role, surroundings } from '../config.ts'
 import { err } from '../domain/result.ts'
 import { ENVIRONMENT } from '../files/problem.ts'
 import type { Log } from '../ports/log.ts'
@@ -21,7 +21,7 @@ export type Begin = (parts: WorkerParts) => Promise<{ readonly ended: Promise<un
 
 /** Stays until a signal. */
 export async function runWorker(role: Exclude<Role, 'gateway'>, begin: Begin): Promise<void> {
-  const loaded = loadWorkerConfig(surroundings())
+  const loaded = loadConfigWithoutUpstreams(surroundings())
   // The embedded database belongs to the one process that started it and ends with it.
   const isShared = !loaded.ok || loaded.value.databaseUrl !== null
   const problem = {

@@ -161,6 +161,23 @@ describe('people', () => {
   })
 })
 
+test('tokens are made without the secrets of the upstreams, which validate still asks for', async () => {
+  const stage = configured()
+  const secret = '    headers: { Authorization: "Bearer %{TOKEN}" }\n'.replace('%', '$')
+  writeFileSync(join(cwd, 'holdpoint.yaml'), yaml + secret)
+  for (const args of [
+    ['people', 'list'],
+    ['people', 'token', 'kim'],
+    ['agents', 'add', 'bot'],
+    ['slack', 'manifest'],
+  ]) {
+    expect((await holdpoint(args, stage)).code).toBe(0)
+  }
+  expect((await holdpoint(['agents', 'add', 'bot'], stage)).out).toContain('/mcp/files')
+  const checked = await holdpoint(['validate'], stage)
+  expect([checked.code, checked.err]).toEqual([2, expect.stringContaining('TOKEN is not set')])
+})
+
 describe('validate', () => {
   test('says what the configuration means', async () => {
     const ran = await holdpoint(['validate'], configured())

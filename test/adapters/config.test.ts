@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Config, formatProblems, loadConfig, loadWorkerConfig } from '../../src/config.ts'
+import { type Config, formatProblems, loadConfig, loadConfigWithoutUpstreams } from '../../src/config.ts'
 import { defaultLimits } from '../../src/domain/limits.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { limitNames, timingNames } from '../../src/files/settings.ts'
@@ -476,11 +476,13 @@ describe('processes', () => {
     expect(load(null, { PORT: '9000' }).probePort).toBe(9000)
   })
 
-  test('a worker needs no upstream credentials, and reads everything else', () => {
+  test('what sends nothing upstream needs no credentials for it, and reads everything else', () => {
     const yaml = server('url: https://x.example/mcp\nheaders: { Authorization: "Bearer %{NOT_HERE}" }')
     expect(problems(yaml)).toMatchObject([{ message: expect.stringContaining('NOT_HERE') }])
-    const worker = loadWorkerConfig({ env: {}, cwd })
+    const worker = loadConfigWithoutUpstreams({ env: {}, cwd })
     expect(worker.ok && [...worker.value.servers.keys()]).toEqual([])
+    expect(worker.ok && worker.value.serverNames).toEqual(['github'])
+    expect(load(null, { NOT_HERE: 'x' }).serverNames).toEqual(['github'])
     expect(worker.ok && [...worker.value.people.keys()]).toEqual(['mina', 'jun'])
   })
 })
