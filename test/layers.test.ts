@@ -19,8 +19,10 @@ const arrows: Record<string, readonly string[]> = {
   launch: [...core, ...adapters, 'config.ts'],
   commands: [...core, 'api', 'auth', 'launch', 'demo', 'config.ts'],
   demo: [...core, 'api', 'auth', 'launch', 'commands', 'config.ts'],
-  'main.ts': ['launch'],
-  'cli.ts': ['commands', 'config.ts'],
+  // Read by a Node.js that could not read the rest.
+  'node-version.ts': [],
+  'main.ts': ['launch', 'node-version.ts'],
+  'cli.ts': ['commands', 'config.ts', 'node-version.ts'],
 }
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
