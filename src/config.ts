@@ -144,15 +144,24 @@ function load({ env, cwd }: Surroundings, hasUpstreams: boolean): Result<Config,
       ? new Map<string, ServerConfig>()
       : (written.servers ?? collect(sampleServer(dataDir, [...people.keys()], isLocal)))
 
-  if (settings !== null && isLocal && !isLoopback(settings.host)) {
+  // Whoever reaches this gateway without a token is the local agent: then nobody else may reach it, by a proxy neither.
+  const exposed = (variable: string, who: string, remedy: string) => {
     problems.push({
       file: document?.file ?? ENVIRONMENT,
       line: document === null ? null : 1,
       column: document === null ? null : 1,
-      path: document === null ? 'HOST' : '/people',
-      message: `others can reach ${settings.host}, and nobody is named who may decide`,
-      remedy: 'name people and agents in holdpoint.yaml, or listen on 127.0.0.1',
+      path: document === null ? variable : '/people',
+      message: `${who}, and nobody is named who may decide`,
+      remedy: `name people and agents in holdpoint.yaml, or ${remedy}`,
     })
+  }
+  if (settings !== null && isLocal) {
+    const { host, publicUrl } = settings
+    if (!isLoopback(host)) exposed('HOST', `others can reach ${host}`, 'listen on 127.0.0.1')
+    if (publicUrl !== null && !isLoopback(publicUrl.hostname.replace(/^\[(.*)\]$/, '$1'))) {
+      const who = `HOLDPOINT_PUBLIC_URL says that others reach this gateway as ${publicUrl.host}`
+      exposed('HOLDPOINT_PUBLIC_URL', who, 'unset HOLDPOINT_PUBLIC_URL')
+    }
   }
   const localPrincipal =
     isLocal && settings !== null && isLoopback(settings.host)

@@ -79,6 +79,23 @@ describe('without a file', () => {
       expect(load(people, { HOST }).localPrincipal).toBeNull()
     },
   )
+
+  test.each(['https://holdpoint.example.com', 'http://10.0.0.1:8484', 'http://[2001:db8::1]/'])(
+    'others reach it through a proxy as %s, so people are needed',
+    (HOLDPOINT_PUBLIC_URL) => {
+      const env = { HOLDPOINT_PUBLIC_URL }
+      expect(problems(null, env)).toMatchObject([{ file: 'environment', path: 'HOLDPOINT_PUBLIC_URL' }])
+      expect(problems('limits: {}', env)).toMatchObject([{ file: 'holdpoint.yaml', path: '/people' }])
+      expect(load(people, env).localPrincipal).toBeNull()
+    },
+  )
+
+  test.each(['http://localhost:9000', 'http://127.0.0.1', 'https://[::1]:9000'])(
+    'a public address of this machine, as %s, opens it to nobody',
+    (HOLDPOINT_PUBLIC_URL) => {
+      expect(load(null, { HOLDPOINT_PUBLIC_URL }).localPrincipal).not.toBeNull()
+    },
+  )
 })
 
 describe('the environment', () => {
@@ -92,7 +109,7 @@ describe('the environment', () => {
       HOLDPOINT_PUBLIC_URL: 'https://holdpoint.example.com/base',
       HOLDPOINT_DATA: 'data',
     }
-    expect(load(null, env)).toMatchObject({
+    expect(load(people, env)).toMatchObject({
       host: 'localhost',
       port: 0,
       logLevel: 'debug',
