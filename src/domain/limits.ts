@@ -7,6 +7,10 @@ export interface Limits {
   readonly pendingPerPrincipalMax: number
   /** Requests held open by one gateway: each costs a socket and a timer, and a node has 64 k descriptors at best. */
   readonly heldRequestsMax: number
+  /** Held requests of one principal, so that one agent cannot take them all: ten times what it may have pending. */
+  readonly heldPerPrincipalMax: number
+  /** Held requests for one approval: every one of them gets its own copy of the reply. */
+  readonly heldPerApprovalMax: number
   /** One upstream reply to an approved call, which is stored: screenshots and exports fit, a runaway stream does not. */
   readonly replyBytesMax: number
   /** Child processes of stdio upstreams in one gateway: tens of megabytes each. */
@@ -23,6 +27,8 @@ export const defaultLimits: Limits = {
   bodyBytesMax: 4 * MiB,
   pendingPerPrincipalMax: 20,
   heldRequestsMax: 10_000,
+  heldPerPrincipalMax: 200,
+  heldPerApprovalMax: 50,
   replyBytesMax: 16 * MiB,
   childrenMax: 64,
   childrenPerPrincipalMax: 16,

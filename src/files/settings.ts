@@ -28,6 +28,8 @@ export const limitNames = {
   bodyBytesMax: 'body',
   pendingPerPrincipalMax: 'pending_per_principal',
   heldRequestsMax: 'held_requests',
+  heldPerPrincipalMax: 'held_per_principal',
+  heldPerApprovalMax: 'held_per_approval',
   replyBytesMax: 'reply',
   childrenMax: 'children',
   childrenPerPrincipalMax: 'children_per_principal',

@@ -375,12 +375,13 @@ describe('a client that leaves at the last moment', () => {
 
 describe('a limit on held requests', () => {
   it('counts each once, however often it is released', () => {
-    const held = createHeldRequests(1)
-    const release = held.add('a', () => {})
-    release?.()
-    release?.()
-    expect(held.add('b', () => {})).not.toBeNull()
-    expect(held.add('b', () => {})).toBeNull()
+    const held = createHeldRequests({ heldRequestsMax: 1, heldPerPrincipalMax: 9, heldPerApprovalMax: 9 })
+    const place = held.add(agent, 'a', () => {})
+    if (!place.ok) throw new Error(place.error)
+    place.value.release()
+    place.value.release()
+    expect(held.add(agent, 'b', () => {})).toMatchObject({ ok: true })
+    expect(held.add(agent, 'b', () => {})).toEqual(err('gateway'))
   })
 
   it('refuses before anyone is asked, and counts only what is held', async () => {
@@ -398,6 +399,40 @@ describe('a limit on held requests', () => {
     const fourth = await wait.post(call('delete', {}, 1))
     expect(fourth.status).toBe(200)
     await Promise.all([second.body?.cancel(), fourth.body?.cancel()])
+  })
+
+  it('leaves room for other agents', async () => {
+    const other = { name: 'other', owner: 'jun' }
+    const wait = aWait({
+      timings: slow,
+      limits: { heldPerPrincipalMax: 2 },
+      authenticate: (headers) => (headers.get('authorization') === 'Bearer other' ? other : agent),
+    })
+    const held = [await wait.post(call('delete', {}, 1)), await wait.post(call('delete', {}, 2))]
+    const third = await wait.post(call('delete', {}, 3))
+    expect(third.status).toBe(429)
+    expect(await third.json()).toMatchObject({ id: 3, error: { code: -31429, message: /^2 of your calls/ } })
+    expect(wait.asked).toHaveLength(0)
+    const others = await wait.post(call('delete', {}, 3), { authorization: 'Bearer other' })
+    expect(others.status).toBe(200)
+    await Promise.all([...held, others].map((response) => response.body?.cancel()))
+  })
+
+  it('leaves room for other tickets of the same agent', async () => {
+    const wait = aWait({ timings: slow, limits: { heldPerApprovalMax: 2, heldPerPrincipalMax: 3 } })
+    const held = [await wait.post(call('delete', {}, 1)), await wait.post(call('delete', {}, 2))]
+    for (const id of [3, 4]) {
+      const third = await wait.post(call('delete', {}, id))
+      expect(third.status).toBe(429)
+      const text = await third.text()
+      expect(text).toContain(`2 of your requests wait for ticket ${wait.approval.id}`)
+      expect(text).not.toContain('xecuted')
+    }
+    await held[0]?.body?.cancel()
+    await eventually(() => wait.awaited[0]?.signal.aborted === true)
+    const again = await wait.post(call('delete', {}, 5))
+    expect(again.status).toBe(200)
+    await Promise.all([held[1], again].map((response) => response?.body?.cancel()))
   })
 
   it('is given back by calls that are not accepted', async () => {

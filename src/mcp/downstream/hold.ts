@@ -3,7 +3,8 @@
  * gone or cancelled. Written first, marked as delivered afterwards. Leaving ends the hold, never the approval.
  */
 import type { Approval } from '../../domain/approval.ts'
-import type { Limits } from '../../domain/limits.ts'
+import type { Principal } from '../../domain/principal.ts'
+import { ok, type Result } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Era } from '../../domain/tool-call.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -14,7 +15,7 @@ import type { Awaited, AwaitOutcome } from '../../services/await-outcome.ts'
 import { peek } from '../upstream/peek.ts'
 import type { Accepts } from './accepts.ts'
 import { createAnswerStream } from './answer-stream.ts'
-import type { HeldRequests } from './held-requests.ts'
+import type { Full, HeldRequests } from './held-requests.ts'
 import { settledAnswer, waitingAnswer } from './replies.ts'
 import { answerMessage, errorAnswer, type Id, INTERNAL_ERROR } from './rpc.ts'
 import { waitingProgress } from './waiting-progress.ts'
@@ -22,7 +23,11 @@ import { waitingProgress } from './waiting-progress.ts'
 /** A gateway that stops answers a waiting call at once; one that is being sent is looked at this often until it ends. */
 const LOOK_AGAIN_MS = 250
 
+/** Progress and the like that a client has not read; beyond it the newest is left out, because the next one says more. */
+const UNREAD_BYTES_MAX = 1024 * 1024
+
 export interface HoldRequest {
+  readonly principal: Principal
   readonly key: string
   readonly id: Id
   readonly era: Era
@@ -36,37 +41,37 @@ export interface HoldRequest {
 export interface Hold {
   /** The upstream's own messages while the call runs; they belong to the requester. */
   onMessage(rawMessage: string): void
-  /** Keeps the response open until there is an answer. */
-  wait(approval: Approval, session: UpstreamSession, isRepeat: boolean): Response
+  /** Keeps the response open until there is an answer. `null`: as many requests as may wait for this approval already. */
+  wait(approval: Approval, session: UpstreamSession, isRepeat: boolean): Response | null
   /** Gives the place back, when there is nothing to wait for. */
   release(): void
 }
 
-/** @returns `null` when this gateway holds as many requests as it may */
-export type OpenHold = (request: HoldRequest) => Hold | null
+/** The error says whose limit is reached. */
+export type OpenHold = (request: HoldRequest) => Result<Hold, Full>
 
 export function createOpenHold(deps: {
   held: HeldRequests
   awaitOutcome: AwaitOutcome
   markDelivered: Ledger['markDelivered']
-  limits: Pick<Limits, 'replyBytesMax'>
   timings: Pick<Timings, 'holdMs' | 'commentMs' | 'progressMs' | 'replyIdleMs' | 'coolDownMs'>
   clock: Clock
   log: Log
 }): OpenHold {
-  const { held, awaitOutcome, markDelivered, limits, timings, clock, log } = deps
+  const { held, awaitOutcome, markDelivered, timings, clock, log } = deps
 
-  return function openHold({ key, id, era, progressToken, accepts, signal }) {
+  return function openHold({ principal, key, id, era, progressToken, accepts, signal }) {
     const left = new AbortController()
     const over = new AbortController()
     const leave = () => left.abort()
-    const release = held.add(key, leave)
-    if (release === null) return null
+    const taken = held.add(principal, key, leave)
+    if (!taken.ok) return taken
+    const place = taken.value
     if (signal.aborted) leave()
     else signal.addEventListener('abort', leave, { once: true })
     const stream = createAnswerStream({
       format: accepts.events ? 'events' : 'json',
-      unreadBytesMax: limits.replyBytesMax,
+      unreadBytesMax: UNREAD_BYTES_MAX,
       onLeave: leave,
     })
     let isToolReporting = false
@@ -75,7 +80,7 @@ export function createOpenHold(deps: {
     function free() {
       over.abort()
       signal.removeEventListener('abort', leave)
-      release?.()
+      place.release()
     }
 
     async function run(approval: Approval, session: UpstreamSession, isRepeat: boolean) {
@@ -153,7 +158,7 @@ export function createOpenHold(deps: {
       }
     }
 
-    return {
+    return ok({
       onMessage(rawMessage) {
         const message = peek(rawMessage)
         if (message.kind === 'notification' && message.method === 'notifications/progress') {
@@ -162,11 +167,12 @@ export function createOpenHold(deps: {
         stream.offer(rawMessage)
       },
       wait(approval, session, isRepeat) {
+        if (!place.waitFor(approval.id)) return null
         void run(approval, session, isRepeat)
         return stream.response
       },
       release: free,
-    }
+    })
   }
 
   async function mark(approval: Approval): Promise<void> {

@@ -108,7 +108,7 @@ export function createOnPost(deps: {
     if (isObject(message.params) && Object.values(message.params).some(isOwnId)) return true
     const requestId = isObject(message.params) ? message.params.requestId : undefined
     if (typeof requestId !== 'string' && typeof requestId !== 'number') return false
-    return held.cancel(heldKey(principal.name, upstream.server, session?.id ?? null, requestId))
+    return held.cancel(heldKey(principal, upstream.server, session?.id ?? null, requestId))
   }
 }
 

@@ -11,7 +11,7 @@ import type { GateRequest } from './gate.ts'
 import { heldKey } from './held-requests.ts'
 import type { Hold, OpenHold } from './hold.ts'
 import { askRefusedAnswer } from './replies.ts'
-import { type Answer, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
+import { type Answer, httpCode, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
 import type { DecidableCall } from './tool-call-params.ts'
 
 export interface Pausing extends DecidableCall {
@@ -27,7 +27,7 @@ export function createPause(deps: {
   ask: Ask
   openHold: OpenHold
   createSession: typeof createUpstreamSession
-  limits: Pick<Limits, 'replyBytesMax' | 'heldRequestsMax'>
+  limits: Pick<Limits, 'replyBytesMax' | 'heldPerPrincipalMax' | 'heldPerApprovalMax'>
   timings: Pick<Timings, 'replyIdleMs' | 'coolDownMs'>
   log: Log
 }): Pause {
@@ -38,12 +38,18 @@ export function createPause(deps: {
     const { server } = upstream
     const { era } = spoken
     const { progressToken } = pausing
-    const key = heldKey(principal.name, server, session?.id ?? null, message.id)
-    const hold = openHold({ key, id: message.id, era, progressToken, accepts, signal })
-    if (hold === null) {
-      log.warn({ held: limits.heldRequestsMax }, 'no more requests can be held')
-      return closed(request, 'Too many calls wait at this gateway.')
+    const key = heldKey(principal, server, session?.id ?? null, message.id)
+    const held = openHold({ principal, key, id: message.id, era, progressToken, accepts, signal })
+    if (!held.ok) {
+      log.warn({ principal: principal.name, limit: held.error }, 'no more requests can be held')
+      if (held.error === 'gateway') return closed(request, 'Too many calls wait at this gateway.')
+      const most = `${limits.heldPerPrincipalMax} of your calls wait here already, the most that one agent may have`
+      return tooMany(
+        request,
+        `${most}. This one was not taken, and nothing was executed. Wait for an answer first.`,
+      )
     }
+    const hold = held.value
     try {
       const upstreamSession = sessionFor(request, pausing, hold)
       const call = callOf(request, pausing)
@@ -51,7 +57,12 @@ export function createPause(deps: {
       const asked = await ask({ call, verdict, approvers, client: request.client, session: upstreamSession })
       if (asked.ok) {
         const isRepeat = asked.value.kind === 'waiting' && !asked.value.isNew
-        return hold.wait(asked.value.approval, upstreamSession, isRepeat)
+        const { approval } = asked.value
+        const response = hold.wait(approval, upstreamSession, isRepeat)
+        if (response !== null) return response
+        hold.release()
+        const most = `${limits.heldPerApprovalMax} of your requests wait for ticket ${approval.id} already`
+        return tooMany(request, `${most}. This one was not added to them. Wait for their answer.`)
       }
       hold.release()
       const { tool } = pausing
@@ -100,6 +111,10 @@ function callOf({ upstream, principal, spoken }: GateRequest, pausing: Pausing):
 function closed({ message }: GateRequest, why: string): Response {
   const text = `${why} Nothing was executed. Retry later.`
   return refusalResponse(refusal(503, INTERNAL_ERROR, text, message.id))
+}
+
+function tooMany({ message }: GateRequest, text: string): Response {
+  return refusalResponse(refusal(429, httpCode(429), text, message.id))
 }
 
 /** The terms on which the client speaks to the upstream. What headers repeat of a call is written anew when it is sent. */

@@ -44,7 +44,7 @@ export interface McpDeps extends DoorDeps {
 
 export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   const { upstreams, rules, sealKey, limits, log } = deps
-  const held = createHeldRequests(limits.heldRequestsMax)
+  const held = createHeldRequests(limits)
   const forward = createForward(deps)
   const hidingFor = createHidingFor(rules)
   const openSessionOf = createOpenSessionOf(sealKey)
