@@ -5,6 +5,7 @@ import { createAdaptorServer, type ServerType } from '@hono/node-server'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Approval, Outcome } from '../../src/domain/approval.ts'
 import { err } from '../../src/domain/result.ts'
+import { createAnswerStream } from '../../src/mcp/downstream/answer-stream.ts'
 import { createHeldRequests } from '../../src/mcp/downstream/held-requests.ts'
 import { sealSession } from '../../src/mcp/downstream/sealed-session.ts'
 import type { Awaited, AwaitRequest } from '../../src/services/await-outcome.ts'
@@ -373,6 +374,40 @@ describe('a client that leaves at the last moment', () => {
   })
 })
 
+describe('the stream of an answer', () => {
+  const aStream = (stalledMs: number) => {
+    const left: string[] = []
+    const onLeave = () => void left.push('left')
+    return { left, ...createAnswerStream({ format: 'json', unreadBytesMax: 1_000, stalledMs, onLeave }) }
+  }
+
+  it('keeps every character of an answer that goes out in pieces', async () => {
+    for (const shift of ['', 'x', 'xx']) {
+      const text = `${shift}${'\u{1F600}'.repeat(100_000)}`
+      const stream = aStream(60_000)
+      const finished = stream.finish(text)
+      expect(await stream.response.text()).toBe(text)
+      expect(await finished).toBe(true)
+    }
+  })
+
+  it('cuts a client that takes nothing, and no other', async () => {
+    const unread = aStream(20)
+    expect(await unread.finish('x'.repeat(1_000_000))).toBe(false)
+    await expect(unread.response.text()).rejects.toThrow('took nothing')
+    expect(unread.left).toEqual(['left'])
+
+    const slowly = aStream(60)
+    const finished = slowly.finish('x'.repeat(1_000_000))
+    const reader = slowly.response.body?.getReader()
+    for (let done = false; !done; ) {
+      await new Promise((resolve) => setTimeout(resolve, 8))
+      done = (await reader?.read())?.done ?? true
+    }
+    expect(await finished).toBe(true)
+  })
+})
+
 describe('a limit on held requests', () => {
   it('counts each once, however often it is released', () => {
     const held = createHeldRequests({ heldRequestsMax: 1, heldPerPrincipalMax: 9, heldPerApprovalMax: 9 })
@@ -399,6 +434,17 @@ describe('a limit on held requests', () => {
     const fourth = await wait.post(call('delete', {}, 1))
     expect(fourth.status).toBe(200)
     await Promise.all([second.body?.cancel(), fourth.body?.cancel()])
+  })
+
+  it('is held until the answer was taken', async () => {
+    const wait = aWait({ timings: slow, limits: { heldRequestsMax: 1 } })
+    const first = await wait.post(call('delete', {}, 1))
+    wait.settle(settledAs(wait.approval, outcomes.answered(), `"${'x'.repeat(1_000_000)}"`))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect((await wait.post(call('delete', {}, 2))).status).toBe(503)
+    await first.text()
+    await eventually(() => wait.delivered.length === 1)
+    expect((await wait.post(call('delete', {}, 3))).status).toBe(200)
   })
 
   it('leaves room for other agents', async () => {
@@ -566,6 +612,26 @@ describe('over a real connection', () => {
     expect(wait.delivered).toEqual([])
     expect(errors).not.toHaveBeenCalled()
     errors.mockRestore()
+  })
+
+  it('a client that does not read keeps its place and a piece of the answer, not all of it', async () => {
+    const wait = aWait({ timings: slow, limits: { heldRequestsMax: 1 } })
+    const port = await listen(wait)
+    const { host: _, ...headers } = usualHeaders
+    const request = httpRequest({ port, host: '127.0.0.1', path: '/mcp/github', method: 'POST', headers })
+    request.on('error', () => {})
+    request.end(call('delete'))
+    const [response] = await once(request, 'response')
+    response.on('error', () => {})
+    response.pause()
+    wait.settle(settledAs(wait.approval, outcomes.answered(), `"${'x'.repeat(30_000_000)}"`))
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect((await wait.post(call('delete'))).status).toBe(503)
+    expect(wait.delivered).toEqual([])
+    request.destroy()
+    await eventually(() => wait.logged.includes('an answer was not taken'))
+    expect(wait.delivered).toEqual([])
+    expect((await wait.post(call('delete'))).status).toBe(200)
   })
 
   it('an outcome is marked once it was written', async () => {

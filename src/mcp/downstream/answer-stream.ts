@@ -1,6 +1,6 @@
 /**
  * The response to a held request: begun at once, written while it waits, closed after its one answer. Closing resolves
- * when the client's side has taken everything, as far as HTTP can tell.
+ * when the client's side has taken everything, as far as HTTP can tell, or has taken nothing for too long and was cut.
  */
 import { comment, messageEvent } from '../sse.ts'
 
@@ -10,7 +10,7 @@ export interface AnswerStream {
   comment(text: string): void
   /** A message before the answer; one that a slow reader has no room for is left out. */
   offer(rawMessage: string): void
-  /** Writes the answer (`null`: there is none) and closes. @returns whether it was taken */
+  /** Writes the answer (`null`: there is none) and closes. Never throws. @returns whether it was taken */
   finish(rawMessage: string | null): Promise<boolean>
 }
 
@@ -18,9 +18,14 @@ interface AnswerStreamOptions {
   /** A client that reads only JSON gets its answer, and nothing before it. */
   readonly format: 'events' | 'json'
   readonly unreadBytesMax: number
+  /** A client that takes no piece of its answer for this long is cut. */
+  readonly stalledMs: number
   /** The client left before the answer was taken. */
   readonly onLeave: () => void
 }
+
+/** A large answer goes out in pieces, so that only one of them lies in the socket's own memory, where nobody counts it. */
+const PIECE_CHARACTERS = 64 * 1024
 
 const eventHeaders = {
   'content-type': 'text/event-stream',
@@ -30,8 +35,14 @@ const eventHeaders = {
 }
 const jsonHeaders = { 'content-type': 'application/json' }
 
-export function createAnswerStream({ format, unreadBytesMax, onLeave }: AnswerStreamOptions): AnswerStream {
-  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+export function createAnswerStream(options: AnswerStreamOptions): AnswerStream {
+  const { format, unreadBytesMax, stalledMs, onLeave } = options
+  let breakOff: (error: Error) => void = () => {}
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>({
+    start: (controller) => {
+      breakOff = (error) => controller.error(error)
+    },
+  })
   const writer = writable.getWriter()
   const encoder = new TextEncoder()
   let unreadBytes = 0
@@ -60,11 +71,32 @@ export function createAnswerStream({ format, unreadBytesMax, onLeave }: AnswerSt
     offer: (rawMessage) => beforeAnswer(messageEvent(rawMessage)),
     async finish(rawMessage) {
       isFinished = true
-      if (rawMessage !== null) write(format === 'events' ? messageEvent(rawMessage) : rawMessage)
-      return writer.close().then(
-        () => true,
-        () => false,
-      )
+      const text = rawMessage === null || format === 'json' ? (rawMessage ?? '') : messageEvent(rawMessage)
+      // Not `writer.abort`, which waits for the write that the client does not take.
+      const cut = () => breakOff(new Error('the client took nothing of its answer and was cut'))
+      const patience = setTimeout(cut, stalledMs)
+      try {
+        for (const piece of piecesOf(text)) {
+          await writer.write(encoder.encode(piece))
+          patience.refresh()
+        }
+        await writer.close()
+        return true
+      } catch {
+        // The client left or was cut.
+        return false
+      } finally {
+        clearTimeout(patience)
+      }
     },
+  }
+}
+
+/** Never cut between the two halves of a character. */
+function* piecesOf(text: string): Generator<string> {
+  for (let start = 0, end = 0; start < text.length; start = end) {
+    end = Math.min(start + PIECE_CHARACTERS, text.length)
+    if (end < text.length && /[\uD800-\uDBFF]/.test(text.charAt(end - 1))) end--
+    yield text.slice(start, end)
   }
 }

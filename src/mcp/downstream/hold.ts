@@ -26,6 +26,9 @@ const LOOK_AGAIN_MS = 250
 /** Progress and the like that a client has not read; beyond it the newest is left out, because the next one says more. */
 const UNREAD_BYTES_MAX = 1024 * 1024
 
+/** A client that takes nothing of its answer for this long is gone, or waits for our memory to fill. It can ask again. */
+const STALLED_MS = 60_000
+
 export interface HoldRequest {
   readonly principal: Principal
   readonly key: string
@@ -72,15 +75,15 @@ export function createOpenHold(deps: {
     const stream = createAnswerStream({
       format: accepts.events ? 'events' : 'json',
       unreadBytesMax: UNREAD_BYTES_MAX,
+      stalledMs: STALLED_MS,
       onLeave: leave,
     })
     let isToolReporting = false
     let lastSeen: Approval | null = null
 
-    function free() {
+    function end() {
       over.abort()
       signal.removeEventListener('abort', leave)
-      place.release()
     }
 
     async function run(approval: Approval, session: UpstreamSession, isRepeat: boolean) {
@@ -89,8 +92,11 @@ export function createOpenHold(deps: {
       void every(timings.commentMs, () => stream.comment('still waiting'))
       if (progressToken !== null) void reportProgress(progressToken)
       const ending = await endingOf(approval, session, isRepeat)
-      free()
+      end()
       const isTaken = await stream.finish(ending.message)
+      // Not before: an answer that is not taken lies in memory.
+      place.release()
+      if (!isTaken && ending.message !== null) log.info({ approval: approval.id }, 'an answer was not taken')
       if (isTaken && ending.settled) await mark(approval)
     }
 
@@ -171,7 +177,10 @@ export function createOpenHold(deps: {
         void run(approval, session, isRepeat)
         return stream.response
       },
-      release: free,
+      release() {
+        end()
+        place.release()
+      },
     })
   }
 
