@@ -22,7 +22,10 @@ export function createPool(connectionString: string, log: Log): pg.Pool {
     query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
     application_name: 'holdpoint',
     keepAlive: true,
-    onConnect: makeDurable,
+    // Before a new connection is used for the first time.
+    verify(client, done) {
+      makeDurable(client).then(() => done(), done)
+    },
   })
   // An idle connection that breaks must not end the process; the next query takes a new one.
   pool.on('error', (error) => log.warn({ err: error }, 'an idle connection to the ledger broke'))
