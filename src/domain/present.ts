@@ -154,14 +154,17 @@ export function decisionText({ kind, by, reason }: Pick<Decision, 'kind' | 'by' 
   return said + because(reason)
 }
 
-/** Names who may decide. The owner of the asking agent is left out, unless their own yes counts. */
+/**
+ * Names who may decide. The owner of the asking agent is left out, unless their own yes counts. Who is in a group is not known
+ * here, so a group comes with the rule, which holds either way; to name the owner would say that they are in it.
+ */
 export function approversText({ groups, people, selfConfirm }: ApproverChain, owner: string): string {
   const may = [
     ...groups.map((group) => `anyone in ${visible(group)}`),
     ...people.filter((person) => person !== owner).map((person) => visible(person)),
   ]
-  const others =
-    may.length === 0 ? '' : `${may.join(', ')}${groups.length > 0 ? `, but not ${visible(owner)}` : ''}`
+  const rule = groups.length > 0 && !selfConfirm ? '; never the owner of the agent' : ''
+  const others = may.length === 0 ? '' : may.join(', ') + rule
   const self = selfConfirm ? `${visible(owner)} may confirm as the owner` : ''
   return [others, self].filter((part) => part !== '').join('; ') || 'nobody: no approver is configured'
 }

@@ -216,7 +216,7 @@ describe('deciding', () => {
     expect(owner.json.error).toEqual({
       code: 'own_call',
       message:
-        'You answer for the agent that asks, so somebody else has to decide. Who may decide: anyone in ops, lee, but not owner.',
+        'You answer for the agent that asks, so somebody else has to decide. Who may decide: anyone in ops, lee; never the owner of the agent.',
     })
     const guest = await decide('hpp_guest', approve(proposed.digest))
     expect(guest.json.error.code).toBe('not_an_approver')

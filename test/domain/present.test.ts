@@ -34,7 +34,7 @@ describe('present', () => {
       { label: 'Asked by', text: 'bot, for whom owner answers' },
       { label: 'Client', text: 'claude-code 2.1.0 (as it says itself)' },
       { label: 'Why it asks', text: 'logs everybody out (rule nworks.json#/tools/nworks_logout)' },
-      { label: 'Who may decide', text: 'anyone in ops, lee, but not owner' },
+      { label: 'Who may decide', text: 'anyone in ops, lee; never the owner of the agent' },
       { label: 'Decide by', text: '13:00, in 3 h 55 min; without a decision it expires and nothing is sent' },
       { label: 'A yes now', text: 'it runs at once, exactly as shown' },
     ])
@@ -117,11 +117,11 @@ const reply = { kind: 'result', isError: false, digest: 'd', bytes: 12 } as cons
 const outcomes: [Outcome, string][] = [
   [
     { kind: 'answered', decision: decision(), reply },
-    'Approved by kim. It ran once; the server answered (12 bytes).',
+    'Approved by kim. It was sent once; the server answered (12 bytes).',
   ],
   [
     { kind: 'answered', decision: decision('confirm'), reply: { ...reply, isError: true } },
-    'Confirmed by the owner, kim. It ran once; the tool says that it failed (12 bytes).',
+    'Confirmed by the owner, kim. It was sent once; the tool says that it failed (12 bytes).',
   ],
   [
     { kind: 'rejected', decision: decision('reject', 'not today\u202E') },
@@ -160,7 +160,11 @@ test.each(outcomes)('the outcome %j in plain words', (outcome, text) => {
 })
 
 test.each([
-  [{ groups: ['ops'], people: ['lee', 'owner'], selfConfirm: false }, 'anyone in ops, lee, but not owner'],
+  [
+    { groups: ['ops'], people: ['lee', 'owner'], selfConfirm: false },
+    'anyone in ops, lee; never the owner of the agent',
+  ],
+  [{ groups: ['ops'], people: [], selfConfirm: true }, 'anyone in ops; owner may confirm as the owner'],
   [{ groups: [], people: ['lee'], selfConfirm: false }, 'lee'],
   [{ groups: [], people: [], selfConfirm: true }, 'owner may confirm as the owner'],
   [{ groups: [], people: ['lee'], selfConfirm: true }, 'lee; owner may confirm as the owner'],
