@@ -132,7 +132,7 @@ function load({ env, cwd }: Surroundings, hasUpstreams: boolean): Result<Config,
   let written: ConfigFile | null = path === null ? nothingWritten : null
   if (path !== null) {
     const text = collect(readTextFile(path, nameOf(path)))
-    document = text === null ? null : collect(readDocument(nameOf(path), text))
+    document = text === null ? null : collect(readDocument(nameOf(path), text, ifEmpty))
     const variables = (name: string) => env[name]
     const context = { directory, nameOf, variable: variables, localPerson, hasUpstreams }
     if (document !== null) written = collect(readConfigFile(document, context))
@@ -187,6 +187,8 @@ function load({ env, cwd }: Surroundings, hasUpstreams: boolean): Result<Config,
     limits: written.limits,
   })
 }
+
+const ifEmpty = 'name your `servers`, or remove the file to run the built-in sample'
 
 const nothingWritten: ConfigFile = {
   channels: { slack: null },

@@ -1,10 +1,11 @@
 /** `agents add | list | revoke`: the programs that call, each with a person who answers for it. */
 import type { Config } from '../config.ts'
 import { CLI } from '../domain/command-line.ts'
+import { didYouMean } from '../domain/did-you-mean.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { connectLines } from '../launch/connect-lines.ts'
 import { endpointOf, gatewayUrl } from './connect.ts'
-import { isLive, mint, tokensText, withCredentials } from './credentials.ts'
+import { capital, isLive, mint, tokensText, withCredentials } from './credentials.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
 import { printJson, tell } from './session.ts'
@@ -76,7 +77,9 @@ function ownerOf(config: Config, name: string, said: string | null): Result<stri
     })
   }
   if (!config.people.has(owner)) {
-    return err({ message: `${owner} is not a person in ${where}.`, remedy: people })
+    const near = didYouMean(owner, config.people.keys())
+    const remedy = near === null ? people : `${capital(near)} ${people}`
+    return err({ message: `${owner} is not a person in ${where}.`, remedy })
   }
   return ok(owner)
 }
@@ -114,13 +117,19 @@ export function listAgents(parts: Parts, { json }: { json: boolean }): Promise<E
 
 export function revokeAgent(parts: Parts, name: string, { json }: { json: boolean }): Promise<ExitCode> {
   const { io } = parts
-  return withCredentials(parts, async (_config, credentials) => {
+  return withCredentials(parts, async (config, credentials) => {
     const revoked = await credentials.revoke('agent', name)
     if (json) printJson(io, { name, revoked })
     else if (revoked > 0)
       io.out(`Revoked ${revoked} of ${name}. A running gateway refuses it within a second.`)
     if (revoked > 0) return 0
-    tell(io, { message: `No agent ${name} has a live token.`, remedy: `\`${CLI} agents list\` shows them.` })
+    const names = [...config.agents.keys(), ...(await credentials.list('agent')).map((one) => one.name)]
+    const near = names.includes(name) ? null : didYouMean(name, names)
+    const instead = near === null ? '' : `${capital(near)} `
+    tell(io, {
+      message: `No agent ${name} has a live token.`,
+      remedy: `${instead}\`${CLI} agents list\` shows them.`,
+    })
     return 1
   })
 }

@@ -1,6 +1,6 @@
 /** `approvals list` and `approvals show`. */
 import type { ApprovalPage } from '../api/schemas.ts'
-import type { Status } from '../domain/approval.ts'
+import type { Outcome, Status } from '../domain/approval.ts'
 import { CLI } from '../domain/command-line.ts'
 import { riskWords, spanText } from '../domain/present.ts'
 import { ok } from '../domain/result.ts'
@@ -14,23 +14,25 @@ import { table } from './table.ts'
 import { resolveTicket } from './ticket.ts'
 
 export const openStatuses: readonly Status[] = ['pending', 'approved', 'executing']
+const allStatuses: readonly Status[] = [...openStatuses, 'settled']
 
 export interface ListOptions {
-  readonly status: readonly Status[]
+  readonly which: readonly Status[] | 'open' | 'all'
   readonly limit: number
   readonly after: string | null
   readonly json: boolean
 }
 
-export function listApprovals(parts: Parts, { status, limit, after, json }: ListOptions): Promise<ExitCode> {
+export function listApprovals(parts: Parts, { which, limit, after, json }: ListOptions): Promise<ExitCode> {
   const { io } = parts
   return withClient(parts, async (client) => {
-    const page = await client.list({ statuses: status, limit, after })
+    const statuses = which === 'all' ? allStatuses : which === 'open' ? openStatuses : which
+    const page = await client.list({ statuses, limit, after })
     if (!page.ok) return page
     if (json) {
       printJson(io, page.value)
     } else if (page.value.approvals.length === 0) {
-      io.out(`No approval is ${status.join(' or ')}.`)
+      io.out(noneText(which))
     } else {
       for (const line of rows(page.value)) io.out(line)
       if (page.value.next !== null) io.err(`More: add --after ${visible(page.value.next)}`)
@@ -39,6 +41,24 @@ export function listApprovals(parts: Parts, { status, limit, after, json }: List
   })
 }
 
+function noneText(which: ListOptions['which']): string {
+  if (which === 'open') return 'Nothing is open.'
+  return which === 'all' ? 'There are no approvals.' : `No approval is ${which.join(' or ')}.`
+}
+
+/** How a settled one ended, in a word or three. */
+const endings: Readonly<Record<Outcome['kind'], string>> = {
+  answered: 'sent, answered',
+  rejected: 'denied',
+  expired: 'expired',
+  lapsed: 'approved, not sent',
+  cancelled: 'withdrawn',
+  invalidated: 'no longer valid',
+  not_sent: 'could not be sent',
+  indeterminate: 'perhaps sent',
+}
+const endingOf = new Map<string, string>(Object.entries(endings))
+
 function rows({ approvals, now }: ApprovalPage): readonly string[] {
   const nowMs = Date.parse(now)
   return table([
@@ -46,7 +66,7 @@ function rows({ approvals, now }: ApprovalPage): readonly string[] {
     ...approvals.map((row) => [
       visible(row.id),
       riskWords[row.risk],
-      visible(row.outcome ?? row.status),
+      row.outcome === null ? row.status : (endingOf.get(row.outcome) ?? visible(row.outcome)),
       visible(row.server),
       visible(row.tool),
       `${visible(row.requester.name)} (${visible(row.requester.owner)})`,

@@ -37,6 +37,9 @@ export async function mint(
 
 export const isLive = (credential: Credential) => credential.revokedAtMs === null
 
+/** The beginning of a sentence. */
+export const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
+
 /** The tokens of one name, as a cell of a table. */
 export function tokensText(credentials: readonly Credential[]): string {
   const live = credentials.filter(isLive)

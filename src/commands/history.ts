@@ -4,35 +4,71 @@ import type { ApprovalDetail } from '../api/schemas.ts'
 import { CHAIN_START, chainHash } from '../domain/audit.ts'
 import { visible } from '../domain/visible.ts'
 
+const requester = z.object({ name: z.string() })
 const event = z.object({ at: z.string(), event: z.string(), details: z.record(z.string(), z.unknown()) })
 
-const words: Readonly<Record<string, string>> = {
-  ask: 'asked',
-  decide: 'decided',
-  expire: 'expired',
-  lapse: 'lapsed',
-  cancel: 'withdrawn',
-  invalidate: 'no longer valid',
-  claim: 'claimed for sending',
-  answer: 'answered',
-  fail_unsent: 'not sent',
-  lose_track: 'lost track of',
-  annotate: 'annotated',
-}
-/** What a line adds to its word. Digests and nonces stay in `--json`. */
-const told = ['decision', 'by', 'via', 'reason', 'change', 'node', 'finding', 'note']
+const deeds = new Map([
+  ['approve', 'approved'],
+  ['confirm', 'confirmed, as the owner'],
+  ['reject', 'denied'],
+])
+const doors = new Map([
+  ['cli', ', in the command line'],
+  ['console', ', in the console'],
+  ['slack', ', in Slack'],
+  ['api', ', over the API'],
+  ['demo', ', in the demo'],
+])
 
 export function historyLines(audit: ApprovalDetail['audit'], when: (atMs: number) => string): string[] {
   return audit.map(({ payload }) => {
     const parsed = event.safeParse(JSON.parse(payload))
     if (!parsed.success) return visible(payload)
     const { at, event: kind, details } = parsed.data
-    const facts = told.flatMap((name) => {
-      const value = details[name]
-      return typeof value === 'string' && value !== '' ? [`${name} ${visible(value)}`] : []
-    })
-    return `${when(Date.parse(at))}  ${words[kind] ?? visible(kind)}${facts.length > 0 ? `: ${facts.join(', ')}` : ''}`
+    return `${when(Date.parse(at))}  ${sentence(kind, details)}`
   })
+}
+
+/** Digests and nonces stay in `--json`. */
+function sentence(kind: string, details: Readonly<Record<string, unknown>>): string {
+  const text = (name: string) => {
+    const value = details[name]
+    return typeof value === 'string' ? visible(value) : ''
+  }
+  const said = (name: string) => (text(name) === '' ? '' : `: “${text(name)}”`)
+  const why = (name: string) => (text(name) === '' ? '' : `: ${text(name)}`)
+  switch (kind) {
+    case 'ask': {
+      const asking = requester.safeParse(details.requester)
+      return asking.success ? `${visible(asking.data.name)} asked` : 'asked'
+    }
+    case 'decide': {
+      const deed = deeds.get(text('decision')) ?? text('decision')
+      return `${text('by')} ${deed}${doors.get(text('via')) ?? ''}${said('reason')}`
+    }
+    case 'expire':
+      return 'nobody decided in time'
+    case 'lapse':
+      return 'the agent was not there in time to receive the result'
+    case 'cancel':
+      return `${text('by')} withdrew it${said('reason')}`
+    case 'invalidate':
+      return `no longer valid${why('change')}`
+    case 'claim':
+      return `about to be sent, by the gateway ${text('node')}`
+    case 'answer':
+      return details.isError === true
+        ? 'the tool says that it failed'
+        : `the server answered${text('reply') === 'error' ? ' with an error' : ''}`
+    case 'fail_unsent':
+      return `could not be sent${why('reason')}`
+    case 'lose_track':
+      return `perhaps sent, and nobody knows how it ended${why('reason')}`
+    case 'annotate':
+      return `${text('by')} looked: it ${text('finding') === 'happened' ? 'happened' : 'did not happen'}${said('note')}`
+    default:
+      return visible(kind)
+  }
 }
 
 export function isChainIntact(audit: ApprovalDetail['audit']): boolean {

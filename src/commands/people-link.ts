@@ -14,7 +14,7 @@ export function personLink(parts: Parts, id: string, { json }: { json: boolean }
   return withCredentials(parts, async (config, _credentials, identities) => {
     const person = config.people.get(id)
     if (person === undefined) {
-      tell(io, noSuchPerson(config))
+      tell(io, noSuchPerson(config, id))
       return 2
     }
     const code = await issueLinkCode(identities, id)

@@ -1,7 +1,9 @@
 /** `people list | token | revoke`: personal tokens of those who decide. Who they are stands in `holdpoint.yaml`. */
 import type { Config } from '../config.ts'
 import { CLI } from '../domain/command-line.ts'
-import { isLive, mint, tokensText, withCredentials } from './credentials.ts'
+import { didYouMean } from '../domain/did-you-mean.ts'
+import { visible } from '../domain/visible.ts'
+import { capital, isLive, mint, tokensText, withCredentials } from './credentials.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
 import { printJson, tell } from './session.ts'
@@ -36,7 +38,7 @@ export function personToken(parts: Parts, id: string, { json }: { json: boolean 
   return withCredentials(parts, async (config, credentials) => {
     const person = config.people.get(id)
     if (person === undefined) {
-      tell(io, noSuchPerson(config))
+      tell(io, noSuchPerson(config, id))
       return 2
     }
     const others = (await credentials.list('person')).filter((one) => one.name === id && isLive(one))
@@ -59,13 +61,20 @@ export function personToken(parts: Parts, id: string, { json }: { json: boolean 
 
 export function revokePerson(parts: Parts, id: string, { json }: { json: boolean }): Promise<ExitCode> {
   const { io } = parts
-  return withCredentials(parts, async (_config, credentials, identities) => {
+  return withCredentials(parts, async (config, credentials, identities) => {
+    // Whoever was removed from the file may still have a token: that is the one to revoke.
     const revoked = await credentials.revoke('person', id)
     const sessions = await identities.signOutEverywhere(id)
     if (json) printJson(io, { id, revoked, sessions })
     else if (revoked > 0) io.out(`Revoked ${revoked} of ${id}. A running gateway refuses it within a second.`)
     if (!json && sessions > 0) io.out(`Signed ${id} out of the console (${sessions}).`)
     if (revoked + sessions > 0) return 0
+    const wasKnown =
+      config.people.has(id) || (await credentials.list('person')).some((one) => one.name === id)
+    if (!wasKnown) {
+      tell(io, noSuchPerson(config, id))
+      return 1
+    }
     tell(io, {
       message: `${id} has no live token and no session.`,
       remedy: `\`${CLI} people list\` shows who has.`,
@@ -74,7 +83,14 @@ export function revokePerson(parts: Parts, id: string, { json }: { json: boolean
   })
 }
 
-export const noSuchPerson = ({ file, people }: Config): Trouble => ({
-  message: `There is no such person in ${file ?? 'the built-in configuration'}.`,
-  remedy: `People: ${[...people.keys()].join(', ')}. More are named under \`people:\` in holdpoint.yaml.`,
-})
+export function noSuchPerson({ file, people }: Config, id: string): Trouble {
+  const known = `People: ${[...people.keys()].join(', ')}.`
+  const near = didYouMean(id, people.keys())
+  return {
+    message: `Nobody is called “${visible(id)}” in ${file ?? 'the built-in configuration'}.`,
+    remedy:
+      near === null
+        ? `${known} More are named under \`people:\` in holdpoint.yaml.`
+        : `${capital(near)} ${known}`,
+  }
+}

@@ -21,9 +21,9 @@ export function addApprovals(program: Command, parts: Parts, finish: (code: Exit
     .command('list')
     .description('the open ones, newest first')
     .addOption(
-      new Option('--status <status...>', 'only these')
-        .choices(statusNames)
-        .default(['pending', 'approved', 'executing']),
+      new Option('--status <status...>', 'only these; otherwise all that are not settled').choices(
+        statusNames,
+      ),
     )
     .option('--all', 'settled ones too')
     .option('--limit <n>', 'rows', toLimit, 50)
@@ -31,12 +31,13 @@ export function addApprovals(program: Command, parts: Parts, finish: (code: Exit
     .option('--json', 'for programs')
     .action(
       async (
-        options: Json & { status: readonly StatusName[]; all?: boolean; limit: number; after?: string },
+        options: Json & { status?: readonly StatusName[]; all?: boolean; limit: number; after?: string },
       ) => {
         const { listApprovals } = await import('./approvals-read.ts')
         const { limit, after = null, json = false } = options
-        const status = options.all === true ? statusNames : options.status
-        finish(await listApprovals(parts, { status, limit, after, json }))
+        const { status = null } = options
+        const which = options.all === true ? 'all' : (status ?? 'open')
+        finish(await listApprovals(parts, { which, limit, after, json }))
       },
     )
   approvals

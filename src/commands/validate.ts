@@ -1,5 +1,6 @@
 /** `validate`: every problem of configuration and policies at once, or what they mean, server by server. */
 import { type Config, formatProblems, loadConfig, type ServerConfig } from '../config.ts'
+import { askForEverything } from '../domain/policy.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
 import { printJson } from './session.ts'
@@ -47,7 +48,7 @@ function summary({ name, rules: { policy, approvers } }: ServerConfig, { localPr
   const self = selfConfirm ? [`${owner ?? 'the owner of the agent'} may confirm as the owner`] : []
   return {
     name,
-    policy: policy.source,
+    policy: policy === askForEverything ? 'none: every call waits' : policy.source,
     rules: policy.tools.size,
     hidden: policy.hidden.has('*') ? 'all' : String(policy.hidden.size),
     otherwise: policy.fallback.action,

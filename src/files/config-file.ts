@@ -1,6 +1,8 @@
 /** Reads `holdpoint.yaml`: people, groups, agents, servers with their policies, timings and limits; all problems at once. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import type { JsonValue } from '../domain/canonical.ts'
+import { didYouMean } from '../domain/did-you-mean.ts'
 import { defaultLimits, type Limits } from '../domain/limits.ts'
 import { askForEverything, type Policy } from '../domain/policy.ts'
 import type { Person, Principal } from '../domain/principal.ts'
@@ -11,7 +13,7 @@ import { type Document, type Path, readTextFile } from './document.ts'
 import { readPolicy } from './policy-file.ts'
 import type { Problem } from './problem.ts'
 import { readLimits, readTimings } from './settings.ts'
-import { checkShape, didYouMean, problemAt, problemAtKey, says } from './shape.ts'
+import { checkShape, problemAt, problemAtKey, says } from './shape.ts'
 import { readUpstream, type UpstreamConfig, type UpstreamContext, upstreamShape } from './upstream-config.ts'
 
 export interface ServerConfig {
@@ -90,8 +92,17 @@ export function readConfigFile(
   for (const name of namesIn('agents')) {
     const path = ['agents', name]
     collect(checkName(document, path, idShape))
-    const agent = collect(checkShape(document, agentShape, path))
-    if (agent === null) continue
+    // The one thing an agent has to say is whose it is; what that means is not what a schema could explain.
+    const isBare = document.get(path) === null
+    const missing = isBare || (isMap(document.get(path)) && document.get([...path, 'owner']) === undefined)
+    if (missing) {
+      const message = `it is not said which person answers for the agent "${name}"`
+      problems.push(problemAtKey(document, path, message, `add it: owner: ${choices(known.people)}`))
+    }
+    const agent = isBare
+      ? null
+      : collect(checkShape(document, missing ? agentShape.partial() : agentShape, path))
+    if (agent?.owner === undefined) continue
     agents.set(name, { name, owner: agent.owner })
     if (!known.people.includes(agent.owner)) {
       problems.push(unknownPerson(document, [...path, 'owner'], agent.owner, known))
@@ -123,6 +134,13 @@ export function readConfigFile(
     return null
   }
 }
+
+const isMap = (value: JsonValue | undefined) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Names to choose from, as far as a line goes. */
+const choices = (names: readonly string[]) =>
+  `${names.slice(0, 8).join(' or ')}${names.length > 8 ? ' or another of `people`' : ''}`
 
 interface Known {
   readonly people: readonly string[]

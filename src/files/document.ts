@@ -64,10 +64,11 @@ export function readTextFile(path: string, name: string): Result<string, Problem
   }
 }
 
-const empty = ['the file is empty', 'write at least one key'] as const
 const tooLarge = ['the file is larger than 1 MiB', 'split it, or remove what is not needed'] as const
 
-export function readDocument(file: string, text: string): Result<Document, Problem[]> {
+/** @param ifEmpty what to do about a file that says nothing */
+export function readDocument(file: string, text: string, ifEmpty: string): Result<Document, Problem[]> {
+  const empty = ['the file says nothing', ifEmpty] as const
   const lines = new LineCounter()
   const problems: Problem[] = []
   const placeOf = (offset: number): Place => {

@@ -12,9 +12,12 @@ import { type Document, type Path, pointer, readDocument } from './document.ts'
 import type { Problem } from './problem.ts'
 import { checkShape, problemAt, problemAtKey, says } from './shape.ts'
 
+/** What an empty policy would most likely have meant. */
+const ifEmpty = 'write `default: require_approval`, which asks about every call, or name no policy'
+
 /** @param file the name people know; it becomes `source`, and the name in problems */
 export function readPolicy(file: string, text: string): Result<Policy, Problem[]> {
-  const read = readDocument(file, text)
+  const read = readDocument(file, text, ifEmpty)
   if (!read.ok) return read
   const document = read.value
   const problems: Problem[] = []

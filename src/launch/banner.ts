@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import pc from 'picocolors'
 import { type Config, roles, type ServerConfig } from '../config.ts'
 import { CLI } from '../domain/command-line.ts'
+import { askForEverything, type Policy } from '../domain/policy.ts'
 import { packageRoot } from '../files/package-root.ts'
 import { connectLines } from './connect-lines.ts'
 import { slackMissing } from './slack.ts'
@@ -51,10 +52,16 @@ function serverLines(server: ServerConfig, config: Config, url: string): string[
   const needsToken = config.localPrincipal === null
   return [
     `${pc.bold(name)}  ${what}`,
-    row('policy', `${server.rules.policy.source}; otherwise ${server.rules.policy.fallback.action}`),
+    row('policy', policyText(server.rules.policy)),
     ...connectLines(name, endpoint, needsToken ? 'hpa_…' : null).map(({ client, line }) => row(client, line)),
     ...(needsToken ? [row('token', `hpa_… is what \`${CLI} agents add <name>\` prints`)] : []),
   ]
+}
+
+function policyText(policy: Policy): string {
+  return policy === askForEverything
+    ? 'none: every call waits for a person'
+    : `${policy.source}; otherwise ${policy.fallback.action}`
 }
 
 function commandLine({ command, args }: Extract<ServerConfig['upstream'], { kind: 'stdio' }>): string {

@@ -33,6 +33,8 @@ describe('list', () => {
     )
     expect(rest).toEqual([])
 
+    const how = await holdpoint(['approvals', 'list', '--all'], kim())
+    expect(how.out).toMatch(/HP-AAAAAAAAA1 +Critical +withdrawn /)
     const all = await holdpoint(['approvals', 'list', '--all', '--json'], kim())
     expect(JSON.parse(all.out).approvals.map((one: { id: string }) => one.id)).toEqual([
       TICKET,
@@ -43,6 +45,8 @@ describe('list', () => {
   test('says so when nothing waits', async () => {
     const ran = await holdpoint(['approvals', 'list', '--status', 'pending'], kim())
     expect([ran.code, ran.out]).toEqual([0, 'No approval is pending.'])
+    expect((await holdpoint(['approvals', 'list'], kim())).out).toBe('Nothing is open.')
+    expect((await holdpoint(['approvals', 'list', '--all'], kim())).out).toBe('There are no approvals.')
   })
 })
 
@@ -65,7 +69,7 @@ describe('show', () => {
       'Arguments (37 bytes, in full)\n  {\n    "note": "안녕",\n    "profile": "default"\n  }\n',
     )
     expect(out).toContain(`  ${proposed.digest}`)
-    expect(out).toMatch(/History \(the chain of its audit events holds\)\n {2}\S+ {2}asked\n/)
+    expect(out).toMatch(/History \(the chain of its audit events holds\)\n {2}\S+ {2}bot asked\n/)
     expect(out).toContain(
       `Approve: npx holdpoint approvals approve ${TICKET} · Deny: npx holdpoint approvals deny ${TICKET}`,
     )
@@ -97,12 +101,17 @@ describe('show', () => {
     expect(brief.out).not.toContain('bye')
     const full = await holdpoint(['approvals', 'show', TICKET, '--reply'], kim())
     expect(full.out).toContain('"text": "bye\\u{202E}"')
+    expect(full.out).toMatch(
+      / bot asked\n.* kim approved, over the API\n.* about to be sent.*\n.* the server answered/,
+    )
   })
 
   test('the owner is told that somebody else decides', async () => {
     world.add()
     const { out } = await holdpoint(['approvals', 'show', TICKET], as('hpp_owner'))
-    expect(out).toContain('somebody else has to decide. Who may decide: anyone in ops, lee, but not owner.')
+    expect(out).toContain(
+      'somebody else has to decide. Who may decide: anyone in ops, lee; never the owner of the agent.',
+    )
     expect(out).not.toContain('approvals approve')
   })
 })

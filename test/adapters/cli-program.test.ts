@@ -89,6 +89,7 @@ describe('agents', () => {
   test.each([
     [['stranger'], 'say which person answers for it'],
     [['stranger', '--owner', 'nobody'], 'nobody is not a person'],
+    [['stranger', '--owner', 'kin'], 'Did you mean "kim"?'],
     [['bot', '--owner', 'kim'], 'lee answers for bot, not kim'],
     [['a b'], 'not a name for an agent'],
   ])('agents add %j is refused', async (args, message) => {
@@ -158,6 +159,22 @@ describe('people', () => {
   test('only people of the configuration get one', async () => {
     const ran = await holdpoint(['people', 'token', 'bot'], configured())
     expect([ran.code, ran.err]).toEqual([2, expect.stringContaining('People: kim, lee.')])
+    const near = await holdpoint(['people', 'token', 'kin'], configured())
+    expect(near.err).toMatch(
+      /Nobody is called “kin” in \S+holdpoint\.yaml\.\n.*Did you mean "kim"\? People: kim, lee\./,
+    )
+  })
+
+  test('whoever does not exist is not said to lack a token; whoever left can still be revoked', async () => {
+    const stage = configured()
+    const nobody = await holdpoint(['people', 'revoke', 'zoe'], stage)
+    expect([nobody.code, nobody.err]).toEqual([1, expect.stringContaining('Nobody is called “zoe”')])
+    await stage.credentials.add({ kind: 'person', name: 'zoe', owner: 'zoe', tokenHash: 'h', hint: 'hpp_' })
+    expect((await holdpoint(['people', 'revoke', 'zoe'], stage)).code).toBe(0)
+    const again = await holdpoint(['people', 'revoke', 'zoe'], stage)
+    expect(again.err).toContain('zoe has no live token and no session.')
+    const agent = await holdpoint(['agents', 'revoke', 'bott'], stage)
+    expect(agent.err).toContain('Did you mean "bot"?')
   })
 })
 
@@ -183,7 +200,7 @@ describe('validate', () => {
     const ran = await holdpoint(['validate'], configured())
     expect(ran.code).toBe(0)
     expect(ran.out).toMatch(/SERVER +POLICY +RULES +HIDDEN +OTHER TOOLS +WHO DECIDES/)
-    expect(ran.out).toMatch(/files +built-in +0 +0 +require_approval +group ops/)
+    expect(ran.out).toMatch(/files +none: every call waits +0 +0 +require_approval +group ops/)
     const json = await holdpoint(['validate', '--json'], configured())
     expect(JSON.parse(json.out)).toMatchObject({ valid: true, servers: [{ name: 'files' }] })
   })

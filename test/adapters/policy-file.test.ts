@@ -211,7 +211,7 @@ describe('a document that does not load', () => {
     ],
     ['constructor', 'allow: []\nconstructor: {}', 2, 1, '"constructor" is not allowed', 'another name'],
     ['not a number', 'default: .nan', 1, 10, 'no JSON form', ''],
-    ['empty', '', 1, 1, 'the file is empty', 'write at least one key'],
+    ['empty', '', 1, 1, 'the file says nothing', 'require_approval'],
     ['a list', '- a', 1, 1, 'the file must be a map', ''],
     ['broken JSON', '{"default": "deny"', 1, 19, 'not valid YAML or JSON', ''],
     ['too large', `#${'x'.repeat(1024 * 1024)}`, 1, 1, 'larger than 1 MiB', 'split it'],
