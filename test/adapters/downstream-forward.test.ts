@@ -1,6 +1,6 @@
 /** What passes keeps its bytes; what belongs to one side only does not cross. */
 import { describe, expect, it } from 'vitest'
-import { openSession, sealSession } from '../../src/mcp/downstream/sealed-session.ts'
+import { createSessionSeal } from '../../src/mcp/downstream/sealed-session.ts'
 import { UpstreamFault } from '../../src/mcp/upstream/wire.ts'
 import { agent, aPolicy } from '../support/builders.ts'
 import {
@@ -16,7 +16,7 @@ import {
 
 const ping = '{"jsonrpc":"2.0","id":1,"method":"ping"}'
 const list = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
-const scope = { principal: agent.name, server: 'github' }
+const scope = { principal: agent, server: 'github' }
 
 describe('an allowed call', () => {
   it('arrives byte for byte', async () => {
@@ -177,7 +177,8 @@ describe('a session', () => {
 
   it('is sealed on its way to the client and opened on its way back', async () => {
     const sealed = await opened()
-    expect(sealed).not.toContain(sessionId)
+    const readable = sealed.split('.').map((part) => Buffer.from(part, 'base64url').toString('latin1'))
+    for (const text of [sealed, ...readable]) expect(text).not.toContain(sessionId)
     expect(sealed).toMatch(/^[\x21-\x7e]+$/)
     // Another gateway, or this one after a restart.
     const other = aHarness({ wire })
@@ -187,7 +188,7 @@ describe('a session', () => {
   })
 
   it('remembers what the client called itself, for display', async () => {
-    expect(openSession(new Uint8Array(32).fill(7), scope, await opened())).toEqual({
+    expect(createSessionSeal(new Uint8Array(32).fill(7)).open(scope, await opened())).toEqual({
       id: sessionId,
       client: 'claude\uFFFD-code 2.1',
     })
@@ -216,12 +217,16 @@ describe('a session', () => {
   })
 
   it.each([
-    ['another principal’s', { ...scope, principal: 'other' }, 7],
+    ['another principal’s', { ...scope, principal: { ...agent, name: 'other' } }, 7],
+    ['of the same name and another owner', { ...scope, principal: { ...agent, owner: 'other' } }, 7],
     ['another server’s', { ...scope, server: 'gitlab' }, 7],
     ['one sealed with another key', scope, 8],
   ])('is as unknown as any when it is %s', async (_, sealedFor, key) => {
     const harness = aHarness({ wire })
-    const sealed = sealSession(new Uint8Array(32).fill(key), sealedFor, { id: sessionId, client: null })
+    const sealed = createSessionSeal(new Uint8Array(32).fill(key)).seal(sealedFor, {
+      id: sessionId,
+      client: null,
+    })
     const refused = await harness.post(ping, { 'mcp-session-id': sealed })
     const unknown = await harness.post(ping, { 'mcp-session-id': 'upstream-1' })
     expect(refused.status).toBe(404)

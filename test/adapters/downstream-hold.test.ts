@@ -7,7 +7,7 @@ import type { Approval, Outcome } from '../../src/domain/approval.ts'
 import { err } from '../../src/domain/result.ts'
 import { createAnswerStream } from '../../src/mcp/downstream/answer-stream.ts'
 import { createHeldRequests } from '../../src/mcp/downstream/held-requests.ts'
-import { sealSession } from '../../src/mcp/downstream/sealed-session.ts'
+import { createSessionSeal } from '../../src/mcp/downstream/sealed-session.ts'
 import type { Awaited, AwaitRequest } from '../../src/services/await-outcome.ts'
 import { agent, anApproval } from '../support/builders.ts'
 import {
@@ -494,7 +494,10 @@ describe('notifications/cancelled', () => {
   const cancel = (requestId: unknown) =>
     JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } })
   const sealedFor = (id: string) =>
-    sealSession(new Uint8Array(32).fill(7), { principal: agent.name, server: 'github' }, { id, client: null })
+    createSessionSeal(new Uint8Array(32).fill(7)).seal(
+      { principal: agent, server: 'github' },
+      { id, client: null },
+    )
 
   it('ends the held request of the same session without an answer, and stays here', async () => {
     const wait = aWait({ timings: slow })
@@ -517,6 +520,21 @@ describe('notifications/cancelled', () => {
     await wait.post(cancel('7'), { 'mcp-session-id': sealedFor('s1') })
     await wait.post(cancel(8), { 'mcp-session-id': sealedFor('s1') })
     expect(wait.exchanges.map(({ body }) => body)).toEqual([cancel(7), cancel('7'), cancel(8)])
+    expect(wait.awaited[0]?.signal.aborted).toBe(false)
+    await response.body?.cancel()
+  })
+})
+
+describe('a name that moves to another owner', () => {
+  it('cancels nothing of the agent that had it before', async () => {
+    const moved = { ...agent, owner: 'mina' }
+    const wait = aWait({
+      timings: slow,
+      authenticate: (headers) => (headers.get('authorization') === 'Bearer moved' ? moved : agent),
+    })
+    const response = await wait.post(call('delete', {}, 7))
+    const cancelled = '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}'
+    await wait.post(cancelled, { authorization: 'Bearer moved' })
     expect(wait.awaited[0]?.signal.aborted).toBe(false)
     await response.body?.cancel()
   })

@@ -345,7 +345,10 @@ describe('what is refused', () => {
     const foreign = await upstream.exchange(
       wire({ body, headers: client.headers, principal: { name: 'other', owner: 'x' } }),
     )
-    expect([unknown.status, foreign.status]).toEqual([404, 404])
+    const moved = await upstream.exchange(
+      wire({ body, headers: client.headers, principal: { ...agent, owner: 'x' } }),
+    )
+    expect([unknown.status, foreign.status, moved.status]).toEqual([404, 404, 404])
     const text = await textOf(unknown)
     expect(error(text)).toMatchObject({ id: 1, error: { code: -32001, message: 'Session not found' } })
     expect(await textOf(foreign)).toBe(text)

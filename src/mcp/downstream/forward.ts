@@ -17,7 +17,7 @@ import { type Accepts, readAccepts } from './accepts.ts'
 import type { Rewrite } from './hidden-tools.ts'
 import { rewriteEvents, rewriteJson, Unreadable } from './rewrite-body.ts'
 import { type Id, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
-import { type Session, sealSession } from './sealed-session.ts'
+import type { Session, SessionSeal } from './sealed-session.ts'
 import type { Spoken } from './spoken.ts'
 
 export interface ForwardRequest {
@@ -41,11 +41,11 @@ export interface ForwardRequest {
 export type Forward = (request: ForwardRequest) => Promise<Response>
 
 export function createForward(deps: {
-  sealKey: Uint8Array
+  seal: SessionSeal
   limits: Pick<Limits, 'replyBytesMax'>
   log: Log
 }): Forward {
-  const { sealKey, limits, log } = deps
+  const { seal, limits, log } = deps
 
   return async function forward(request) {
     const { upstream, principal, method, body, signal } = request
@@ -102,9 +102,10 @@ export function createForward(deps: {
     )
     // 2026-07-28 has no sessions.
     if (sessionId === undefined || spoken.era === 'modern') return headers
-    const same = session?.id === sessionId ? session : { id: sessionId, client }
-    const scope = { principal: principal.name, server: upstream.server }
-    return { ...headers, 'mcp-session-id': sealSession(sealKey, scope, same) }
+    // Sealed anew, the same session would look like another one.
+    const own = session?.id === sessionId ? request.headers.get('mcp-session-id') : null
+    const sealed = own ?? seal.seal({ principal, server: upstream.server }, { id: sessionId, client })
+    return { ...headers, 'mcp-session-id': sealed }
   }
 
   function unavailable({ upstream, id, signal }: ForwardRequest, fault: Error): Response {

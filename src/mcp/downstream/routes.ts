@@ -22,7 +22,7 @@ import { createOpenHold } from './hold.ts'
 import { createOnPost, type From } from './on-post.ts'
 import { createPause } from './pause.ts'
 import { httpCode, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
-import { createOpenSessionOf, sessionNotFound } from './sealed-session.ts'
+import { createOpenSessionOf, createSessionSeal, sessionNotFound } from './sealed-session.ts'
 import { notInModern, spokenByHeader } from './spoken.ts'
 
 export interface McpDeps extends DoorDeps {
@@ -45,9 +45,10 @@ export interface McpDeps extends DoorDeps {
 export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   const { upstreams, rules, sealKey, limits, log } = deps
   const held = createHeldRequests(limits)
-  const forward = createForward(deps)
+  const seal = createSessionSeal(sealKey)
+  const forward = createForward({ ...deps, seal })
   const hidingFor = createHidingFor(rules)
-  const openSessionOf = createOpenSessionOf(sealKey)
+  const openSessionOf = createOpenSessionOf(seal)
   const pause = createPause({ ...deps, openHold: createOpenHold({ ...deps, held }) })
   const gate = createGate({ rules, pause, log })
   const { bodyBytesMax } = limits

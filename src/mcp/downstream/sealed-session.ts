@@ -1,8 +1,8 @@
 /**
- * A session id of an upstream, sealed for the one principal and server it belongs to. Stateless: every gateway with the
+ * A session id of an upstream, encrypted for the one principal and server it belongs to. Stateless: every gateway with the
  * same key opens what any of them sealed, before and after a restart.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
@@ -17,37 +17,63 @@ export interface Session {
   readonly client: string | null
 }
 
-/** Whom a sealed id is for. Possession of it is no authentication: the principal is known before it is opened. */
+/**
+ * Whom a sealed id is for: an agent of one owner, at one server. Possession of it is no authentication: the principal is
+ * known before it is opened.
+ */
 export interface SealScope {
-  readonly principal: string
+  readonly principal: Principal
   readonly server: string
 }
 
-const VERSION = 'hp1'
-
-export function sealSession(key: Uint8Array, scope: SealScope, { id, client }: Session): string {
-  const payload = Buffer.from(JSON.stringify([id, client])).toString('base64url')
-  return `${VERSION}.${payload}.${mac(key, scope, payload).toString('base64url')}`
+export interface SessionSeal {
+  seal(scope: SealScope, session: Session): string
+  /** `null` for what was forged, or sealed for somebody else: they are not told apart. */
+  open(scope: SealScope, sealed: string): Session | null
 }
 
-/** `null` for what was forged, or sealed for somebody else: they are not told apart. */
-export function openSession(key: Uint8Array, scope: SealScope, sealed: string): Session | null {
-  const [version, payload, tag, ...rest] = sealed.split('.')
-  if (version !== VERSION || payload === undefined || tag === undefined || rest.length > 0) return null
-  const expected = mac(key, scope, payload)
-  const given = Buffer.from(tag, 'base64url')
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return null
-  const [id, client] = sessionSchema.parse(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')))
-  return { id, client }
+const VERSION = 'hp2'
+const CIPHER = 'aes-256-gcm'
+/** NIST SP 800-38D: 96 random bits are good for 2^32 ids under one key. */
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+/** The client cannot read what it carries: with the upstream's own id it could go past this gateway. */
+export function createSessionSeal(sealKey: Uint8Array): SessionSeal {
+  const key = new Uint8Array(hkdfSync('sha256', sealKey, '', 'holdpoint mcp-session', 32))
+  return {
+    seal(scope, { id, client }) {
+      const nonce = randomBytes(NONCE_BYTES)
+      const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES }).setAAD(bound(scope))
+      const text = Buffer.concat([cipher.update(JSON.stringify([id, client]), 'utf8'), cipher.final()])
+      return `${VERSION}.${Buffer.concat([nonce, cipher.getAuthTag(), text]).toString('base64url')}`
+    },
+    open(scope, sealed) {
+      const [version, payload, ...rest] = sealed.split('.')
+      if (version !== VERSION || payload === undefined || rest.length > 0) return null
+      const bytes = Buffer.from(payload, 'base64url')
+      if (bytes.length <= NONCE_BYTES + TAG_BYTES) return null
+      const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      })
+        .setAAD(bound(scope))
+        .setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
+      const text = decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES))
+      try {
+        decipher.final()
+      } catch {
+        return null
+      }
+      const [id, client] = sessionSchema.parse(JSON.parse(text.toString('utf8')))
+      return { id, client }
+    },
+  }
 }
 
 const sessionSchema = z.tuple([z.string(), z.string().nullable()])
 
-function mac(key: Uint8Array, { principal, server }: SealScope, payload: string): Buffer {
-  return createHmac('sha256', key)
-    .update(JSON.stringify(['mcp-session', principal, server, payload]))
-    .digest()
-}
+const bound = ({ principal, server }: SealScope): Buffer =>
+  Buffer.from(JSON.stringify([VERSION, principal.name, principal.owner, server]))
 
 interface Opening {
   readonly request: Request
@@ -61,11 +87,11 @@ export type OpenSessionOf = (
   spoken: Spoken,
 ) => Result<Session | null, { reason: 'unknown_session' }>
 
-export function createOpenSessionOf(key: Uint8Array): OpenSessionOf {
+export function createOpenSessionOf(seal: SessionSeal): OpenSessionOf {
   return function openSessionOf({ request, principal, upstream }, { era }) {
     const sealed = request.headers.get('mcp-session-id')
     if (sealed === null || era === 'modern') return ok(null)
-    const session = openSession(key, { principal: principal.name, server: upstream.server }, sealed)
+    const session = seal.open({ principal, server: upstream.server }, sealed)
     return session === null ? err({ reason: 'unknown_session' }) : ok(session)
   }
 }

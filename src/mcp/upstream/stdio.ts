@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Limits } from '../../domain/limits.ts'
+import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
@@ -41,7 +42,7 @@ interface StdioUpstreamOptions extends Command {
 }
 
 interface Owned {
-  readonly principal: string
+  readonly principal: Principal
   readonly session: StdioSession
 }
 
@@ -70,7 +71,7 @@ export function createStdioUpstream(options: StdioUpstreamOptions): Upstream {
     if (sessionId === undefined) return withoutSession(request, body, rawId)
     const owned = sessions.get(sessionId)
     // Somebody else's session is not distinguishable from none.
-    if (owned?.principal !== request.principal.name) return err(sessionNotFound(rawId))
+    if (owned === undefined || !isSame(owned.principal, request.principal)) return err(sessionNotFound(rawId))
     switch (request.method) {
       case 'POST':
         return post(owned.session, request, body, rawId)
@@ -112,7 +113,7 @@ export function createStdioUpstream(options: StdioUpstreamOptions): Upstream {
 
   async function open(request: WireRequest, body: string, id: Id, rawId: string | null) {
     const sessionId = randomUUID()
-    const principal = request.principal.name
+    const { principal } = request
     const session = createStdioSession({
       command: options,
       lineBytesMax: limits.lineBytesMax,
@@ -123,7 +124,7 @@ export function createStdioUpstream(options: StdioUpstreamOptions): Upstream {
         void end()
       },
     })
-    const holder = { principal, idleMs: session.idleMs, end }
+    const holder = { principal: principal.name, idleMs: session.idleMs, end }
     const taken = await slots.take(holder)
     if (!taken.ok) return err(internalError(taken.error, rawId))
     const release = taken.value
@@ -167,6 +168,9 @@ export function createStdioUpstream(options: StdioUpstreamOptions): Upstream {
   void reapForever()
   return { server, exchange, close }
 }
+
+/** An agent's name that moved to another owner is another agent, and does not inherit what the first one left open. */
+const isSame = (a: Principal, b: Principal) => a.name === b.name && a.owner === b.owner
 
 const legacy = REVISIONS.filter((revision) => eraOfRevision(revision) === 'legacy')
 
