@@ -1,6 +1,7 @@
 /** Every refusal of the REST API in one shape: a status, a code for programs, a sentence for people, a remedy where there is one. */
 import type { Approval, Decision } from '../domain/approval.ts'
 import { shortDigest } from '../domain/canonical.ts'
+import { CLI } from '../domain/command-line.ts'
 import { decisionText, outcomeText, unauthorisedText } from '../domain/present.ts'
 import type { DecideRefusal } from '../services/decide.ts'
 import { iso } from './view.ts'
@@ -43,7 +44,15 @@ export function refusalToError(refusal: DecideRefusal, act: Act, approval: Appro
         approval.asking.approvers,
         approval.asked.requester.owner,
       )
-      return { status: 403, code: refusal.because.reason, message }
+      const isOwn = refusal.because.reason === 'own_call' && act === 'decide'
+      const mayWithdraw = isOwn && (approval.status === 'pending' || approval.status === 'approved')
+      return {
+        status: 403,
+        code: refusal.because.reason,
+        message,
+        // An owner who says no wants it gone, and that is theirs to do under another name.
+        ...(mayWithdraw ? { remedy: `\`${CLI} approvals cancel ${approval.id}\` withdraws it.` } : {}),
+      }
     }
     case 'refused':
       return transitionRefused(refusal, act)

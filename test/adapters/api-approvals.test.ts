@@ -217,6 +217,7 @@ describe('deciding', () => {
       code: 'own_call',
       message:
         'You answer for the agent that asks, so somebody else has to decide. Who may decide: anyone in ops, lee; never the owner of the agent.',
+      remedy: '`npx holdpoint approvals cancel HP-7K2M9Q4T0X` withdraws it.',
     })
     const guest = await decide('hpp_guest', approve(proposed.digest))
     expect(guest.json.error.code).toBe('not_an_approver')

@@ -242,8 +242,11 @@ describe('deny, cancel, annotate', () => {
     ])
   })
 
-  test('the owner withdraws the call of their agent', async () => {
+  test('the owner who would deny the call of their agent is told how to withdraw it, and does', async () => {
     world.add()
+    const no = await holdpoint(['approvals', 'deny', TICKET], as('hpp_owner'))
+    expect([no.code, statusOf()]).toEqual([1, 'pending'])
+    expect(no.err).toContain(`→ \`npx holdpoint approvals cancel ${TICKET}\` withdraws it.`)
     const ran = await holdpoint(['approvals', 'cancel', 'hp-7k'], as('hpp_owner'))
     expect(ran.out).toBe(`${TICKET}  Withdrawn by owner. Nothing was sent.`)
   })
