@@ -39,6 +39,7 @@ import { readPolicy } from './files/policy-file.ts'
 import { ENVIRONMENT, type Problem } from './files/problem.ts'
 
 export type { ServerConfig } from './files/config-file.ts'
+export { packageVersion } from './files/package-root.ts'
 export { formatProblems, type Problem } from './files/problem.ts'
 
 export interface Config {

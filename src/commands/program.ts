@@ -1,5 +1,6 @@
 /** `holdpoint <command>`: which commands there are and what they take. Each loads its code only when it is used. */
 import { Command, CommanderError, Option } from 'commander'
+import { packageVersion } from '../config.ts'
 import { CLI } from '../domain/command-line.ts'
 import type { ExitCode } from './io.ts'
 import type { DemoOptions, Parts } from './parts.ts'
@@ -23,12 +24,29 @@ export async function run(args: readonly string[], parts: Parts): Promise<ExitCo
   }
 }
 
+const startVariables = `
+Environment, all of it optional:
+  HOST, PORT            where to listen (127.0.0.1, 8484)
+  HOLDPOINT_CONFIG      the configuration file (holdpoint.yaml, if it is there)
+  HOLDPOINT_DATA        embedded database and sample state (.holdpoint beside the file)
+  HOLDPOINT_PUBLIC_URL  how browsers and clients reach this gateway from elsewhere
+  HOLDPOINT_ROLES       what this process does (gateway,approvals,deliveries)
+  DATABASE_URL          your own PostgreSQL, instead of the embedded one
+  REDIS_URL             your own Redis, instead of a queue in PostgreSQL
+  LOG_LEVEL             trace, debug, info, warn, error, fatal or silent (info)
+  SLACK_BOT_TOKEN       posts cards in Slack (xoxb-…)
+  SLACK_APP_TOKEN       takes clicks over Socket Mode (xapp-…)
+  SLACK_SIGNING_SECRET  takes clicks over HTTP, at /slack/events
+  SLACK_API_URL         another address of Slack's Web API
+and what holdpoint.yaml refers to as \${NAME}.`
+
 function createProgram(parts: Parts, finish: (code: ExitCode | null) => void): Command {
   const { io } = parts
   const program = new Command('holdpoint')
     .description(
       'Lets safe MCP tool calls pass, refuses forbidden ones, and holds critical ones until a person decides.',
     )
+    .version(packageVersion())
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.out(text.trimEnd()),
@@ -50,6 +68,7 @@ Exit codes: 0 done, 1 refused or failed, 2 used or configured wrongly.`,
   program
     .command('start')
     .description('run the gateway with every role in one process')
+    .addHelpText('after', startVariables)
     .action(async () => {
       await parts.start()
       finish(null)

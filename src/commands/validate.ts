@@ -23,7 +23,13 @@ export function validate(
   const config = loaded.value
   const servers = [...config.servers.values()].map((server) => summary(server, config))
   if (json) {
-    printJson(io, { valid: true, file: config.file, servers })
+    printJson(io, {
+      valid: true,
+      file: config.file,
+      people: config.people.size,
+      agents: config.agents.size,
+      servers,
+    })
     return 0
   }
   io.out(config.file ?? 'No holdpoint.yaml here: the built-in defaults with the sample server.')
@@ -31,7 +37,7 @@ export function validate(
     name,
     policy,
     String(rules),
-    hidden,
+    String(hidden),
     otherwise,
     mayDecide,
   ])
@@ -50,7 +56,7 @@ function summary({ name, rules: { policy, approvers } }: ServerConfig, { localPr
     name,
     policy: policy === askForEverything ? 'none: every call waits' : policy.source,
     rules: policy.tools.size,
-    hidden: policy.hidden.has('*') ? 'all' : String(policy.hidden.size),
+    hidden: policy.hidden.has('*') ? 'all' : policy.hidden.size,
     otherwise: policy.fallback.action,
     approvers: { groups, people, selfConfirm },
     mayDecide:

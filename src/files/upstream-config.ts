@@ -1,6 +1,6 @@
 /** How a server of `holdpoint.yaml` is reached: a program on stdio or an address, with values from the environment filled in. */
-import { statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { delimiter, resolve } from 'node:path'
 import { z } from 'zod'
 import { err, ok, type Result } from '../domain/result.ts'
 import type { Document, Path } from './document.ts'
@@ -72,6 +72,13 @@ export function readUpstream(
 
   if (command !== undefined) {
     refuseVariables(document, [...path, 'command'], command, problems)
+    if (looksLikeALine(command, server, context)) {
+      // Arguments may be secrets, so they are not repeated.
+      const program = command.trim().split(/\s/)[0] ?? ''
+      const message = 'this is a program and its arguments in one, and there is no program of that name'
+      const remedy = `put arguments under \`args\`: command: ${program}, args: […]`
+      problems.push(problemAt(document, [...path, 'command'], message, remedy))
+    }
     server.args?.forEach((arg, index) => {
       refuseVariables(document, [...path, 'args', index], arg, problems)
     })
@@ -110,6 +117,22 @@ export function readUpstream(
   }
   const remedy = 'write `command` for a program that speaks MCP on stdio, or `url` for an HTTP server'
   return err([...problems, problemAtKey(document, path, 'the server has no `command` and no `url`', remedy)])
+}
+
+/** A program is started without a shell, so blanks belong to its name: only a few names really have some. */
+function looksLikeALine(
+  command: string,
+  server: { cwd?: string | undefined },
+  context: UpstreamContext,
+): boolean {
+  if (!/\S\s/.test(command)) return false
+  const directories = [
+    // A relative path starts where the program does; a bare name is looked up.
+    ...(server.cwd === undefined ? [] : [resolve(context.directory, server.cwd)]),
+    context.directory,
+    ...(context.variable('PATH') ?? '').split(delimiter),
+  ]
+  return !directories.some((directory) => existsSync(resolve(directory, command)))
 }
 
 function isDirectory(path: string): boolean {

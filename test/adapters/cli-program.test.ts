@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -56,6 +56,23 @@ describe('usage', () => {
     expect((await holdpoint(['demo', '--decide', 'deny'], { demo })).code).toBe(1)
     expect((await holdpoint(['demo'], { demo })).code).toBe(1)
     expect(seen).toEqual([{ decide: 'deny' }, { decide: null }])
+  })
+
+  test('the version is that of the package', async () => {
+    expect(await holdpoint(['--version'])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+    })
+  })
+
+  test('start --help names every variable that the configuration reads', async () => {
+    const { out } = await holdpoint(['start', '--help'])
+    const source = readFileSync(new URL('../../src/config.ts', import.meta.url), 'utf8')
+    const read = [...source.matchAll(/(?:variable|address|secret)\(\s*'([A-Z_]+)'/g)].map(
+      (match) => match[1] ?? '',
+    )
+    expect(read.length).toBeGreaterThan(12)
+    for (const name of read) expect(out).toContain(name)
   })
 
   test('start leaves the process to the gateway', async () => {
@@ -202,7 +219,12 @@ describe('validate', () => {
     expect(ran.out).toMatch(/SERVER +POLICY +RULES +HIDDEN +OTHER TOOLS +WHO DECIDES/)
     expect(ran.out).toMatch(/files +none: every call waits +0 +0 +require_approval +group ops/)
     const json = await holdpoint(['validate', '--json'], configured())
-    expect(JSON.parse(json.out)).toMatchObject({ valid: true, servers: [{ name: 'files' }] })
+    expect(JSON.parse(json.out)).toMatchObject({
+      valid: true,
+      people: 2,
+      agents: 1,
+      servers: [{ name: 'files', rules: 0, hidden: 0 }],
+    })
   })
 
   test('lists every problem with its place and remedy, and so does every other command', async () => {

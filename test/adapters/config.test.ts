@@ -289,6 +289,12 @@ describe('what is refused', () => {
   test.each([
     ['unknown section', 'severs: {}', '/severs', 'did you mean "servers"?'],
     ['unknown key', server('comand: x'), '/servers/github/comand', 'did you mean "command"?'],
+    [
+      'a command line for a program',
+      server('command: npx -y foo'),
+      '/servers/github/command',
+      'put arguments under `args`: command: npx, args: […]',
+    ],
     ['no way in', server('self_confirm: true'), '/servers/github', 'write `command`'],
     ['two ways in', server('command: x\nurl: https://x'), '/servers/github/url', 'keep one'],
     ['headers for a program', server('command: x\nheaders: {}'), '/servers/github/headers', 'remove it'],
@@ -382,6 +388,14 @@ describe('what is refused', () => {
         remedy: expect.stringContaining(remedy),
       },
     ])
+  })
+
+  test('a program whose name has a blank is one, where it is there', () => {
+    write('my tool', '')
+    expect(problems(server('command: ./my tool'))).toEqual([])
+    expect(problems(server(`command: ${join(cwd, 'my tool')}`))).toEqual([])
+    expect(problems(server('command: my tool'), { PATH: `/nowhere:${cwd}` })).toEqual([])
+    expect(problems(server('command: my other'), { PATH: cwd })).toHaveLength(1)
   })
 
   test('a policy that is not text is refused', () => {
