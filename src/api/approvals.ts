@@ -11,7 +11,7 @@ import type { Ledger } from '../ports/ledger.ts'
 import type { DecideRefusal, People } from '../services/decide.ts'
 import { type Act, noSuchApproval, refusalToError, toBody } from './errors.ts'
 import type { ApiEnv } from './guard.ts'
-import { onInvalid, refused } from './invalid.ts'
+import { conflicts, notFound, onInvalid, refusalsOfInput, tooLate } from './invalid.ts'
 import {
   annotationBody,
   approvalDetail,
@@ -31,46 +31,76 @@ const json = <Schema>(schema: Schema) => ({ 'application/json': { schema } })
 const listRoute = createRoute({
   method: 'get',
   path: '/',
+  operationId: 'listApprovals',
   summary: 'Approvals, newest first',
   security,
   request: { query: listQuery },
-  responses: { 200: { description: 'One page', content: json(approvalPage) }, default: refused },
+  responses: {
+    200: { description: 'One page', content: json(approvalPage) },
+    ...refusalsOfInput,
+    ...notFound,
+  },
 })
 
 const showRoute = createRoute({
   method: 'get',
   path: '/{id}',
+  operationId: 'showApproval',
   summary: 'One approval with everything an approver needs',
   security,
   request: { params: ticketParam, query: showQuery },
-  responses: { 200: { description: 'The approval', content: json(approvalDetail) }, default: refused },
+  responses: {
+    200: { description: 'The approval', content: json(approvalDetail) },
+    ...refusalsOfInput,
+    ...notFound,
+  },
 })
 
 const decideRoute = createRoute({
   method: 'post',
   path: '/{id}/decision',
+  operationId: 'decideApproval',
   summary: 'Approve or reject what was shown',
   security,
   request: { params: ticketParam, body: { required: true, content: json(decisionBody) } },
-  responses: { 200: { description: 'Decided', content: json(changed) }, default: refused },
+  responses: {
+    200: { description: 'Decided', content: json(changed) },
+    ...refusalsOfInput,
+    ...notFound,
+    ...conflicts,
+    ...tooLate,
+  },
 })
 
 const cancelRoute = createRoute({
   method: 'post',
   path: '/{id}/cancel',
+  operationId: 'cancelApproval',
   summary: 'Withdraw it, as an approver or as the owner of the agent',
   security,
   request: { params: ticketParam, body: { content: json(cancelBody) } },
-  responses: { 200: { description: 'Withdrawn', content: json(changed) }, default: refused },
+  responses: {
+    200: { description: 'Withdrawn', content: json(changed) },
+    ...refusalsOfInput,
+    ...notFound,
+    ...conflicts,
+    ...tooLate,
+  },
 })
 
 const annotateRoute = createRoute({
   method: 'post',
   path: '/{id}/annotation',
+  operationId: 'annotateApproval',
   summary: 'Say what really happened to a call whose end nobody knows',
   security,
   request: { params: ticketParam, body: { required: true, content: json(annotationBody) } },
-  responses: { 200: { description: 'Noted', content: json(changed) }, default: refused },
+  responses: {
+    200: { description: 'Noted', content: json(changed) },
+    ...refusalsOfInput,
+    ...notFound,
+    ...conflicts,
+  },
 })
 
 export type ReadingLedger = Pick<

@@ -8,7 +8,7 @@ import type { Timings } from '../domain/timings.ts'
 import type { ReadingLedger } from './approvals.ts'
 import type { ApiError } from './errors.ts'
 import { type ApiEnv, refuse } from './guard.ts'
-import { refused } from './invalid.ts'
+import { notFound, refusals } from './invalid.ts'
 import { type CallView, callView, ticketParam } from './schemas.ts'
 import { iso } from './view.ts'
 
@@ -21,12 +21,14 @@ const noSuchCall: ApiError = {
 const callRoute = createRoute({
   method: 'get',
   path: '/{id}',
+  operationId: 'showCall',
   summary: 'The outcome of one of your own calls',
   security: [{ agent: [] }],
   request: { params: ticketParam },
   responses: {
     200: { description: 'The outcome so far', content: { 'application/json': { schema: callView } } },
-    default: refused,
+    ...refusals,
+    ...notFound,
   },
 })
 

@@ -4,11 +4,21 @@ import { type ApiError, toBody } from './errors.ts'
 import type { ApiEnv } from './guard.ts'
 import { errorBody } from './schemas.ts'
 
-/** The response of every refusal, for OpenAPI. */
-export const refused = {
-  description: 'Refused or failed: 400, 401, 403, 404, 409, 410, 413, 415 or 500',
+const refusal = (description: string) => ({
+  description,
   content: { 'application/json': { schema: errorBody } },
+})
+
+/** The refusals that every operation has, for OpenAPI. */
+export const refusals = {
+  401: refusal('No token, or one that is unknown or revoked'),
+  403: refusal('The token of somebody who may not do this'),
+  default: refusal('Refused or failed otherwise: 413, 415 or 500'),
 }
+export const refusalsOfInput = { ...refusals, 400: refusal('The request does not fit its schema') }
+export const notFound = { 404: refusal('There is no such ticket') }
+export const conflicts = { 409: refusal('Its state, or its digest, is not what the request says') }
+export const tooLate = { 410: refusal('The time for a decision is over') }
 
 const places = {
   json: 'the body',

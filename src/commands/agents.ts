@@ -5,7 +5,7 @@ import { didYouMean } from '../domain/did-you-mean.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { connectLines } from '../launch/connect-lines.ts'
 import { endpointOf, gatewayUrl } from './connect.ts'
-import { capital, isLive, mint, tokensText, withCredentials } from './credentials.ts'
+import { capital, isLive, mint, tokensText, tokenView, withCredentials } from './credentials.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
 import { printJson, tell } from './session.ts'
@@ -99,7 +99,10 @@ export function listAgents(parts: Parts, { json }: { json: boolean }): Promise<E
       }
     })
     if (json) {
-      printJson(io, agents)
+      printJson(
+        io,
+        agents.map((agent) => ({ ...agent, tokens: agent.tokens.map(tokenView) })),
+      )
     } else if (agents.length === 0) {
       io.out(`There are no agents with a token. \`${CLI} agents add <name> --owner <person>\` makes one.`)
     } else {

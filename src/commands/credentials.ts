@@ -37,6 +37,12 @@ export async function mint(
 
 export const isLive = (credential: Credential) => credential.revokedAtMs === null
 
+/** A token as programs read it: by its beginning, with times as everywhere outside. */
+export function tokenView({ hint, createdAtMs, revokedAtMs }: Credential) {
+  const iso = (atMs: number) => new Date(atMs).toISOString()
+  return { hint, createdAt: iso(createdAtMs), revokedAt: revokedAtMs === null ? null : iso(revokedAtMs) }
+}
+
 /** The beginning of a sentence. */
 export const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
 

@@ -3,7 +3,7 @@ import type { Config } from '../config.ts'
 import { CLI } from '../domain/command-line.ts'
 import { didYouMean } from '../domain/did-you-mean.ts'
 import { visible } from '../domain/visible.ts'
-import { capital, isLive, mint, tokensText, withCredentials } from './credentials.ts'
+import { capital, isLive, mint, tokensText, tokenView, withCredentials } from './credentials.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
 import { printJson, tell } from './session.ts'
@@ -19,7 +19,10 @@ export function listPeople(parts: Parts, { json }: { json: boolean }): Promise<E
       tokens: all.filter(({ name }) => name === person.id),
     }))
     if (json) {
-      printJson(io, people)
+      printJson(
+        io,
+        people.map((person) => ({ ...person, tokens: person.tokens.map(tokenView) })),
+      )
       return 0
     }
     const rows = people.map(({ id, name, groups, tokens }) => [

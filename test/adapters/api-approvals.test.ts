@@ -342,5 +342,17 @@ test('OpenAPI describes every route from the same schemas', async () => {
   ])
   expect(json.components.schemas.DecisionRequest.properties.reason.maxLength).toBe(1000)
   expect(json.paths['/approvals/{id}/decision'].post.security).toEqual([{ person: [] }])
+  const operations = Object.values<object>(json.paths).flatMap((path) => Object.values(path))
+  expect(operations.map(({ operationId }) => operationId).sort()).toEqual([
+    'annotateApproval',
+    'cancelApproval',
+    'decideApproval',
+    'listApprovals',
+    'showApproval',
+    'showCall',
+  ])
+  for (const { responses } of operations)
+    expect(Object.keys(responses)).toEqual(expect.arrayContaining(['401', '403', '404']))
+  expect(Object.keys(json.paths['/approvals/{id}/decision'].post.responses)).toContain('409')
   expect((await ask('/nothing', 'hpp_kim')).json.error.code).toBe('no_such_route')
 })

@@ -137,7 +137,17 @@ describe('people', () => {
     expect(made.out).toMatch(/export HOLDPOINT_TOKEN=hpp_[A-Za-z0-9_-]{43}/)
     const listed = await holdpoint(['people', 'list'], stage)
     expect(listed.out).toMatch(/kim +김민수 +ops +hpp_.{4}… of 2026-08-01\nlee +lee +none/)
+    expect(JSON.parse((await holdpoint(['people', 'list', '--json'], stage)).out)[0]).toEqual({
+      id: 'kim',
+      name: '김민수',
+      groups: ['ops'],
+      tokens: [
+        { hint: expect.stringMatching(/^hpp_/), createdAt: '2026-08-01T00:00:00.000Z', revokedAt: null },
+      ],
+    })
     expect((await holdpoint(['people', 'revoke', 'kim'], stage)).code).toBe(0)
+    const [gone] = JSON.parse((await holdpoint(['people', 'list', '--json'], stage)).out)
+    expect(gone.tokens[0].revokedAt).toBe('2026-08-02T00:00:00.000Z')
     expect((await holdpoint(['people', 'list'], stage)).out).toContain('none (revoked)')
   })
 
