@@ -3,6 +3,8 @@
 export interface Limits {
   /** One request body. The MCP SDKs accept as much; a larger tool call is not something a person can read. */
   readonly bodyBytesMax: number
+  /** Bodies that one gateway is reading, together: they lie in memory before anything is known of them. One agent gets a quarter. */
+  readonly bodyBytesInFlightMax: number
   /** Undecided calls one principal may have: beyond it, cards are noise and people stop reading. */
   readonly pendingPerPrincipalMax: number
   /** Requests held open by one gateway: each costs a socket and a timer, and a node has 64 k descriptors at best. */
@@ -25,6 +27,7 @@ const MiB = 1024 * 1024
 
 export const defaultLimits: Limits = {
   bodyBytesMax: 4 * MiB,
+  bodyBytesInFlightMax: 128 * MiB,
   pendingPerPrincipalMax: 20,
   heldRequestsMax: 10_000,
   heldPerPrincipalMax: 200,

@@ -26,6 +26,7 @@ export const timingNames = {
 /** How each bound is called in `limits`. */
 export const limitNames = {
   bodyBytesMax: 'body',
+  bodyBytesInFlightMax: 'bodies_in_flight',
   pendingPerPrincipalMax: 'pending_per_principal',
   heldRequestsMax: 'held_requests',
   heldPerPrincipalMax: 'held_per_principal',
@@ -52,14 +53,14 @@ export function readTimings(document: Document): Result<Timings, Problem[]> {
 
 export function readLimits(document: Document): Result<Limits, Problem[]> {
   return readSection(document, 'limits', defaultLimits, limitNames, (field, path) =>
-    field === 'bodyBytesMax' || field === 'replyBytesMax' || field === 'lineBytesMax'
-      ? readSize(document, path)
-      : readCount(document, path),
+    isSize(field) ? readSize(document, path) : readCount(document, path),
   )
 }
 
 /** A busy gateway answers itself a little late now and then. */
 const NODE_LEASE_MS_MIN = 2_000
+const isSize = (field: keyof Limits) => field.includes('Bytes')
+
 /** Shorter than this is a busy loop. */
 const DURATION_MIN_MS = 10
 /** Timers of Node.js end at 24.8 days, and fire at once beyond that. */

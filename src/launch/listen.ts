@@ -20,8 +20,8 @@ export async function listen(host: string, port: number): Promise<Listener> {
     () => new Response('Holdpoint is starting.\n', { status: 503, headers: { 'retry-after': '1' } }),
   )
   const server: Server = createServer((request, response) => void handle(request, response))
-  // A held call may take hours to be answered; slow senders are bounded by the header and body limits instead.
-  server.requestTimeout = 0
+  // Only until the request has arrived; its answer may take hours. The MCP endpoint is stricter by itself.
+  server.requestTimeout = 60_000
   server.headersTimeout = 20_000
   server.keepAliveTimeout = 65_000
   await new Promise<void>((resolve, reject) => {

@@ -1,6 +1,8 @@
 /** What is refused at the door and in the message: the client learns why, and no upstream hears of it. */
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { createReadBody } from '../../src/mcp/downstream/body.ts'
+import { agent } from '../support/builders.ts'
 import {
   aHarness,
   call,
@@ -36,6 +38,57 @@ const params = (message: RegExp): Refused => ({ status: 200, code: -32602, messa
 const mismatch = (message: RegExp): Refused => ({ status: 400, code: -32020, message })
 const critical = (args: string) =>
   `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"logout","arguments":${args}}}`
+
+describe('a body', () => {
+  const bodied = (body: ReadableStream | string) =>
+    new Request('http://gateway:8484/', {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body, duplex: 'half' },
+    })
+  /** Its first bytes come, the rest when the test says so. */
+  function unfinished(bytes: number) {
+    let isCancelled = false
+    let end = () => {}
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(Buffer.alloc(bytes, ' '))
+        end = () => controller.close()
+      },
+      cancel() {
+        isCancelled = true
+      },
+    })
+    return { body, end: () => end(), isCancelled: () => isCancelled }
+  }
+  const limits = { bodyBytesMax: 100, bodyBytesInFlightMax: 400 }
+
+  it('has to be complete in time', async () => {
+    const readBody = createReadBody(limits, 20)
+    const { body, isCancelled } = unfinished(10)
+    expect(await readBody(bodied(body), agent)).toMatchObject({
+      ok: false,
+      error: { status: 408, code: -31_408 },
+    })
+    expect(isCancelled()).toBe(true)
+    expect(await readBody(bodied(ping), agent)).toMatchObject({ ok: true, value: ping })
+  })
+
+  it('waits for room in memory, and one agent cannot take all of it', async () => {
+    const readBody = createReadBody(limits, 60_000)
+    const first = unfinished(80)
+    const reading = readBody(bodied(first.body), agent)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    const second = await readBody(bodied(ping), agent)
+    expect(second).toMatchObject({ ok: false, error: { status: 503, code: -31_503 } })
+    const agents = ['a', 'b', 'c', 'd'].map((name) => ({ name, owner: 'jun' }))
+    const others = agents.map((other) => readBody(bodied(unfinished(80).body), other))
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(await readBody(bodied(ping), { name: 'e', owner: 'jun' })).toMatchObject({ ok: false })
+    expect(others).toHaveLength(4)
+    first.end()
+    expect(await reading).toMatchObject({ ok: true })
+    expect(await readBody(bodied(ping), agent)).toMatchObject({ ok: true, value: ping })
+  })
+})
 
 describe('the door', () => {
   it.each([

@@ -1,21 +1,64 @@
-/** Reads the body of a POST: JSON as plain UTF-8, counted while it arrives, never more than allowed. */
+/** Reads the body of a POST: JSON as plain UTF-8, counted while it arrives, never more and never longer than allowed. */
+import type { Limits } from '../../domain/limits.ts'
+import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import { httpCode, PARSE_ERROR, type Refusal, refusal } from './rpc.ts'
 
-export async function readBody(request: Request, bytesMax: number): Promise<Result<string, Refusal>> {
-  const wrongType = contentRefusal(request.headers)
-  if (wrongType !== null) return err(wrongType)
-  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return err(tooLarge(bytesMax))
+/** Time for a body to arrive: 4 MiB over a poor mobile network. Whoever needs longer keeps memory busy. */
+export const BODY_MS = 30_000
 
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  // Leaving the loop early cancels the rest.
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > bytesMax) return err(tooLarge(bytesMax))
-    chunks.push(chunk)
+export type ReadBody = (request: Request, principal: Principal) => Promise<Result<string, Refusal>>
+
+export function createReadBody(
+  { bodyBytesMax, bodyBytesInFlightMax }: Pick<Limits, 'bodyBytesMax' | 'bodyBytesInFlightMax'>,
+  completeMs: number,
+): ReadBody {
+  const shareMax = Math.max(bodyBytesMax, bodyBytesInFlightMax / 4)
+  const byPrincipal = new Map<string, number>()
+  let inFlight = 0
+
+  function count(principal: Principal, bytes: number) {
+    const own = (byPrincipal.get(principal.name) ?? 0) + bytes
+    if (own === 0) byPrincipal.delete(principal.name)
+    else byPrincipal.set(principal.name, own)
+    inFlight += bytes
+    return { isOver: own > shareMax || inFlight > bodyBytesInFlightMax }
   }
-  return decode(Buffer.concat(chunks))
+
+  return async function readBody(request, principal) {
+    const wrongType = contentRefusal(request.headers)
+    if (wrongType !== null) return err(wrongType)
+    if (Number(request.headers.get('content-length') ?? 0) > bodyBytesMax) return err(tooLarge(bodyBytesMax))
+    if (request.body === null) return decode(new Uint8Array())
+
+    const reader = request.body.getReader()
+    const chunks: Uint8Array[] = []
+    let bytes = 0
+    let isLate = false
+    const deadline = setTimeout(() => {
+      isLate = true
+      // Ends the read that waits.
+      void leave()
+    }, completeMs)
+    // A body that breaks off while it is left is left all the same.
+    const leave = () => reader.cancel().catch(() => {})
+    try {
+      for (;;) {
+        const { done, value } = await reader.read()
+        if (isLate) return err(tooSlow(completeMs))
+        if (done) return decode(Buffer.concat(chunks))
+        bytes += value.byteLength
+        const { isOver } = count(principal, value.byteLength)
+        if (bytes > bodyBytesMax) return err(tooLarge(bodyBytesMax))
+        if (isOver) return err(tooMany())
+        chunks.push(value)
+      }
+    } finally {
+      clearTimeout(deadline)
+      count(principal, -bytes)
+      void leave()
+    }
+  }
 }
 
 function contentRefusal(headers: Headers): Refusal | null {
@@ -50,3 +93,17 @@ const unsupported = (message: string) => refusal(415, httpCode(415), `${message}
 
 const tooLarge = (bytesMax: number) =>
   refusal(413, httpCode(413), `The body is larger than ${bytesMax} bytes. Send less in one call.`)
+
+const tooSlow = (completeMs: number) =>
+  refusal(
+    408,
+    httpCode(408),
+    `The body was not complete after ${completeMs / 1_000} s. Nothing was done; send it again.`,
+  )
+
+const tooMany = () =>
+  refusal(
+    503,
+    httpCode(503),
+    'Too many bodies arrive at once. Nothing was done with this one; send it again later.',
+  )

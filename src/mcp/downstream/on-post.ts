@@ -6,7 +6,7 @@ import { isOwnId } from '../own-id.ts'
 import { isRequestOf } from '../revisions.ts'
 import type { Upstream } from '../upstream/wire.ts'
 import { type Accepts, readAccepts } from './accepts.ts'
-import { readBody } from './body.ts'
+import type { ReadBody } from './body.ts'
 import { clientName } from './client-name.ts'
 import type { Forward } from './forward.ts'
 import type { Gate } from './gate.ts'
@@ -35,7 +35,7 @@ interface Accepted {
 
 export function createOnPost(deps: {
   extraMethods(server: string): readonly string[]
-  bodyBytesMax: number
+  readBody: ReadBody
   openSessionOf: OpenSessionOf
   held: HeldRequests
   gate: Gate
@@ -43,7 +43,7 @@ export function createOnPost(deps: {
   hidingFor: HidingFor
   log: Log
 }) {
-  const { extraMethods, bodyBytesMax, openSessionOf, held, gate, forward, hidingFor, log } = deps
+  const { extraMethods, readBody, openSessionOf, held, gate, forward, hidingFor, log } = deps
 
   /** @param setAnswering told the id of the request as soon as it is known, for whoever must answer after a fault */
   return async function onPost(from: From, setAnswering: (id: Id) => void): Promise<Response> {
@@ -75,10 +75,10 @@ export function createOnPost(deps: {
   }
 
   async function accept(from: From, setAnswering: (id: Id) => void): Promise<Result<Accepted, Refusal>> {
-    const { request, upstream } = from
+    const { request, principal, upstream } = from
     const accepts = readAccepts(request.headers.get('accept'))
     if (accepts === null) return err(notAcceptable())
-    const body = await readBody(request, bodyBytesMax)
+    const body = await readBody(request, principal)
     if (!body.ok) return body
     const text = body.value
     const read = readMessage(text)

@@ -13,6 +13,7 @@ import type { Ask } from '../../services/ask.ts'
 import type { AwaitOutcome } from '../../services/await-outcome.ts'
 import type { createUpstreamSession } from '../upstream/session.ts'
 import type { Upstream } from '../upstream/wire.ts'
+import { BODY_MS, createReadBody } from './body.ts'
 import { type DoorDeps, type McpEnv, passDoor } from './door.ts'
 import { createForward } from './forward.ts'
 import { createGate } from './gate.ts'
@@ -51,8 +52,8 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   const openSessionOf = createOpenSessionOf(seal)
   const pause = createPause({ ...deps, openHold: createOpenHold({ ...deps, held }) })
   const gate = createGate({ rules, pause, log })
-  const { bodyBytesMax } = limits
-  const onPost = createOnPost({ ...deps, bodyBytesMax, openSessionOf, held, gate, forward, hidingFor })
+  const readBody = createReadBody(limits, BODY_MS)
+  const onPost = createOnPost({ ...deps, readBody, openSessionOf, held, gate, forward, hidingFor })
   const app = new Hono<McpEnv>()
 
   app.all('/:server', async (c) => {
