@@ -34,9 +34,9 @@ import {
   type ServerConfig,
 } from './files/config-file.ts'
 import { type Document, readDocument, readTextFile } from './files/document.ts'
-import { packageRoot } from './files/package-root.ts'
-import { readPolicy } from './files/policy-file.ts'
 import { ENVIRONMENT, type Problem } from './files/problem.ts'
+import { SAMPLE_SERVER, sampleServer } from './files/sample-server.ts'
+import { undecidable } from './files/undecidable.ts'
 
 export type { ServerConfig } from './files/config-file.ts'
 export { packageVersion } from './files/package-root.ts'
@@ -179,7 +179,7 @@ function load({ env, cwd }: Surroundings, hasUpstreams: boolean): Result<Config,
     file: path,
     dataDir,
     servers,
-    serverNames: written.serverNames ?? [SAMPLE],
+    serverNames: written.serverNames ?? [SAMPLE_SERVER],
     people,
     agents: written.agents,
     localPrincipal,
@@ -298,68 +298,6 @@ function findFile(named: string | null, cwd: string): Result<{ readonly path: st
   const message = 'this file is not read under this name'
   const remedy = `rename it to holdpoint.yaml, or set HOLDPOINT_CONFIG=${near}`
   return err([{ file: near, line: null, column: null, path: '', message, remedy }])
-}
-
-const SAMPLE = 'nworks'
-
-/** The sample NAVER WORKS server that runs until servers are configured. */
-function sampleServer(
-  dataDir: string,
-  people: readonly string[],
-  selfConfirm: boolean,
-): Result<ReadonlyMap<string, ServerConfig>, Problem[]> {
-  const root = packageRoot()
-  const source = 'policies/nworks.json'
-  const text = readTextFile(join(root, source), source)
-  if (!text.ok) return text
-  const policy = readPolicy(source, text.value)
-  if (!policy.ok) return policy
-  const server: ServerConfig = {
-    name: SAMPLE,
-    rules: { policy: policy.value, approvers: { groups: [], people, selfConfirm } },
-    extraMethods: [],
-    upstream: {
-      kind: 'stdio',
-      command: process.execPath,
-      args: [join(root, 'dist/src/sample/main.js')],
-      env: { NWORKS_SAMPLE_HOME: join(dataDir, 'sample-nworks') },
-      cwd: null,
-    },
-  }
-  return ok(new Map([[server.name, server]]))
-}
-
-/** A call that waits for an approver who does not exist would only ever expire. */
-function undecidable(
-  server: ServerConfig,
-  agents: readonly Principal[],
-  people: ReadonlyMap<string, Person>,
-  document: Document | null,
-): Problem[] {
-  const { policy, approvers } = server.rules
-  const asks = [policy.fallback, ...policy.tools.values()].some((rule) => rule.action === 'require_approval')
-  if (!asks || approvers.selfConfirm) return []
-  const deciders = [...people.values()].filter(
-    ({ id, groups }) =>
-      approvers.people.includes(id) || groups.some((group) => approvers.groups.includes(group)),
-  )
-  const stuck =
-    deciders.length === 0
-      ? ['any agent']
-      : agents.filter((agent) => deciders.every(({ id }) => id === agent.owner)).map(({ name }) => name)
-  if (stuck.length === 0) return []
-  const path = ['servers', server.name, 'approvers']
-  const place = document?.at(path) ?? { line: null, column: null }
-  const why = deciders.length === 0 ? 'no approver is a person' : 'their owner is the only approver'
-  return [
-    {
-      file: document?.file ?? ENVIRONMENT,
-      ...place,
-      path: `/${path.join('/')}`,
-      message: `nobody may decide the calls of ${stuck.join(', ')} to "${server.name}": ${why}`,
-      remedy: 'name another approver, or set `self_confirm: true` to let the owner confirm',
-    },
-  ]
 }
 
 function isLoopback(host: string): boolean {

@@ -1,0 +1,36 @@
+/** The sample NAVER WORKS server that runs until servers are configured: a program and a policy of this package. */
+import { join } from 'node:path'
+import { ok, type Result } from '../domain/result.ts'
+import type { ServerConfig } from './config-file.ts'
+import { readTextFile } from './document.ts'
+import { packageRoot } from './package-root.ts'
+import { readPolicy } from './policy-file.ts'
+import type { Problem } from './problem.ts'
+
+export const SAMPLE_SERVER = 'nworks'
+
+export function sampleServer(
+  dataDir: string,
+  people: readonly string[],
+  selfConfirm: boolean,
+): Result<ReadonlyMap<string, ServerConfig>, Problem[]> {
+  const root = packageRoot()
+  const source = 'policies/nworks.json'
+  const text = readTextFile(join(root, source), source)
+  if (!text.ok) return text
+  const policy = readPolicy(source, text.value)
+  if (!policy.ok) return policy
+  const server: ServerConfig = {
+    name: SAMPLE_SERVER,
+    rules: { policy: policy.value, approvers: { groups: [], people, selfConfirm } },
+    extraMethods: [],
+    upstream: {
+      kind: 'stdio',
+      command: process.execPath,
+      args: [join(root, 'dist/src/sample/main.js')],
+      env: { NWORKS_SAMPLE_HOME: join(dataDir, 'sample-nworks') },
+      cwd: null,
+    },
+  }
+  return ok(new Map([[server.name, server]]))
+}

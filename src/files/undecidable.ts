@@ -1,0 +1,38 @@
+/** Finds the calls that nobody could decide: waiting for an approver who does not exist, they would only ever expire. */
+import type { Person, Principal } from '../domain/principal.ts'
+import type { ServerConfig } from './config-file.ts'
+import type { Document } from './document.ts'
+import { ENVIRONMENT, type Problem } from './problem.ts'
+
+/** @param document where the server is written, `null`: nowhere, it is the sample */
+export function undecidable(
+  server: ServerConfig,
+  agents: readonly Principal[],
+  people: ReadonlyMap<string, Person>,
+  document: Document | null,
+): Problem[] {
+  const { policy, approvers } = server.rules
+  const asks = [policy.fallback, ...policy.tools.values()].some((rule) => rule.action === 'require_approval')
+  if (!asks || approvers.selfConfirm) return []
+  const deciders = [...people.values()].filter(
+    ({ id, groups }) =>
+      approvers.people.includes(id) || groups.some((group) => approvers.groups.includes(group)),
+  )
+  const stuck =
+    deciders.length === 0
+      ? ['any agent']
+      : agents.filter((agent) => deciders.every(({ id }) => id === agent.owner)).map(({ name }) => name)
+  if (stuck.length === 0) return []
+  const path = ['servers', server.name, 'approvers']
+  const place = document?.at(path) ?? { line: null, column: null }
+  const why = deciders.length === 0 ? 'no approver is a person' : 'their owner is the only approver'
+  return [
+    {
+      file: document?.file ?? ENVIRONMENT,
+      ...place,
+      path: `/${path.join('/')}`,
+      message: `nobody may decide the calls of ${stuck.join(', ')} to "${server.name}": ${why}`,
+      remedy: 'name another approver, or set `self_confirm: true` to let the owner confirm',
+    },
+  ]
+}
