@@ -194,6 +194,19 @@ describe('sending', () => {
     }
   })
 
+  test.each([401, 403, 404, 500])(
+    'an error with our id is the upstream’s answer, also with HTTP %s',
+    async (status) => {
+      const { upstream } = await upstreamThat((request, response) =>
+        json(response, `{"id":${idOf(request)},"error":{"code":-32000,"message":"x"}}`, status),
+      )
+      expect(await aSession(upstream).send(call)).toMatchObject({
+        kind: 'answered',
+        reply: { kind: 'error' },
+      })
+    },
+  )
+
   test('a stream is read to the answer; what comes before passes, raw and in order', async () => {
     const other = [
       '{"method":"notifications/progress","params":{"progress":1.0}}',
@@ -254,6 +267,11 @@ describe('sending', () => {
 
   test.each<[string, (response: ServerResponse, request: Received) => void, string]>([
     ['a failure without a JSON-RPC body', (response) => response.writeHead(502).end('<html>'), 'HTTP 502'],
+    ...[401, 403, 404, 409, 500, 503].map((status): [string, (response: ServerResponse) => void, string] => [
+      `an error without an id and with HTTP ${status}`,
+      (response) => json(response, '{"id":null,"error":{"code":-32001,"message":"x"}}', status),
+      `HTTP ${status}`,
+    ]),
     ['no body at all', (response) => response.writeHead(202).end(), 'HTTP 202'],
     [
       'a body that is not JSON',

@@ -54,16 +54,26 @@ async function fromEvents({ body }: WireResponse, options: ReadOptions): Promise
   return null
 }
 
-async function fromJson({ body }: WireResponse, { id, answerBytesMax }: ReadOptions): Promise<Answer | null> {
+async function fromJson(
+  { status, body }: WireResponse,
+  { id, answerBytesMax }: ReadOptions,
+): Promise<Answer | null> {
   const chunks: Uint8Array[] = []
   if (body !== null) for await (const chunk of limited(body, answerBytesMax)) chunks.push(chunk)
   const text = Buffer.concat(chunks).toString('utf8')
   const message = peek(text)
   if (message.kind !== 'response') return null
-  // An error without an id, alone in the response to our request, can only be about it.
-  const isOurs = message.id === null ? message.isError : idKey(message.id) === idKey(id)
+  const isOurs = message.id === null ? message.isError && mayLackId(status) : idKey(message.id) === idKey(id)
   return isOurs ? answered(text, message.isError, answerBytesMax) : null
 }
+
+/**
+ * An error without an id says that the request was not even understood: with success as JSON-RPC has it, or with 400 ("if
+ * the server cannot accept the input … a JSON-RPC error response that has no id", MCP, Transports). With any other status it
+ * comes from what stands in front of the tool (credentials, a session that another replica had, a handler that failed after
+ * its work), which does not know what became of the call.
+ */
+const mayLackId = (status: number): boolean => status < 300 || status === 400
 
 function answered(text: string, isError: boolean, bytesMax: number): Answer {
   if (Buffer.byteLength(text) > bytesMax) throw new TooLarge()
