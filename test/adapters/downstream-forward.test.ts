@@ -119,6 +119,18 @@ describe('an allowed call', () => {
 
 describe('an upstream that fails', () => {
   it.each([
+    [600, {}],
+    [999, {}],
+    [200, { 'x-odd': 'a\u0000b' }],
+  ])('with what no response can have gets its exchange ended: HTTP %i %j', async (status, headers) => {
+    const harness = aHarness({ wire: () => ({ status, headers, body: body('x') }) })
+    const response = await harness.post(ping)
+    expect(response.status).toBe(502)
+    expect(await response.json()).toMatchObject({ id: 1, error: { code: -32603 } })
+    expect(harness.exchanges[0]?.signal.aborted).toBe(true)
+  })
+
+  it.each([
     [ping, 1, false, /"github".*Nothing was sent/],
     [ping, 1, true, /"github".*may have received/],
     ['{"jsonrpc":"2.0","method":"notifications/initialized"}', null, false, /"github"/],

@@ -65,6 +65,8 @@ export function createForward(deps: {
       })
       return await passBack(response, request)
     } catch (error) {
+      // What is not passed back is not left open either.
+      leave()
       if (error instanceof UpstreamFault || error instanceof Unreadable) return unavailable(request, error)
       throw error
     } finally {
@@ -82,13 +84,13 @@ export function createForward(deps: {
     }
     const headers = responseHeaders(response, request)
     const { rewrite } = request
-    if (rewrite === null || body === null || status >= 300) return new Response(body, { status, headers })
+    if (rewrite === null || body === null || status >= 300) return responseOf(body, status, headers)
     const [media] = (response.headers['content-type'] ?? '').toLowerCase().split(';')
     switch (media?.trim()) {
       case 'text/event-stream':
-        return new Response(rewriteEvents(body, rewrite, limits.replyBytesMax), { status, headers })
+        return responseOf(rewriteEvents(body, rewrite, limits.replyBytesMax), status, headers)
       case 'application/json':
-        return new Response(await rewriteJson(body, rewrite, limits.replyBytesMax), { status, headers })
+        return responseOf(await rewriteJson(body, rewrite, limits.replyBytesMax), status, headers)
       default:
         await body.cancel()
         throw new Unreadable('its answer is neither JSON nor an event stream')
@@ -119,6 +121,21 @@ export function createForward(deps: {
       `The server "${upstream.server}" behind this gateway did not give a usable answer. ${executed} ` +
       'If it stays so, an operator finds the cause in the log of the gateway.'
     return refusalResponse(refusal(502, INTERNAL_ERROR, message, id))
+  }
+}
+
+/** @throws UpstreamFault for what HTTP can carry here but no response of ours can, such as a status beyond 599 */
+function responseOf(
+  body: ReadableStream<Uint8Array> | string | null,
+  status: number,
+  headers: Record<string, string>,
+): Response {
+  try {
+    return new Response(body, { status, headers })
+  } catch (error) {
+    throw new UpstreamFault(`its answer (HTTP ${status}) cannot be passed on: ${String(error)}`, true, {
+      cause: error,
+    })
   }
 }
 
