@@ -134,7 +134,8 @@ function notConfigured(config: Config): string[] {
   if (config.redisUrl === null) add('Redis', 'set REDIS_URL to move the queue to Redis')
   const slack = slackMissing(config)
   if (slack !== null) add('Slack', slack)
-  if (config.publicUrl === null)
+  // Without people it would be refused: whoever came through the proxy would be the local agent.
+  if (config.publicUrl === null && config.localPrincipal === null)
     add('public address', 'set HOLDPOINT_PUBLIC_URL when clients reach this gateway under another name')
   return lines.length === 0 ? [] : [pc.bold('Not configured'), ...lines]
 }
