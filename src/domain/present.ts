@@ -115,13 +115,12 @@ export function outcomeText(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'answered': {
       const { kind, isError, bytes } = outcome.reply
-      const answer =
+      // An error need not mean that the tool ran: the server may have refused the request.
+      const end =
         kind === 'error'
-          ? 'the server answered with an error'
-          : isError
-            ? 'the tool says that it failed'
-            : 'the server answered'
-      return `${decisionText(outcome.decision)}. It was sent once; ${answer} (${bytes} bytes).`
+          ? 'It was sent once; the server answered with an error'
+          : `It ran once; ${isError ? 'the tool says that it failed' : 'the server answered'}`
+      return `${decisionText(outcome.decision)}. ${end} (${bytes} bytes).`
     }
     case 'rejected':
       return `${decisionText(outcome.decision)}. Nothing was sent.`

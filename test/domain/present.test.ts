@@ -117,11 +117,11 @@ const reply = { kind: 'result', isError: false, digest: 'd', bytes: 12 } as cons
 const outcomes: [Outcome, string][] = [
   [
     { kind: 'answered', decision: decision(), reply },
-    'Approved by kim. It was sent once; the server answered (12 bytes).',
+    'Approved by kim. It ran once; the server answered (12 bytes).',
   ],
   [
     { kind: 'answered', decision: decision('confirm'), reply: { ...reply, isError: true } },
-    'Confirmed by the owner, kim. It was sent once; the tool says that it failed (12 bytes).',
+    'Confirmed by the owner, kim. It ran once; the tool says that it failed (12 bytes).',
   ],
   [
     { kind: 'rejected', decision: decision('reject', 'not today\u202E') },
