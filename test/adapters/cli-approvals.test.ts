@@ -97,7 +97,7 @@ describe('show', () => {
   test('an answer is shown on demand', async () => {
     await world.answer(world.add(), '{"content":[{"type":"text","text":"bye\u202E"}]}')
     const brief = await holdpoint(['approvals', 'show', TICKET], kim())
-    expect(brief.out).toContain('Approved by kim. It was sent once; the server answered')
+    expect(brief.out).toContain('Approved by kim. It ran once; the server answered')
     expect(brief.out).not.toContain('bye')
     const full = await holdpoint(['approvals', 'show', TICKET, '--reply'], kim())
     expect(full.out).toContain('"text": "bye\\u{202E}"')

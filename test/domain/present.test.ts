@@ -124,6 +124,10 @@ const outcomes: [Outcome, string][] = [
     'Confirmed by the owner, kim. It ran once; the tool says that it failed (12 bytes).',
   ],
   [
+    { kind: 'answered', decision: decision(), reply: { ...reply, kind: 'error' } },
+    'Approved by kim. It was sent once; the server answered with an error (12 bytes).',
+  ],
+  [
     { kind: 'rejected', decision: decision('reject', 'not today\u202E') },
     'Denied by kim: “not today\\u{202E}”. Nothing was sent.',
   ],
