@@ -116,7 +116,7 @@ export function readConfigFile(
     if (server !== null) servers.set(name, server)
   }
   const hasServers = document.get(['servers']) !== undefined
-  if (hasServers && serverNames.length === 0) {
+  if (context.hasUpstreams && hasServers && serverNames.length === 0) {
     const remedy = 'name one, or remove `servers` to run the sample'
     problems.push(problemAtKey(document, ['servers'], 'there is no server', remedy))
   }

@@ -59,7 +59,7 @@ function scopesCheck(scopes: readonly string[]): Check {
 
 async function postCheck(client: webApi.WebClient, channel: string): Promise<Check> {
   const { check: result } = await check(`channel ${channel}`, async () => {
-    const text = 'A test by `holdpoint doctor slack`: no agent asks for anything.'
+    const text = 'A test by `npx holdpoint doctor slack`: no agent asks for anything.'
     const blocks = [
       header('Test card'),
       lines([{ label: '', text: 'holdpoint doctor slack asked for this. No agent asks for anything.' }]),

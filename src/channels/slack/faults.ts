@@ -42,10 +42,10 @@ const remedies: Readonly<Record<string, string>> = {
   token_revoked: 'The token was revoked: install the app again and set its new SLACK_BOT_TOKEN.',
   token_expired: 'Install the app again and set its new SLACK_BOT_TOKEN.',
   not_allowed_token_type: 'SLACK_BOT_TOKEN must begin with xoxb-, SLACK_APP_TOKEN with xapp-.',
-  missing_scope: 'Add the scopes of `holdpoint slack manifest` to the app and install it again.',
+  missing_scope: 'Add the scopes of `npx holdpoint slack manifest` to the app and install it again.',
   restricted_action:
     'The workspace does not let apps post in this channel: choose another, or ask its admin.',
 }
 
 export const remedyOf = (word: string): string =>
-  remedies[word] ?? '`holdpoint doctor slack` checks the whole set-up.'
+  remedies[word] ?? '`npx holdpoint doctor slack` checks the whole set-up.'

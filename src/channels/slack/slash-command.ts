@@ -52,7 +52,7 @@ export function createSlashCommand(deps: {
     if (person === null) {
       note(key)
       log.warn({ account: key }, 'a wrong link code was typed in Slack')
-      return 'This code is not known, was used already, or is older than ten minutes. Ask for a new one: `holdpoint people link <your name>`.'
+      return 'This code is not known, was used already, or is older than ten minutes. Ask for a new one: `npx holdpoint people link <your name>`.'
     }
     wrong.delete(key)
     const before = await identities.personOf(channel, key)
@@ -76,7 +76,7 @@ export function createSlashCommand(deps: {
     const who = id === null ? 'This Slack account is not linked yet.' : `This Slack account is ${name(id)}.`
     return [
       `${who} Cards in the channel ask you about tool calls of agents.`,
-      '`/holdpoint link CODE`: become the person whose code this is (`holdpoint people link <name>` makes one)',
+      '`/holdpoint link CODE`: become the person whose code this is (`npx holdpoint people link <name>` makes one)',
       '`/holdpoint unlink`: end that',
     ].join('\n')
   }

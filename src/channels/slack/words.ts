@@ -6,7 +6,7 @@ import type { DecideRefusal } from '../../services/decide.ts'
 import type { Unknown } from './accounts.ts'
 
 export const howToLink =
-  'Ask whoever runs Holdpoint for `holdpoint people link <your name>`, then type here: /holdpoint link CODE'
+  'Ask whoever runs Holdpoint for `npx holdpoint people link <your name>`, then type here: /holdpoint link CODE'
 
 export function unknownText(unknown: Unknown): string {
   switch (unknown.reason) {
