@@ -40,6 +40,10 @@ export const defaultLimits: Limits = {
 
 /** JSON nesting in a tool call; deeper is an attack on the parsers behind us, not an argument. */
 export const JSON_DEPTH_MAX = 64
+/** Brackets, commas, colons and values of one message: looking at each takes time that nobody else gets meanwhile (about 50 ms for these). */
+export const JSON_TOKENS_MAX = 200_000
+/** Arguments and `_meta` of a call that people decide about, as JSON: a hundred pages, which is more than anyone reads. */
+export const DECIDABLE_BYTES_MAX = 256 * 1024
 /** A JSON-RPC id that is a string. Ids are echoed, never used as keys. */
 export const JSONRPC_ID_LENGTH_MAX = 256
 /**

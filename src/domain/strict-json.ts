@@ -4,7 +4,7 @@
  */
 import { createScanner } from 'jsonc-parser'
 import type { JsonValue } from './canonical.ts'
-import { JSON_DEPTH_MAX } from './limits.ts'
+import { JSON_DEPTH_MAX, JSON_TOKENS_MAX } from './limits.ts'
 import { err, ok, type Result } from './result.ts'
 
 export type JsonFaultReason =
@@ -15,6 +15,7 @@ export type JsonFaultReason =
   | 'inexact_number'
   | 'lone_surrogate'
   | 'too_deep'
+  | 'too_many_tokens'
 
 export interface JsonFault {
   readonly reason: JsonFaultReason
@@ -69,8 +70,16 @@ function findFault(text: string, scope: Scope): JsonFault | null {
   const scanner = createScanner(text, true)
   const containers: Container[] = []
   let isKeyNext = false
-  for (let token = scanner.scan(); token !== tokens.end; token = scanner.scan()) {
+  let count = 0
+  // The scanner itself takes half a second for four megabytes of blanks.
+  const next = () => {
+    const at = scanner.getPosition()
+    if (isBlank(text, at)) scanner.setPosition(endOfBlanks(text, at))
+    return scanner.scan()
+  }
+  for (let token = next(); token !== tokens.end; token = next()) {
     const at = scanner.getTokenOffset()
+    if (++count > JSON_TOKENS_MAX) return tooManyTokens(text, at)
     switch (token) {
       case tokens.openBrace:
       case tokens.openBracket: {
@@ -108,6 +117,15 @@ function findFault(text: string, scope: Scope): JsonFault | null {
     }
   }
   return null
+}
+
+const isBlank = (text: string, at: number) => ' \t\n\r'.includes(text.charAt(at) || '.')
+
+function endOfBlanks(text: string, at: number): number {
+  const blanks = /[ \t\n\r]*/y
+  blanks.lastIndex = at
+  blanks.test(text)
+  return blanks.lastIndex
 }
 
 /** Parsers that build objects by assignment take these for the object's own machinery. */
@@ -151,6 +169,11 @@ function decimal(literal: string): string {
   let end = digits.length
   while (digits[end - 1] === '0') end--
   return `${digits.slice(0, end)}e${Number(exponent) - fraction.length + digits.length - end}`
+}
+
+function tooManyTokens(text: string, at: number): JsonFault {
+  const what = `more than ${JSON_TOKENS_MAX} brackets, commas, colons and values`
+  return fault(text, at, 'too_many_tokens', what, 'send less in one message')
 }
 
 function tooDeep(text: string, at: number): JsonFault {

@@ -357,6 +357,16 @@ describe('a message is refused', () => {
       params(/idempotency-key/),
     ]),
     [
+      'with more than anyone reads',
+      critical(`{"text":"${'x'.repeat(256 * 1_024)}"}`),
+      params(/larger than 262144 bytes.*send less/),
+    ],
+    [
+      'with more than anyone reads in _meta',
+      call('logout', { _meta: { note: '가'.repeat(90_000) } }),
+      params(/larger than 262144 bytes/),
+    ],
+    [
       'with more in _meta than an envelope holds',
       call('logout', { _meta: { 'io.modelcontextprotocol/related-task': { taskId: 't' } } }),
       params(/'io.modelcontextprotocol\/related-task'/),
@@ -383,7 +393,7 @@ describe('a message is refused', () => {
       { status: 200, code: -32601, message: /notifications/, id: 1 },
     ],
   ])('%s', async (_, text, refused) => {
-    const harness = aHarness()
+    const harness = aHarness({ limits: { bodyBytesMax: 1_000_000 } })
     const startMs = performance.now()
     const response = await harness.post(text)
     expect(performance.now() - startMs).toBeLessThan(50)
@@ -399,6 +409,21 @@ describe('a message is refused', () => {
     const twice = critical('{"a":1,"a":2}').replace('tools/call', '\\u0074ools/call')
     expect(await (await harness.post(twice)).text()).toContain("duplicate key 'a'")
     expect(harness.exchanges).toHaveLength(0)
+  })
+
+  it('has no more tokens than are looked at', async () => {
+    const many = `[${'0,'.repeat(100_000)}0]`
+    for (const text of [critical(many), ping.replace('}', `,"params":{"x":${many}}}`)]) {
+      const harness = aHarness({ limits: { bodyBytesMax: 1_000_000 } })
+      await expectRefused(harness, await harness.post(text), parse(/more than 200000 brackets.*send less/))
+    }
+  })
+
+  it('judges the whole of a call, and of another request only what it is', async () => {
+    const harness = aHarness()
+    const text = '{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":{"b":"tools/call","b":1e999}}}'
+    expect((await harness.post(text)).status).toBe(200)
+    expect(harness.exchanges.map(({ body }) => body)).toEqual([text])
   })
 
   it('leaves Object.prototype as it was', async () => {

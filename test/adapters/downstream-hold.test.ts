@@ -461,7 +461,7 @@ describe('a limit on held requests', () => {
     expect(wait.asked).toHaveLength(0)
     const others = await wait.post(call('delete', {}, 3), { authorization: 'Bearer other' })
     expect(others.status).toBe(200)
-    await Promise.all([...held, others].map((response) => response.body?.cancel()))
+    for (const response of [...held, others]) await response.body?.cancel()
   })
 
   it('leaves room for other tickets of the same agent', async () => {
@@ -478,7 +478,7 @@ describe('a limit on held requests', () => {
     await eventually(() => wait.awaited[0]?.signal.aborted === true)
     const again = await wait.post(call('delete', {}, 5))
     expect(again.status).toBe(200)
-    await Promise.all([held[1], again].map((response) => response?.body?.cancel()))
+    for (const response of [held[1], again]) await response?.body?.cancel()
   })
 
   it('is given back by calls that are not accepted', async () => {

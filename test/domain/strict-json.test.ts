@@ -113,6 +113,24 @@ describe('strict JSON', () => {
     )
   })
 
+  it('finds the place behind millions of blanks, at once', () => {
+    const text = `{${' \n\r\t'.repeat(1_000_000)}"a":1,"a" \t: 2 }`
+    const startMs = performance.now()
+    const parsed = parseStrictJson(text, 'whole')
+    // Character by character it took 400 ms.
+    expect(performance.now() - startMs).toBeLessThan(200)
+    expect(parsed).toMatchObject({ ok: false, error: { reason: 'duplicate_key', atByte: 4_000_007 } })
+  })
+
+  it('looks at no more than it may', () => {
+    const tokens = (count: number) => `[${'0,'.repeat(count / 2 - 2)}0 ]`
+    expect(parseStrictJson(tokens(200_000), 'envelope')).toMatchObject({ ok: true })
+    expect(parseStrictJson(tokens(200_004), 'envelope')).toMatchObject({
+      ok: false,
+      error: { reason: 'too_many_tokens', message: expect.stringContaining('send less') },
+    })
+  })
+
   it('accepts no text that JSON.parse refuses', () => {
     const alphabet = fc.constantFrom(
       '{',

@@ -29,7 +29,10 @@ export interface RequestMessage {
 const members = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error'])
 
 export function readMessage(text: string): Result<Message, Refusal> {
-  const parsed = parseStrictJson(text, 'envelope')
+  // Most calls are scanned once; what only looks like one is looked at again for what it is.
+  const whole = text.includes('tools/call') ? parseStrictJson(text, 'whole') : null
+  if (whole?.ok === false && isOfAnyScope(whole.error)) return err(faultRefusal(whole.error, null))
+  const parsed = whole?.ok ? whole : parseStrictJson(text, 'envelope')
   if (!parsed.ok) return err(faultRefusal(parsed.error, null))
   const json = parsed.value
   if (Array.isArray(json)) return invalid('batches are not accepted; send each message by itself')
@@ -47,11 +50,18 @@ export function readMessage(text: string): Result<Message, Refusal> {
   if (json.jsonrpc !== '2.0') return invalid('\'jsonrpc\' must be the string "2.0"', knownId)
   if (!Object.hasOwn(json, 'method')) return readResponse(json)
   if (!id.ok) return invalid(id.error)
-  return readCall(json, text, id.value)
+  return readCall(json, id.value, () => whole ?? parseStrictJson(text, 'whole'))
 }
 
+/** A closer look found what a shorter one would find too. */
+const isOfAnyScope = ({ reason }: JsonFault) => reason === 'too_deep' || reason === 'too_many_tokens'
+
 /** A request or a notification. */
-function readCall(json: JsonObject, text: string, id: Id | null): Result<Message, Refusal> {
+function readCall(
+  json: JsonObject,
+  id: Id | null,
+  readWhole: () => Result<JsonValue, JsonFault>,
+): Result<Message, Refusal> {
   const { method, params } = json
   if (typeof method !== 'string') return invalid("'method' must be a string", id)
   if (Object.hasOwn(json, 'result') || Object.hasOwn(json, 'error')) {
@@ -64,7 +74,7 @@ function readCall(json: JsonObject, text: string, id: Id | null): Result<Message
   if (isOwnId(id))
     return invalid("'id' begins with 'holdpoint-', which this gateway uses itself; send another", id)
   if (method === 'tools/call') {
-    const whole = parseStrictJson(text, 'whole')
+    const whole = readWhole()
     if (!whole.ok) return err(faultRefusal(whole.error, id))
   }
   return ok({ kind: 'request', id, method, params })

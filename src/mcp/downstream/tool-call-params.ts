@@ -1,5 +1,6 @@
 /** The `params` of a `tools/call`: what every call must look like, and what one that people decide about may contain. */
 import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
+import { DECIDABLE_BYTES_MAX } from '../../domain/limits.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import { META_IDEMPOTENCY_KEY } from '../../domain/tool-call.ts'
 import { readEnvelope } from './envelope.ts'
@@ -60,6 +61,14 @@ export function readDecidableCall({ id, params }: NamedCall, spoken: Spoken): Re
   const meta = params._meta ?? {}
   if (params._meta === null || !isObject(meta)) return invalid("'_meta' must be an object", id)
 
+  // As long as the text that people would be shown, which only differs in the order of its members.
+  if (Buffer.byteLength(JSON.stringify([args, meta])) > DECIDABLE_BYTES_MAX) {
+    const remedy = 'nobody could read that; send less, or where to find it'
+    return invalid(
+      `'arguments' are larger than ${DECIDABLE_BYTES_MAX} bytes in a call that a person approves: ${remedy}`,
+      id,
+    )
+  }
   const reserved = Object.keys(meta).find(
     (key) => key.startsWith('dev.holdpoint/') && key !== META_IDEMPOTENCY_KEY,
   )
