@@ -10,33 +10,43 @@ export function createCards(pool: pg.Pool): Cards {
         place: string | null
         shown_version: number
         shown_waiting: boolean | null
+        turn: string
       }>({
         name: 'card-take',
         text: `
-          INSERT INTO holdpoint.card (approval_id, channel, busy_until)
+          INSERT INTO holdpoint.card AS card (approval_id, channel, busy_until)
           VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
-          ON CONFLICT (approval_id, channel) DO UPDATE SET busy_until = excluded.busy_until
-            WHERE holdpoint.card.busy_until IS NULL OR holdpoint.card.busy_until <= clock_timestamp()
-          RETURNING place, shown_version, shown_waiting`,
+          ON CONFLICT (approval_id, channel) DO UPDATE SET busy_until = excluded.busy_until, turn = card.turn + 1
+            WHERE card.busy_until IS NULL OR card.busy_until <= clock_timestamp()
+          RETURNING place, shown_version, shown_waiting, turn::text`,
         values: [id, channel, busyMs],
       })
       const [row] = rows
       if (row === undefined) return null
-      return { place: row.place, shownVersion: row.shown_version, shownWaiting: row.shown_waiting }
+      const { place, turn } = row
+      return { place, turn, shownVersion: row.shown_version, shownWaiting: row.shown_waiting }
     },
 
-    async shown(id, channel, { place, version, isRequesterWaiting, renderDigest }) {
+    async shown(id, channel, turn, { place, version, isRequesterWaiting, renderDigest }) {
+      const { rowCount } = await pool.query(
+        `UPDATE holdpoint.card SET place = $4, shown_version = $5, render_digest = $6, shown_waiting = $7,
+           shown_at = clock_timestamp(), busy_until = NULL, problem = NULL
+         WHERE approval_id = $1 AND channel = $2 AND turn = $3::bigint`,
+        [id, channel, turn, place, version, renderDigest, isRequesterWaiting],
+      )
+      if (rowCount === 1) return
+      // Another one draws it now or has drawn it, and ours may lie over theirs: their turn ends as well, and it is drawn anew.
       await pool.query(
-        `UPDATE holdpoint.card SET place = $3, shown_version = greatest(shown_version, $4), render_digest = $5,
-           shown_waiting = $6, shown_at = clock_timestamp(), busy_until = NULL, problem = NULL WHERE approval_id = $1 AND channel = $2`,
-        [id, channel, place, version, renderDigest, isRequesterWaiting],
+        'UPDATE holdpoint.card SET shown_version = 0, turn = turn + 1 WHERE approval_id = $1 AND channel = $2',
+        [id, channel],
       )
     },
 
-    async giveBack(id, channel, problem) {
+    async giveBack(id, channel, turn, problem) {
       await pool.query(
-        'UPDATE holdpoint.card SET busy_until = NULL, problem = $3 WHERE approval_id = $1 AND channel = $2',
-        [id, channel, problem],
+        `UPDATE holdpoint.card SET busy_until = NULL, problem = $4
+         WHERE approval_id = $1 AND channel = $2 AND turn = $3::bigint`,
+        [id, channel, turn, problem],
       )
     },
 

@@ -3,6 +3,8 @@ import type { ApprovalId } from '../domain/approval-id.ts'
 
 export interface CardState {
   readonly place: string | null
+  /** Names this right to draw, so that one whose time is over is told from the one that follows. */
+  readonly turn: string
   /** 0: nothing shown yet. */
   readonly shownVersion: number
   /** Whether it says that the requester waits; `null`: nothing shown yet. */
@@ -22,10 +24,13 @@ export interface Cards {
    * `null`: somebody else is drawing it.
    */
   take(id: ApprovalId, channel: string, busyMs: number): Promise<CardState | null>
-  /** Notes what is shown now and gives the right back. */
-  shown(id: ApprovalId, channel: string, card: DrawnCard): Promise<void>
+  /**
+   * Notes what is shown now and gives the right back. Whoever comes after its time may have drawn over a newer card, so
+   * that nothing is known of it any more and it is drawn again.
+   */
+  shown(id: ApprovalId, channel: string, turn: string, card: DrawnCard): Promise<void>
   /** Gives the right back without having drawn. `problem`: why, `null` when there was nothing to draw. */
-  giveBack(id: ApprovalId, channel: string, problem: string | null): Promise<void>
+  giveBack(id: ApprovalId, channel: string, turn: string, problem: string | null): Promise<void>
   /** The approval whose card is at this place. */
   approvalAt(channel: string, place: string): Promise<ApprovalId | null>
   /**

@@ -9,8 +9,11 @@ import type { Log } from '../ports/log.ts'
 /** @throws when a channel did not take the card for a passing reason: the queue tries again, and the reconciler after it */
 export type Deliver = (id: ApprovalId) => Promise<void>
 
-/** Longer than any one request to a channel may take; after it another worker may draw the card. */
-const BUSY_MS = 20_000
+/**
+ * Longer than a request to a channel takes; after it another worker may draw the card, so that one that stands still does not
+ * keep it stale. Whoever is late by then is found out by its turn.
+ */
+const BUSY_MS = 7_000
 /** An approval that changes while its card is drawn is drawn again; more rounds than this are left to the reconciler. */
 const ROUNDS_MAX = 5
 /** Settled approvals are not drawn for ever: a card that old has scrolled away. */
@@ -130,15 +133,19 @@ async function drawOnce({ ledger, cards }: DeliverDeps, channel: Channel, id: Ap
       (card.shownVersion >= reading.approval.version && card.shownWaiting === isRequesterWaiting) ||
       (card.shownVersion >= reading.approval.version && reading.approval.status === 'settled')
     if (isTrue) {
-      await cards.giveBack(id, channel.name, null)
+      await cards.giveBack(id, channel.name, card.turn, null)
       return false
     }
     const { approval, nowMs } = reading
     const shown = await channel.show({ approval, nowMs, isRequesterWaiting }, card.place)
-    await cards.shown(id, channel.name, { ...shown, isRequesterWaiting, version: approval.version })
+    await cards.shown(id, channel.name, card.turn, {
+      ...shown,
+      isRequesterWaiting,
+      version: approval.version,
+    })
     return true
   } catch (error) {
-    await cards.giveBack(id, channel.name, reasonOf(error))
+    await cards.giveBack(id, channel.name, card.turn, reasonOf(error))
     throw error
   }
 }

@@ -1,6 +1,6 @@
 -- Up Migration
 
--- Where an approval is shown in a channel, and which state of it. `busy_until`: somebody is drawing it now.
+-- Where an approval is shown in a channel, and which state of it. `busy_until`: somebody is drawing it now; `turn`: who.
 CREATE TABLE holdpoint.card (
   approval_id    text NOT NULL REFERENCES holdpoint.approval (id),
   channel        text NOT NULL,
@@ -10,6 +10,7 @@ CREATE TABLE holdpoint.card (
   shown_at       timestamptz,
   render_digest  text,
   busy_until     timestamptz,
+  turn           bigint NOT NULL DEFAULT 1,
   problem        text,
   PRIMARY KEY (approval_id, channel)
 );
