@@ -132,7 +132,7 @@ describe('the door', () => {
       headers: usualHeaders,
       body: ping,
     })
-    await expectRefused(harness, unknown, { status: 404, code: -31_404, message: /holdpoint.yaml/ })
+    await expectRefused(harness, unknown, { status: 404, code: -31_404, message: /There are: / })
     const stranger = await harness.request('/mcp/gitlab', { headers: { host: 'gateway:8484' } })
     expect(stranger.status).toBe(401)
   })

@@ -147,3 +147,25 @@ test('a big integer in an approved result arrives digit for digit', async () => 
   expect(await response.text()).toContain('9007199254740993')
   await client.close()
 })
+
+test('a URL that a client has made end in /mcp is the same server; an unknown one names those there are', async () => {
+  const ask = (path: string) =>
+    fetch(`${gateway.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${agent}` },
+      body: JSON.stringify({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'initialize',
+        params: {
+          protocolVersion: '2025-06-18',
+          capabilities: {},
+          clientInfo: { name: 'inspector', version: '0' },
+        },
+      }),
+    })
+  expect((await ask('/mcp/nworks/mcp')).status).toBe(200)
+  const unknown = await ask('/mcp/github')
+  expect(unknown.status).toBe(404)
+  expect(await unknown.text()).toContain('There are: pay, nworks')
+})

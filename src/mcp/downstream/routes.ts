@@ -2,7 +2,7 @@
  * The MCP endpoint, mounted at `/mcp`, so that a server is at `/mcp/<server>`. Whoever passes the door gets exactly one
  * answer to each request, from the upstream or from us, and nothing that was not understood reaches an upstream.
  */
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import type { Limits } from '../../domain/limits.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -56,12 +56,16 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   const onPost = createOnPost({ ...deps, readBody, openSessionOf, held, gate, forward, hidingFor })
   const app = new Hono<McpEnv>()
 
-  app.all('/:server', async (c) => {
+  app.all('/:server', (c) => serve(c, c.req.param('server')))
+  // Some clients (MCP Inspector up to 1.x) cut every URL down to one that ends in `/mcp`.
+  app.all('/:server/mcp', (c) => serve(c, c.req.param('server')))
+
+  async function serve(c: Context<McpEnv>, server: string): Promise<Response> {
     c.set('answering', null)
     const door = passDoor(c, deps)
     if (!door.ok) return door.error
-    const upstream = upstreams.get(c.req.param('server'))
-    if (upstream === undefined) return unknownServer()
+    const upstream = upstreams.get(server)
+    if (upstream === undefined) return unknownServer([...upstreams.keys()])
     const from: From = { request: c.req.raw, principal: door.value, upstream }
     switch (c.req.method) {
       case 'POST':
@@ -72,7 +76,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
       default:
         return refusalResponse(methodNotAllowed(), { allow: 'POST, GET, DELETE' })
     }
-  })
+  }
 
   app.onError((error, c) => {
     log.error({ err: error }, 'a request could not be answered')
@@ -100,9 +104,13 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   return app
 }
 
-const unknownServer = () =>
+const unknownServer = (names: readonly string[]) =>
   refusalResponse(
-    refusal(404, httpCode(404), 'There is no such server here. "holdpoint.yaml" names the servers.'),
+    refusal(
+      404,
+      httpCode(404),
+      `There is no such server here. There are: ${names.join(', ')}. Use /mcp/<server>.`,
+    ),
   )
 
 const methodNotAllowed = () => refusal(405, httpCode(405), 'Only POST, GET and DELETE are answered here.')
