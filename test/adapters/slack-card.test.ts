@@ -46,7 +46,7 @@ const labels = (approval: Pending, more: Partial<CardDeps> = {}) =>
   drawn(approval, more).buttons.map(({ text }) => text)
 
 function pagesOf(approval: Pending) {
-  const pages = reviewPages(presentStill({ approval, nowMs: NOW_MS, isRequesterWaiting: true }, deps))
+  const pages = reviewPages(presentStill({ approval, nowMs: NOW_MS, isRequesterWaiting: true }, deps))?.pages
   for (const blocks of pages ?? []) {
     const title = { type: 'plain_text', text: 'Review' }
     expect(refuseView(JSON.parse(JSON.stringify({ type: 'modal', title, blocks })))).toBeNull()

@@ -212,7 +212,7 @@ describe.each<Mode>(['http', 'socket'])('Slack over %s', (mode) => {
     )
     await world.slack.viewAction({ viewId: view.id, actionId: 'page-on', user: world.users.lee })
     const last = await world.slack.waitForView(
-      (one) => one.id === view.id && JSON.stringify(one.blocks).includes('Page 2 of 2'),
+      (one) => one.id === view.id && JSON.stringify(one.blocks).includes('Page 2 of 3'),
     )
     expect(last.sent.submit).toBeUndefined()
     expect(world.slack.textOf({ blocks: last.blocks, text: '' })).toContain('not an approver')

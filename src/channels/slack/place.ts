@@ -15,14 +15,21 @@ export const placeText = ({ app, channel, ts }: Place): string => JSON.stringify
 /** @throws when the ledger holds something else */
 export const parsePlace = (text: string): Place => shape.parse(JSON.parse(text))
 
-/** What a page of a review remembers about itself: which card it belongs to, and its own sealed number. */
+/** What a page of a review remembers about itself: which card it belongs to, its number and layout, and the seal on both. */
 export interface Reviewed {
   readonly place: Place
   readonly value: string
   readonly page: number
+  /** Digest of all pages of the review. */
+  readonly layout: string
 }
 
-const reviewedShape = z.object({ place: shape, value: z.string(), page: z.int().min(1).max(1_000) })
+const reviewedShape = z.object({
+  place: shape,
+  value: z.string(),
+  page: z.int().min(1).max(1_000),
+  layout: z.string().regex(/^[0-9a-f]{64}$/),
+})
 
 export const reviewedText = (reviewed: Reviewed): string => JSON.stringify(reviewed)
 

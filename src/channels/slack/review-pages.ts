@@ -1,7 +1,17 @@
-/** All of an approval, cut into pages that Slack can show, in order and with nothing left out. */
+/**
+ * All of an approval, cut into pages that Slack can show, in order and with nothing left out. Where they are cut depends on
+ * nothing that changes while somebody reads: otherwise a part could move from the next page to the one before it.
+ */
+import { sha256 } from '../../domain/canonical.ts'
 import type { Presented } from '../../domain/present.ts'
-import { type Block, lines, preformatted, textSum } from './blocks.ts'
-import { pieces, slackLength } from './text.ts'
+import { type Block, type Line, lines, preformatted, textSum } from './blocks.ts'
+import { cut, pieces, slackLength } from './text.ts'
+
+export interface ReviewPages {
+  readonly pages: readonly (readonly Block[])[]
+  /** SHA-256 of all that the pages show besides the present state: the same pages, cut at the same places. */
+  readonly layout: string
+}
 
 /** One page stays below the text that Slack takes in one message with rich text; for views no such limit is known. */
 const PAGE_TEXT_MAX = 9_000
@@ -9,34 +19,55 @@ const CHUNK_MAX = 2_900
 /** With these pages a review shows about as much as Slack's largest view (250 KB) could hold at once. */
 const PAGES_MAX = 28
 
+/** The present state, above the first page. Whatever it says, this much is kept free for it. */
+const STATE_MAX = 500
+const STATE_TEXT_MAX = 2_000
+
 /** `null`: too much even for this. */
-export function reviewPages({ state, fields, sections }: Presented): readonly (readonly Block[])[] | null {
+export function reviewPages({ state, fields, sections }: Presented): ReviewPages | null {
   const total = sections.flatMap((section) => section.lines).reduce((sum, line) => sum + line.length, 0)
   // Before anything is cut: what is far too long need not be looked at sign by sign.
   if (total > PAGE_TEXT_MAX * PAGES_MAX) return null
-  const blocks = [
-    ...[{ label: '', text: state }, ...fields].flatMap(({ label, text }) =>
+  const about = fields
+    .filter((field) => !isAboutNow(field))
+    .flatMap(({ label, text }) =>
       pieces(text, CHUNK_MAX).map((text, at) =>
         lines([{ label: at === 0 ? label : `${label} (goes on)`, text }]),
       ),
-    ),
-    ...sections.flatMap(({ label, bytes, lines: all }) => [
-      ...pieces(`${label} (${bytes} bytes)`, CHUNK_MAX).map((text) => lines([{ label: '', text }])),
-      ...chunks(all).map(preformatted),
-    ]),
-  ]
+    )
+  const sent = sections.flatMap(({ label, bytes, lines: all }) => [
+    ...pieces(`${label} (${bytes} bytes)`, CHUNK_MAX).map((text) => lines([{ label: '', text }])),
+    ...chunks(all).map(preformatted),
+  ])
+  // What would be sent begins on a page of its own, so that nothing said about it can push any of it elsewhere.
+  const pages = [...paged(about, PAGE_TEXT_MAX - STATE_TEXT_MAX), ...paged(sent, PAGE_TEXT_MAX)]
+  if (pages.length > PAGES_MAX) return null
+  const [first = [], ...others] = pages
+  const now = [{ label: '', text: state }, ...fields.filter(isAboutNow)]
+  return {
+    pages: [[lines(now.map(shortened)), ...first], ...others],
+    layout: sha256(JSON.stringify(pages)),
+  }
+}
+
+/** Another moment or another waiting agent changes these. One that is missing here changes the layout, and no yes is taken. */
+const isAboutNow = ({ label }: Line) => label === 'Decide by' || label === 'A yes now'
+
+const shortened = ({ label, text }: Line): Line => ({ label, text: cut(text, STATE_MAX).text })
+
+function paged(blocks: readonly Block[], textMax: number): readonly (readonly Block[])[] {
   const pages: Block[][] = []
   let size = Number.POSITIVE_INFINITY
   for (const block of blocks) {
     const more = textSum(block)
-    if (size + more > PAGE_TEXT_MAX) {
+    if (size + more > textMax) {
       pages.push([])
       size = 0
     }
     pages.at(-1)?.push(block)
     size += more
   }
-  return pages.length > PAGES_MAX ? null : pages
+  return pages
 }
 
 /** Whole lines together as long as they fit; a line that is too long for one chunk goes on in the next. */

@@ -1,17 +1,18 @@
 /**
- * The review of a call that is too long for a card: a modal that pages through all of it. Only its last page has a yes,
- * so that whoever says it has had every page before them.
+ * The review of a call that is too long for a card: a modal that pages through all of it. Only its last page has a yes, each
+ * page leads only to its neighbours, and all are pages of one layout, so that whoever says it has had all of it before them.
  */
 import type { types } from '@slack/bolt'
 import { yesOf } from '../../domain/present.ts'
 import type { Person } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import type { Ledger, Reading } from '../../ports/ledger.ts'
+import type { Account } from './accounts.ts'
 import { actions, button, context } from './blocks.ts'
 import { type CardDeps, presentStill } from './card.ts'
 import type { Clicks } from './clicks.ts'
 import type { CardClick, PageClick, Submission } from './payloads.ts'
-import { type Place, reviewedText } from './place.ts'
+import { type Place, type Reviewed, reviewedText } from './place.ts'
 import { reviewPages } from './review-pages.ts'
 import { type Purpose, seal } from './seal.ts'
 
@@ -35,25 +36,30 @@ export function createReview(
 ): Review {
   const { key, clicks, ledger } = deps
 
-  async function pagesOf({ approval, nowMs }: Reading) {
+  async function reviewOf({ approval, nowMs }: Reading) {
     const isRequesterWaiting = (await ledger.waitingNodes(approval.id)).length > 0
     const shown = presentStill({ approval, nowMs, isRequesterWaiting }, deps)
-    return { shown, pages: reviewPages(shown) }
+    return { shown, review: reviewPages(shown) }
   }
 
   async function page(
     place: Place,
     number: number,
-    looked: { person: Person; reading: Reading },
+    looker: { account: Account; person: Person; reading: Reading },
+    /** Of the page before this one; `null` where the review begins. */
+    begun: string | null,
   ): Promise<Result<View, string>> {
-    const { approval, nowMs } = looked.reading
-    const { shown, pages } = await pagesOf(looked.reading)
-    const blocks = pages?.[number - 1]
-    if (pages === null || blocks === undefined)
-      return err('This is more than Slack can show: decide in the console.')
+    const { account, person, reading } = looker
+    const { approval, nowMs } = reading
+    const { shown, review } = await reviewOf(reading)
+    if (review === null) return err('This is more than Slack can show: decide in the console.')
+    const { pages, layout } = review
+    const blocks = pages[number - 1]
+    if ((begun !== null && begun !== layout) || blocks === undefined) return err(changedText)
     const bound = { id: approval.id, version: approval.version, digest: approval.proposed.digest }
-    const to = (target: number) => seal(key, `page-${target}`, bound)
-    const yes = yesOf(approval, looked.person, nowMs)
+    // Made here only, where the page is drawn: it opens the next page, and on the last one it is needed for the yes.
+    const value = seal(key, seenBy(account, { page: number, layout }), bound)
+    const yes = yesOf(approval, person, nowMs)
     const isLast = number === pages.length
     const note =
       yes.kind === 'withheld'
@@ -67,12 +73,12 @@ export function createReview(
       title: plain(`Review ${approval.id}`),
       close: plain('Close'),
       ...(isLast && yes.kind === 'offered' ? { submit: plain(yes.word) } : {}),
-      private_metadata: reviewedText({ place, value: to(number), page: number }),
+      private_metadata: reviewedText({ place, value, page: number, layout }),
       blocks: [
         context(`Page ${number} of ${pages.length}; what does not fit in one box goes on in the next.`),
         ...blocks,
         context(`${shown.ticket} · digest ${shown.digest.short} · ${note}`),
-        ...turning(number, pages.length, to),
+        ...turning(number, pages.length, value),
       ],
     })
   }
@@ -81,23 +87,24 @@ export function createReview(
     told,
     async open(click) {
       const looked = await clicks.look(click, 'review')
-      return looked.ok ? page(click.place, 1, looked.value) : looked
+      return looked.ok ? page(click.place, 1, { account: click.account, ...looked.value }, null) : looked
     },
     async turn({ account, view, value, action }) {
       const { app, at } = view
-      // The page a button leads to is part of its seal, so it leads to no other.
+      const shown = { account, place: { ...at.place, app }, value }
+      const looked = await clicks.look(shown, seenBy(account, at))
+      if (!looked.ok) return looked
       const target = action === PAGE_ON ? at.page + 1 : at.page - 1
-      const looked = await clicks.look({ account, place: { ...at.place, app }, value }, `page-${target}`)
-      return looked.ok ? page(at.place, target, looked.value) : looked
+      return page(at.place, target, { account, ...looked.value }, at.layout)
     },
     async submit({ account, view: { app, at } }) {
       const shown = { account, place: { ...at.place, app }, value: at.value }
-      const purpose: Purpose = `page-${at.page}`
+      const purpose = seenBy(account, at)
       const looked = await clicks.look(shown, purpose)
       if (!looked.ok) return told(looked.error)
-      if (at.page !== (await pagesOf(looked.value.reading)).pages?.length) {
-        return told('Nothing was decided: the yes is on the last page.')
-      }
+      const { review } = await reviewOf(looked.value.reading)
+      if (review?.layout !== at.layout) return told(changedText)
+      if (at.page !== review.pages.length) return told('Nothing was decided: the yes is on the last page.')
       const decided = await clicks.decide(shown, 'approve', purpose)
       if (!decided.ok) return told(decided.error)
       return told(decided.value.words ?? 'Your yes is recorded. The card shows what comes of it.')
@@ -105,10 +112,17 @@ export function createReview(
   }
 }
 
-function turning(number: number, count: number, to: (page: number) => string) {
+/** What the seal of a page says: this account had this page of these pages before them. */
+const seenBy = ({ user }: Account, { page, layout }: Pick<Reviewed, 'page' | 'layout'>): Purpose =>
+  `page ${page} ${layout} ${user}`
+
+const changedText =
+  'Nothing was decided: what there is to review has changed since you began. Begin again from the card.'
+
+function turning(number: number, count: number, value: string) {
   const buttons = [
-    ...(number > 1 ? [button({ id: PAGE_BACK, text: '← Back', value: to(number - 1) })] : []),
-    ...(number < count ? [button({ id: PAGE_ON, text: 'Next →', value: to(number + 1) })] : []),
+    ...(number > 1 ? [button({ id: PAGE_BACK, text: '← Back', value })] : []),
+    ...(number < count ? [button({ id: PAGE_ON, text: 'Next →', value })] : []),
   ]
   return buttons.length === 0 ? [] : [actions(buttons)]
 }

@@ -5,8 +5,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { type ApprovalId, parseApprovalId } from '../../domain/approval-id.ts'
 
-/** `page-3` is the third page of a review. */
-export type Purpose = 'approve' | 'reject' | 'review' | `page-${number}`
+/**
+ * A page of a review is sealed only as it is drawn: its number, the digest of the layout it is a page of, and the account
+ * that has it before them.
+ */
+export type Purpose = 'approve' | 'reject' | 'review' | `page ${number} ${string} ${string}`
 
 export interface Sealed {
   readonly id: ApprovalId
