@@ -28,14 +28,28 @@ export function visible(text: string): string {
  * Taking away the line breaks, the indentation and the blank after a colon gives the text back, marks aside.
  */
 export function visibleJson(json: string): readonly string[] {
+  return laidOut(json, Number.POSITIVE_INFINITY) ?? []
+}
+
+/**
+ * Whether `visibleJson` has at most so many characters. Indentation alone can make megabytes of a short text, so no more than
+ * that is laid out to find it out.
+ */
+export const isVisibleJsonWithin = (json: string, lengthMax: number): boolean =>
+  json.length <= lengthMax && laidOut(json, lengthMax) !== null
+
+function laidOut(json: string, lengthMax: number): readonly string[] | null {
   const lines: string[] = []
   let line = ''
   let depth = 0
+  let length = 0
   const breakLine = () => {
     lines.push(line)
+    length += line.length
     line = '  '.repeat(Math.max(0, depth))
   }
   for (let at = 0; at < json.length; ) {
+    if (length + line.length > lengthMax) return null
     const char = json.charAt(at)
     if (char === '"') {
       const end = stringEnd(json, at)
@@ -67,7 +81,9 @@ export function visibleJson(json: string): readonly string[] {
     }
     at++
   }
-  return [...lines, line]
+  if (length + line.length > lengthMax) return null
+  lines.push(line)
+  return lines
 }
 
 /** The members of a JSON object in their order, each value as the very text that stands there. */

@@ -1,11 +1,12 @@
 /** Whatever an agent sends, its card is one that Slack takes, and it offers a yes only where all of it stands in full. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type CardDeps, cardOf, presentStill } from '../../src/channels/slack/card.ts'
+import { type CardDeps, cardOf } from '../../src/channels/slack/card.ts'
 import { reviewPages } from '../../src/channels/slack/review-pages.ts'
+import { stillOf } from '../../src/channels/slack/still.ts'
 import { pieces, slackLength } from '../../src/channels/slack/text.ts'
 import type { Pending } from '../../src/domain/approval.ts'
-import type { JsonObject } from '../../src/domain/canonical.ts'
+import type { JsonObject, JsonValue } from '../../src/domain/canonical.ts'
 import { canonicalParams } from '../../src/domain/tool-call.ts'
 import { jsonMembers, visibleJson } from '../../src/domain/visible.ts'
 import { anApproval, mina, owner } from '../support/builders.ts'
@@ -46,12 +47,19 @@ const labels = (approval: Pending, more: Partial<CardDeps> = {}) =>
   drawn(approval, more).buttons.map(({ text }) => text)
 
 function pagesOf(approval: Pending) {
-  const pages = reviewPages(presentStill({ approval, nowMs: NOW_MS, isRequesterWaiting: true }, deps))?.pages
+  const pages = reviewPages(stillOf({ approval, nowMs: NOW_MS, isRequesterWaiting: true }, deps))?.pages
   for (const blocks of pages ?? []) {
     const title = { type: 'plain_text', text: 'Review' }
     expect(refuseView(JSON.parse(JSON.stringify({ type: 'modal', title, blocks })))).toBeNull()
   }
   return pages?.map((blocks) => textOf({ blocks: JSON.parse(JSON.stringify(blocks)), text: '' })) ?? null
+}
+
+/** `[[[…]]]`, this deep. */
+function nested(depth: number, inner: JsonValue = 1): JsonValue {
+  let value = inner
+  for (let level = 0; level < depth; level++) value = [value]
+  return value
 }
 
 /** What must be readable somewhere before anybody may say yes. */
@@ -104,6 +112,42 @@ describe('hostile arguments', () => {
     const [deny, link] = drawn(approval, { publicUrl }).buttons
     expect(deny?.text).toBe('Deny')
     expect(link?.url).toBe(`https://holdpoint.example.com/base/approvals/${approval.id}`)
+  })
+
+  test.each<[string, JsonObject, number]>([
+    ['4 MiB in one text', { text: 'x'.repeat(4 * 1024 * 1024) }, 200],
+    ['256 KiB of signs that are shown as marks', { text: '\u202E'.repeat(80_000) }, 200],
+    ['brackets a thousand deep', { a: nested(1_000) }, 200],
+    [
+      'a deep array of many',
+      {
+        a: nested(
+          60,
+          Array.from({ length: 20_000 }, () => 1),
+        ),
+      },
+      1_000,
+    ],
+    ['marks, just below what is laid out', { text: '\u202E'.repeat(30_000) }, 1_000],
+    ['ordinary text, just below what is laid out', { text: 'word '.repeat(13_000) }, 1_000],
+  ])('%s: no yes on the card, and it is drawn without holding up the gateway', (_what, args, withinMs) => {
+    const approval = asking(args)
+    const startMs = performance.now()
+    const card = cardOf({ approval, nowMs: NOW_MS, isRequesterWaiting: true }, deps)
+    expect(performance.now() - startMs).toBeLessThan(withinMs)
+    expect(JSON.stringify(card).length).toBeLessThan(20_000)
+    const { text, buttons } = drawn(approval)
+    expect(text).toMatch(/this is only the beginning of \d+ bytes/)
+    expect(text).toContain('…')
+    expect(text).toContain('delete_repository')
+    expect(buttons.map((one) => one.text)).not.toContain('Approve')
+    expect(buttons.at(-1)?.text).toBe('Deny')
+  })
+
+  test('a call of any size is told about without buttons once it is over', () => {
+    const approval = { ...asking({ a: nested(1_000) }), expiresAtMs: NOW_MS }
+    expect(drawn(approval).buttons).toEqual([])
+    expect(drawn(approval).text).toContain('Too late to decide')
   })
 
   test('hundreds of short lines are reviewed in pages', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonical } from '../../src/domain/canonical.ts'
-import { jsonMembers, visible, visibleJson } from '../../src/domain/visible.ts'
+import { isVisibleJsonWithin, jsonMembers, visible, visibleJson } from '../../src/domain/visible.ts'
 
 describe('visible', () => {
   test.each([
@@ -82,6 +82,21 @@ describe('visibleJson', () => {
   test('a reply that is not canonical keeps its spelling, without its own layout', () => {
     expect(visibleJson('{ "a" :\n 1.0 }')).toEqual(['{', '  "a": 1.0', '}'])
   })
+})
+
+test('whether a layout is within a length is known without laying out more than that', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.integer({ min: -3, max: 3 }), (value, more) => {
+      const json = canonical(JSON.parse(JSON.stringify(value)))
+      const length = visibleJson(json).join('').length
+      // A text that is longer than its layout (the blank of a text, say) may be refused for its own length.
+      if (json.length > length + more) return
+      expect(isVisibleJsonWithin(json, length + more)).toBe(more >= 0)
+    }),
+  )
+  const startMs = performance.now()
+  expect(isVisibleJsonWithin('['.repeat(100_000) + ']'.repeat(100_000), 250_000)).toBe(false)
+  expect(performance.now() - startMs).toBeLessThan(200)
 })
 
 test('the members of an object are found whatever their values hold', () => {

@@ -3,22 +3,14 @@
  * would run stands in it: otherwise Review pages through all of it, and what is too much for that is for the console.
  */
 import type { Approval } from '../../domain/approval.ts'
-import { type Presented, present, riskWords } from '../../domain/present.ts'
+import { type Presented, riskWords } from '../../domain/present.ts'
 import type { Risk } from '../../domain/risk.ts'
 import { visible } from '../../domain/visible.ts'
 import type { Showing } from '../../ports/channels.ts'
-import {
-  type Block,
-  context,
-  header,
-  instantMark,
-  type Line,
-  lines,
-  preformatted,
-  textSum,
-} from './blocks.ts'
+import { type Block, context, header, type Line, lines, preformatted, textSum } from './blocks.ts'
 import { type OfferDeps, offer } from './offer.ts'
 import { reviewPages } from './review-pages.ts'
+import { type Still, stillOf } from './still.ts'
 import { cut, escaped } from './text.ts'
 
 export interface Card {
@@ -48,29 +40,23 @@ const PREVIEW_LINES_MAX = 12
 const TITLE_MAX = 120
 
 export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: CardDeps): Card {
-  const shown = presentStill({ approval, nowMs, isRequesterWaiting }, deps)
+  const still = stillOf({ approval, nowMs, isRequesterWaiting }, deps)
+  const { shown } = still
   const head = headLines(shown)
   const title = [header(titleOf(shown)), lines(head.lines)]
   const tail = [context(`${shown.ticket} · digest ${shown.digest.short}`)]
   const all = shown.sections.flatMap((section) => section.lines)
-  const isSmall = all.length <= CARD_LINES_MAX && all.join('\n').length <= CARD_TEXT_MAX
+  const isSmall =
+    still.sent.kind === 'whole' && all.length <= CARD_LINES_MAX && all.join('\n').length <= CARD_TEXT_MAX
   const whole = isSmall ? [...title, ...sectionBlocks(shown)] : []
   const isComplete = head.isWhole && isSmall && textSum([...whole, ...tail]) <= CARD_TEXT_MAX - OFFER_TEXT_MAX
-  const body = isComplete ? whole : [...title, ...preview(shown)]
+  const body = isComplete ? whole : [...title, ...preview(still)]
   const isOpen = approval.status === 'pending' && nowMs < approval.expiresAtMs
-  const offered = isOpen ? offer(approval, isComplete ? 'card' : wherePagesFit(shown), deps) : []
+  const offered = isOpen ? offer(approval, isComplete ? 'card' : wherePagesFit(still), deps) : []
   return {
     text: fallbackText(approval, shown),
     blocks: [...body, ...tail, ...offered],
   }
-}
-
-/** As it is presented on a surface that stays as it is: instants in the reader's own time, no spans from now. */
-export function presentStill(
-  { approval, nowMs, isRequesterWaiting }: Showing,
-  { startWithinMs }: CardDeps,
-): Presented {
-  return present(approval, { nowMs, isRequesterWaiting, startWithinMs, when: instantMark, isStill: true })
 }
 
 const icons: Readonly<Record<Risk, string>> = { low: '🟢', medium: '🟡', high: '🟠', critical: '🔴' }
@@ -92,18 +78,24 @@ const sectionBlocks = ({ sections }: Presented): readonly Block[] =>
     preformatted(all.join('\n')),
   ])
 
-const wherePagesFit = (shown: Presented) => (reviewPages(shown) === null ? 'elsewhere' : 'review')
+const wherePagesFit = (still: Still) => (reviewPages(still) === null ? 'elsewhere' : 'review')
 
 const sectionTitle = (label: string, bytes: number) => `${cut(label, 100).text} (${bytes} bytes)`
 
-function preview({ sections }: Presented): readonly Block[] {
-  const all = sections.flatMap(({ label, lines: text }) => [`${label}:`, ...text.slice(0, PREVIEW_LINES_MAX)])
-  const begin = cut(all.slice(0, PREVIEW_LINES_MAX).join('\n'), PREVIEW_MAX).text
-  const bytes = sections.reduce((sum, section) => sum + section.bytes, 0)
+function preview({ shown: { sections }, sent }: Still): readonly Block[] {
+  const { text, bytes } = sent.kind === 'beginning' ? sent : beginning(sections)
   return [
     lines([{ label: '', text: `Too long for a card: this is only the beginning of ${bytes} bytes` }]),
-    preformatted(begin),
+    preformatted(cut(text, PREVIEW_MAX).text),
   ]
+}
+
+function beginning(sections: Presented['sections']) {
+  const all = sections.flatMap(({ label, lines: text }) => [`${label}:`, ...text.slice(0, PREVIEW_LINES_MAX)])
+  return {
+    text: all.slice(0, PREVIEW_LINES_MAX).join('\n'),
+    bytes: sections.reduce((sum, section) => sum + section.bytes, 0),
+  }
 }
 
 function fallbackText({ asked, status }: Approval, { risk, ticket, state }: Presented): string {

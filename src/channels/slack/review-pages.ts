@@ -3,8 +3,8 @@
  * nothing that changes while somebody reads: otherwise a part could move from the next page to the one before it.
  */
 import { sha256 } from '../../domain/canonical.ts'
-import type { Presented } from '../../domain/present.ts'
 import { type Block, type Line, lines, preformatted, textSum } from './blocks.ts'
+import type { Still } from './still.ts'
 import { cut, pieces, slackLength } from './text.ts'
 
 export interface ReviewPages {
@@ -24,10 +24,11 @@ const STATE_MAX = 500
 const STATE_TEXT_MAX = 2_000
 
 /** `null`: too much even for this. */
-export function reviewPages({ state, fields, sections }: Presented): ReviewPages | null {
-  const total = sections.flatMap((section) => section.lines).reduce((sum, line) => sum + line.length, 0)
-  // Before anything is cut: what is far too long need not be looked at sign by sign.
-  if (total > PAGE_TEXT_MAX * PAGES_MAX) return null
+export function reviewPages({
+  shown: { state, fields, sections },
+  sent: { kind },
+}: Still): ReviewPages | null {
+  if (kind !== 'whole') return null
   const about = fields
     .filter((field) => !isAboutNow(field))
     .flatMap(({ label, text }) =>

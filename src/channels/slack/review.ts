@@ -9,12 +9,13 @@ import { err, ok, type Result } from '../../domain/result.ts'
 import type { Ledger, Reading } from '../../ports/ledger.ts'
 import type { Account } from './accounts.ts'
 import { actions, button, context } from './blocks.ts'
-import { type CardDeps, presentStill } from './card.ts'
+import type { CardDeps } from './card.ts'
 import type { Clicks } from './clicks.ts'
 import type { CardClick, PageClick, Submission } from './payloads.ts'
 import { type Place, type Reviewed, reviewedText } from './place.ts'
 import { reviewPages } from './review-pages.ts'
 import { type Purpose, seal } from './seal.ts'
+import { stillOf } from './still.ts'
 
 export const REVIEW = 'review-pages'
 export const PAGE_BACK = 'page-back'
@@ -38,8 +39,8 @@ export function createReview(
 
   async function reviewOf({ approval, nowMs }: Reading) {
     const isRequesterWaiting = (await ledger.waitingNodes(approval.id)).length > 0
-    const shown = presentStill({ approval, nowMs, isRequesterWaiting }, deps)
-    return { shown, review: reviewPages(shown) }
+    const still = stillOf({ approval, nowMs, isRequesterWaiting }, deps)
+    return { shown: still.shown, review: reviewPages(still) }
   }
 
   async function page(
