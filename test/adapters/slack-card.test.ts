@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { type CardDeps, cardOf } from '../../src/channels/slack/card.ts'
 import { reviewPages } from '../../src/channels/slack/review-pages.ts'
 import { stillOf } from '../../src/channels/slack/still.ts'
-import { pieces, slackLength } from '../../src/channels/slack/text.ts'
+import { cut, pieces, slackLength } from '../../src/channels/slack/text.ts'
 import type { Pending } from '../../src/domain/approval.ts'
 import type { JsonObject, JsonValue } from '../../src/domain/canonical.ts'
 import { canonicalParams } from '../../src/domain/tool-call.ts'
@@ -222,5 +222,38 @@ describe('pieces of a text', () => {
         },
       ),
     )
+  })
+
+  test.each([
+    ['emoji modifiers', '\u{1F3FD}'],
+    ['accents', '\u0301'],
+    ['letters with accents', 'e\u0301'],
+    ['signs that grow by escaping', '&'],
+    ['marks of an instant', '\uE000'],
+  ])('an endless run of %s is cut like any other text', (_what, sign) => {
+    const text = sign.repeat(5_000)
+    expect(pieces(text, 100).join('')).toBe(text)
+    for (const piece of pieces(text, 100)) expect(slackLength(piece)).toBeLessThanOrEqual(100)
+    for (let max = 1; max < 60; max++) {
+      const { text: begin, isWhole } = cut(text, max)
+      expect(slackLength(begin)).toBeLessThanOrEqual(max)
+      expect([isWhole, begin.endsWith('…')]).toEqual([false, true])
+    }
+  })
+
+  test('any text is cut to what it may be', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary', maxLength: 300 }),
+        fc.integer({ min: 1, max: 100 }),
+        (text, max) => {
+          expect(slackLength(cut(text, max).text)).toBeLessThanOrEqual(max)
+        },
+      ),
+    )
+  })
+
+  test('a tool with a name of emoji modifiers has a card that Slack takes', () => {
+    expect(labels(asking({}, { tool: `x${'\u{1F3FD}'.repeat(3_000)}` }))).toEqual(['Review…', 'Deny'])
   })
 })

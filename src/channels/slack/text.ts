@@ -33,12 +33,14 @@ export interface Cut {
   readonly isWhole: boolean
 }
 
-/** The beginning of a text, with a mark where it goes on. */
+/** The beginning of a text, with a mark where it goes on: together never longer than `max`. */
 export function cut(text: string, max: number): Cut {
   if (text.length <= max && slackLength(text) <= max) return { text, isWhole: true }
   // The first piece lies within these units: a text of megabytes need not be looked at sign by sign.
   const near = text.slice(0, max + SIGN_MAX)
-  return { text: `${pieces(near, max - MORE.length)[0] ?? ''}${MORE}`, isWhole: false }
+  const begin = pieces(near, max - MORE.length)[0] ?? ''
+  const fits = slackLength(begin) <= max - MORE.length
+  return { text: fits ? begin + MORE : MORE, isWhole: false }
 }
 
 const MORE = '…'
@@ -46,9 +48,9 @@ const MORE = '…'
 const SIGN_MAX = 64
 /**
  * An instant on its way to a card (blocks.ts), a letter with the marks on it, or an emoji with its colour. What joins
- * signs invisibly was made visible before.
+ * signs invisibly was made visible before. No sign has more than eight marks: a run of them without end could not be cut.
  */
-const signs = /\uE000\d+\uE000|\P{M}[\p{M}\p{Emoji_Modifier}]*|[\p{M}\p{Emoji_Modifier}]+/gsu
+const signs = /\uE000\d{1,16}\uE000|\P{M}[\p{M}\p{Emoji_Modifier}]{0,8}|[\p{M}\p{Emoji_Modifier}]{1,8}/gsu
 
 /** For the few places where Slack reads its own markup: there these three signs mean something. */
 export const escaped = (text: string): string =>
