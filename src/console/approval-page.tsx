@@ -2,6 +2,7 @@
 import { type Approval, type InstantMs, recomputedDigest } from '../domain/approval.ts'
 import type { AuditEvent } from '../domain/audit.ts'
 import { type Presented, present } from '../domain/present.ts'
+import { isVisibleJsonWithin } from '../domain/visible.ts'
 import { Sections, TooLarge } from './code.tsx'
 import { Deciding } from './deciding.tsx'
 import { page, type Reader } from './layout.tsx'
@@ -13,6 +14,8 @@ import { instantMark, RiskMark, Told } from './told.tsx'
  * agent could otherwise do to it (4 MiB took 14 s). What is larger is not approved here, because it is not shown here.
  */
 const SHOWN_LENGTH_MAX = 256 * 1024
+/** The same call with its indentation and marks: deep arrays could make fifteen megabytes of it. */
+const LAID_OUT_LENGTH_MAX = 1024 * 1024
 
 export interface ApprovalView {
   readonly approval: Approval
@@ -56,8 +59,10 @@ export function ApprovalArticle(parts: {
 }) {
   const { view, reader, notice, isChanged } = parts
   const { approval, nowMs, isRequesterWaiting, startWithinMs } = view
-  const isInFull = approval.proposed.canonicalParams.length <= SHOWN_LENGTH_MAX
   const { proposed } = approval
+  const isInFull =
+    proposed.canonicalParams.length <= SHOWN_LENGTH_MAX &&
+    isVisibleJsonWithin(proposed.canonicalParams, LAID_OUT_LENGTH_MAX)
   const shown = present(
     isInFull ? approval : { ...approval, proposed: { ...proposed, canonicalParams: '{}' } },
     { nowMs, isRequesterWaiting, startWithinMs, when: instantMark },
