@@ -16,7 +16,7 @@ import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import type { Rules } from '../ports/rules.ts'
 import type { Attend } from '../services/attend.ts'
-import { createLease, keepLease, keepWaitersTrue, keepWatch } from '../services/watch.ts'
+import { createLease, keepClaimsTrue, keepLease, keepWaitersTrue, keepWatch } from '../services/watch.ts'
 import { approversOf } from './approvers.ts'
 import { clock } from './clock.ts'
 import type { OpenLedger } from './ledger.ts'
@@ -101,6 +101,7 @@ export async function startGateway(deps: {
     keepLease({ ...loop, lease, node }),
     keepWatch({ ...loop, attend: services.attend }),
     keepWaitersTrue({ ...loop, node, waiters: services.waiters }),
+    keepClaimsTrue({ ...loop, node, change: services.change, isRunning: services.resume.isRunning }),
     keepSealing(store, leaving.signal, log),
   ]
   workers.execute(services.resume)

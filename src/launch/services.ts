@@ -46,6 +46,7 @@ export function createServices(deps: ServicesDeps) {
   return {
     ask: createAsk({ ...deps, announce }),
     attend: createAttend({ ledger, change }),
+    change,
     awaitOutcome: createAwaitOutcome({ ...deps, waiters, resume }),
     people: createPeople({ ...deps, change }),
     resume,

@@ -24,6 +24,7 @@ type Approvals = Pick<
   | 'unsentReason'
   | 'versionsOf'
   | 'due'
+  | 'claimsOf'
 >
 
 /** `bigint` arrives as text; milliseconds fit a number. */
@@ -225,6 +226,15 @@ export function createApprovals(pool: pg.Pool): Approvals {
         values: [ids],
       })
       return new Map(rows.map((row) => [parseId(row.id), row.version]))
+    },
+
+    async claimsOf(node) {
+      const { rows } = await pool.query<{ id: string }>({
+        name: 'approval-claims',
+        text: "SELECT id FROM holdpoint.approval WHERE claim_node = $1 AND status = 'executing'",
+        values: [node],
+      })
+      return rows.map((row) => parseId(row.id))
     },
 
     async due(limit) {

@@ -84,6 +84,9 @@ export interface Ledger {
   /** Approvals that are due, and executing ones whose gateway's lease has lapsed. */
   due(limit: number): Promise<readonly ApprovalId[]>
 
+  /** Approvals that this node has claimed and that have no outcome yet. */
+  claimsOf(node: string): Promise<readonly ApprovalId[]>
+
   /** Renews (or takes) this process's lease. */
   renewLease(node: string, leaseMs: number): Promise<void>
   dropLease(node: string): Promise<void>

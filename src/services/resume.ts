@@ -11,6 +11,8 @@ export interface Resume {
    * Resolves when this gateway has nothing more to do for it.
    */
   (id: ApprovalId): Promise<void>
+  /** Whether this process is at work on it. */
+  isRunning(id: ApprovalId): boolean
   /** Resolves when every call that is being sent has its outcome. */
   drained(): Promise<void>
 }
@@ -44,6 +46,7 @@ export function createResume(deps: {
     return started
   }
   return Object.assign(resume, {
+    isRunning: (id: ApprovalId) => running.has(id),
     async drained() {
       await Promise.all(running.values())
     },

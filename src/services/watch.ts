@@ -8,6 +8,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Attend } from './attend.ts'
+import type { Change } from './change.ts'
 import type { Waiters } from './waiters.ts'
 
 /** Due approvals handled in one round; the rest follow in the next. */
@@ -60,6 +61,38 @@ export async function keepWaitersTrue(deps: {
       if (held.length > 0) waiters.wakeOutdated(await ledger.versionsOf(held))
     } catch (error) {
       log.warn({ err: error }, 'the held requests could not be looked after; the next round follows')
+    }
+    await clock.sleep(timings.loopMs, stopping)
+  }
+}
+
+/**
+ * Ends claims of this process that it does not know of: the ledger took one and its answer got lost. Nothing was sent under
+ * it, but that is not proved to anybody who looks later, so it ends as "nobody knows". Until `stopping` aborts; never rejects.
+ */
+export async function keepClaimsTrue(deps: {
+  ledger: Ledger
+  node: string
+  change: Change
+  isRunning(id: ApprovalId): boolean
+  clock: Clock
+  timings: Timings
+  stopping: AbortSignal
+  log: Log
+}): Promise<void> {
+  const { ledger, node, change, isRunning, clock, timings, stopping, log } = deps
+  while (!stopping.aborted) {
+    try {
+      for (const id of await ledger.claimsOf(node)) {
+        // Looked at after the reading: what has ended meanwhile refuses the change.
+        if (isRunning(id)) continue
+        await change(id, {
+          kind: 'lose_track',
+          reason: 'the ledger did not confirm that this call may be sent',
+        })
+      }
+    } catch (error) {
+      log.warn({ err: error }, 'the claims of this gateway could not be looked after; the next round follows')
     }
     await clock.sleep(timings.loopMs, stopping)
   }

@@ -166,6 +166,7 @@ export function createWorld() {
     removeWaiter: unused,
     hasLiveLease: unused,
     keepWaiters: unused,
+    claimsOf: unused,
     lastSettledByCallKey: unused,
     ...ledger,
   }

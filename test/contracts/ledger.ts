@@ -217,6 +217,8 @@ export function ledgerContract(name: string, open: () => Promise<Ledger>): void 
       await ledger.save(step(approve.next, { kind: 'claim', node: 'sender' }))
       expect(await ledger.hasLiveLease('sender')).toBe(true)
       expect(await ledger.due(1_000)).not.toContain(pending.id)
+      expect(await ledger.claimsOf('sender')).toEqual([pending.id])
+      expect(await ledger.claimsOf('somebody else')).toEqual([])
       await ledger.dropLease('sender')
       expect(await ledger.hasLiveLease('sender')).toBe(false)
       expect(await ledger.due(1_000)).toContain(pending.id)

@@ -6,7 +6,13 @@ import type { Principal } from '../../src/domain/principal.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { createServices, type ServicesDeps } from '../../src/launch/services.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
-import { createLease, keepLease, keepWaitersTrue, keepWatch } from '../../src/services/watch.ts'
+import {
+  createLease,
+  keepClaimsTrue,
+  keepLease,
+  keepWaitersTrue,
+  keepWatch,
+} from '../../src/services/watch.ts'
 import { aToolCall, aVerdict, mina, owner } from '../support/builders.ts'
 import type { Owner } from './scheduler.ts'
 import { ledgerOf, queueOf, type SimWorld, sessionOf } from './world.ts'
@@ -70,6 +76,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   void keepLease({ ...loop, lease, node: name })
   void keepWatch({ ...loop, attend: services.attend })
   void keepWaitersTrue({ ...loop, node: name, waiters: services.waiters })
+  void keepClaimsTrue({ ...loop, node: name, change: services.change, isRunning: services.resume.isRunning })
   return { owner, services, session }
 }
 

@@ -109,15 +109,23 @@ export function createSimWorld(seed: number): SimWorld {
   }
 }
 
-/** The ledger as one process uses it: effect and news are separate steps. */
+/** The ledger as one process uses it: effect and news are separate steps, and a connection may break before or after the effect. */
 export function ledgerOf(world: SimWorld, owner: Owner): Ledger {
-  const { scheduler, ledger } = world
+  const { scheduler, ledger, dice } = world
+  const mayBreak = () => {
+    if (world.isStormy && dice.chance(0.02)) throw new Error('connection terminated')
+  }
   return new Proxy(ledger, {
     get(target, name, receiver) {
       const value = Reflect.get(target, name, receiver)
       if (typeof value !== 'function') return value
       return (...args: unknown[]) =>
-        scheduler.use(owner, `ledger.${String(name)}`, () => value.apply(target, args))
+        scheduler.use(owner, `ledger.${String(name)}`, async () => {
+          mayBreak()
+          const result = await value.apply(target, args)
+          mayBreak()
+          return result
+        })
     },
   })
 }

@@ -143,6 +143,11 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
         }),
       )
     },
+    async claimsOf(node) {
+      return all().flatMap(({ approval }) =>
+        approval.status === 'executing' && approval.claim.node === node ? [approval.id] : [],
+      )
+    },
     async due(limit) {
       return all()
         .map((row) => row.approval)
