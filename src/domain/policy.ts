@@ -1,5 +1,6 @@
 /** The policy decision point: which verdict a tool call gets, and by which rule. Pure; a missing policy asks for every call. */
 import { digestOf } from './canonical.ts'
+import type { JudgedCall } from './policy/judged-call.ts'
 import type { Risk } from './risk.ts'
 
 export type Action = 'allow' | 'deny' | 'require_approval'
@@ -55,7 +56,7 @@ export function isHidden(policy: Policy, tool: string): boolean {
 }
 
 /** Names match byte for byte. Hiding wins over every rule. */
-export function evaluate(policy: Policy, tool: string): Verdict {
+export function evaluate(policy: Policy, { tool }: JudgedCall): Verdict {
   if (isHidden(policy, tool)) return { kind: 'hide' }
   const rule = policy.tools.get(tool) ?? policy.fallback
   const name = `${policy.source}#${rule.pointer}`

@@ -14,6 +14,7 @@ import { createAwaitOutcome } from '../services/await-outcome.ts'
 import { createAnnounce, createChange } from '../services/change.ts'
 import { createPeople } from '../services/decide.ts'
 import { createExecute } from '../services/execute.ts'
+import { createJudge } from '../services/judge.ts'
 import { createResume } from '../services/resume.ts'
 import { createWaiters } from '../services/waiters.ts'
 import type { Lease } from '../services/watch.ts'
@@ -41,7 +42,7 @@ export function createServices(deps: ServicesDeps) {
   const waiters = createWaiters()
   // One listener for all held requests, instead of one for each.
   deps.stopping.addEventListener('abort', () => waiters.wakeAll(), { once: true })
-  const execute = createExecute({ ...deps, change })
+  const execute = createExecute({ ...deps, change, judge: createJudge(deps.rules) })
   const resume = createResume({ ...deps, waiters, execute })
   return {
     ask: createAsk({ ...deps, announce }),

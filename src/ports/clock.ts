@@ -1,8 +1,10 @@
-/** Time inside this process: for intervals only. Deadlines belong to the ledger's clock. */
+/** Time inside this process: for intervals, and for the time windows of policies. Deadlines belong to the ledger's clock. */
 
 export interface Clock {
   /** Milliseconds that never go back. */
   monotonicMs(): number
+  /** Milliseconds since the epoch, as this machine believes. */
+  wallMs(): number
   /** Resolves after `ms`, or as soon as `signal` aborts; never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }

@@ -2,17 +2,23 @@
  * Sends an approved call at most once: pre-flight, digest, claim, send, outcome, in this order.
  * After the claim nothing is ever sent again, whatever happens to this process.
  */
-import { type Approved, type ReplyRef, recomputedDigest } from '../domain/approval.ts'
+import {
+  type Approved,
+  type InstantMs,
+  type Proposed,
+  type ReplyRef,
+  recomputedDigest,
+} from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
-import { sha256 } from '../domain/canonical.ts'
-import { effectiveRuleDigest, evaluate } from '../domain/policy.ts'
+import { type JsonValue, sha256 } from '../domain/canonical.ts'
+import { effectiveRuleDigest } from '../domain/policy.ts'
 import type { ApprovalEvent } from '../domain/transition.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
-import type { Rules } from '../ports/rules.ts'
 import type { Reply, Sent, UpstreamSession } from '../ports/upstream-session.ts'
 import type { Change } from './change.ts'
+import type { Judge } from './judge.ts'
 import type { Lease } from './watch.ts'
 
 /** @param isStillWaited whether somebody here could receive the outcome now */
@@ -34,20 +40,20 @@ type Preflight =
 export function createExecute(deps: {
   ledger: Ledger
   change: Change
-  rules: Rules
+  judge: Judge
   node: string
   clock: Clock
   lease: Lease
   log: Log
 }): Execute {
-  const { ledger, change, rules, node, clock, lease, log } = deps
+  const { ledger, change, judge, node, clock, lease, log } = deps
 
   return async function execute(id, session, isStillWaited) {
     const reading = await ledger.get(id)
     if (reading === null || reading.approval.status !== 'approved') return
-    const { approval } = reading
+    const { approval, nowMs } = reading
 
-    const flight = await preflight(approval, session)
+    const flight = await preflight(approval, session, nowMs)
     if (flight.kind === 'wait') {
       // Tried again at the next look until `startBy`; then the reason becomes the outcome.
       await ledger.noteUnsent(id, flight.reason)
@@ -83,18 +89,22 @@ export function createExecute(deps: {
     }
   }
 
-  async function preflight(approval: Approved, session: UpstreamSession): Promise<Preflight> {
+  async function preflight(
+    approval: Approved,
+    session: UpstreamSession,
+    nowMs: InstantMs,
+  ): Promise<Preflight> {
     const { asked, proposed, asking } = approval
-    const serverRules = rules.of(asked.server)
-    if (serverRules === null)
-      return { kind: 'invalid', change: `the server ${asked.server} is no longer configured` }
-    const verdict = evaluate(serverRules.policy, asked.tool)
+    const { server, tool, requester: principal } = asked
+    const judged = judge({ server, tool, principal, arguments: argumentsOf(proposed), nowMs })
+    if (judged === null) return { kind: 'invalid', change: `the server ${server} is no longer configured` }
+    const { verdict, approvers } = judged
     if (verdict.kind === 'deny' || verdict.kind === 'hide') {
       return { kind: 'invalid', change: 'the policy forbids this tool now' }
     }
     if (
       verdict.kind === 'require_approval' &&
-      effectiveRuleDigest(verdict, serverRules.approvers) !== asking.ruleDigest
+      effectiveRuleDigest(verdict, approvers) !== asking.ruleDigest
     ) {
       return { kind: 'invalid', change: 'the rule or its approvers changed after the decision' }
     }
@@ -133,6 +143,12 @@ export function createExecute(deps: {
       }
     }
   }
+}
+
+/** The arguments of a stored call; parsed from the text that would be sent. */
+function argumentsOf({ canonicalParams }: Proposed): JsonValue {
+  const params: { arguments?: JsonValue } = JSON.parse(canonicalParams)
+  return params.arguments ?? {}
 }
 
 function outcomeOf(sent: Sent): ApprovalEvent {

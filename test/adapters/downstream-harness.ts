@@ -84,6 +84,7 @@ export function aHarness(options: HarnessOptions = {}) {
     timings: { ...defaultTimings, ...timings },
     clock: {
       monotonicMs: () => performance.now(),
+      wallMs: () => Date.now(),
       sleep: (ms, signal) =>
         new Promise((resolve) => {
           const timer = setTimeout(end, ms)

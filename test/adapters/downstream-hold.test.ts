@@ -291,6 +291,7 @@ describe('a hold that ends before the approval', () => {
     ]
     const clock = {
       monotonicMs: () => performance.now(),
+      wallMs: () => Date.now(),
       sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 1)),
     }
     const harness = aHarness({

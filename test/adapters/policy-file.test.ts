@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { evaluate, type Policy } from '../../src/domain/policy.ts'
 import { readPolicy } from '../../src/files/policy-file.ts'
+import { aJudgedCall } from '../support/builders.ts'
 
 const repository = new URL('../../', import.meta.url)
 const textOf = (path: string) => readFileSync(new URL(path, repository), 'utf8')
@@ -18,7 +19,8 @@ function refusals(text: string) {
   return read.ok ? [] : read.error
 }
 
-const kinds = (policy: Policy, tools: readonly string[]) => tools.map((tool) => evaluate(policy, tool).kind)
+const kinds = (policy: Policy, tools: readonly string[]) =>
+  tools.map((tool) => evaluate(policy, aJudgedCall(tool)).kind)
 
 describe('the hosted spelling', () => {
   test('the recommended policy for nworks_logout hides that tool and denies the rest', () => {
@@ -146,7 +148,10 @@ describe('the lists', () => {
 
 describe('what is silent asks', () => {
   test('without a default a person decides about tools that no rule names', () => {
-    expect(evaluate(load('allow: [a]'), 'b')).toMatchObject({ kind: 'require_approval', risk: 'critical' })
+    expect(evaluate(load('allow: [a]'), aJudgedCall('b'))).toMatchObject({
+      kind: 'require_approval',
+      risk: 'critical',
+    })
   })
 
   test.each([
@@ -268,12 +273,12 @@ describe('policies/', () => {
     const policy = load(textOf('policies/nworks.json'), 'policies/nworks.json')
     expect(policy.tools.size).toBe(26)
     for (const tool of policy.tools.keys()) {
-      const verdict = evaluate(policy, tool)
+      const verdict = evaluate(policy, aJudgedCall(tool))
       expect([tool, verdict.kind]).toEqual([tool, reads.test(tool) ? 'allow' : 'require_approval'])
       if (verdict.kind === 'require_approval') expect(verdict.reason).toMatch(/\w\.$/)
     }
-    expect(evaluate(policy, 'nworks_logout').kind).toBe('require_approval')
-    expect(evaluate(policy, 'nworks_new_in_the_next_release').kind).toBe('require_approval')
+    expect(evaluate(policy, aJudgedCall('nworks_logout')).kind).toBe('require_approval')
+    expect(evaluate(policy, aJudgedCall('nworks_new_in_the_next_release')).kind).toBe('require_approval')
   })
 
   const examples = [...textOf('policies/README.md').matchAll(/```(yaml|json)( refused)?\n(.*?)```/gs)].map(

@@ -582,6 +582,7 @@ function stdioEverything(
     sessionIdleMs: 1_800_000,
     clock: {
       monotonicMs: () => performance.now(),
+      wallMs: () => Date.now(),
       sleep: (_ms, signal) => new Promise((resolve) => signal?.addEventListener('abort', () => resolve())),
     },
     log,

@@ -67,6 +67,7 @@ function manualClock(): Clock & { advance(ms: number): void } {
   const sleepers = new Set<{ at: number; wake: () => void }>()
   return {
     monotonicMs: () => now,
+    wallMs: () => now,
     sleep: (ms, signal) =>
       new Promise((resolve) => {
         sleepers.add({ at: now + ms, wake: resolve })

@@ -6,6 +6,7 @@ import {
   isHidden,
   type Policy,
 } from '../../src/domain/policy.ts'
+import { aJudgedCall } from '../support/builders.ts'
 
 const policy: Policy = {
   source: 'policies/github.yaml',
@@ -35,28 +36,28 @@ describe('evaluate', () => {
     ['unheard_of', { kind: 'deny', rule: 'policies/github.yaml#/default', reason: null }],
     ['secret', { kind: 'hide' }],
   ])('%s', (tool, verdict) => {
-    expect(evaluate(policy, tool)).toEqual(verdict)
+    expect(evaluate(policy, aJudgedCall(tool))).toEqual(verdict)
   })
 
   test('hiding wins over a rule that allows', () => {
-    expect(evaluate(policy, 'transfer')).toEqual({ kind: 'hide' })
+    expect(evaluate(policy, aJudgedCall('transfer'))).toEqual({ kind: 'hide' })
   })
 
   test.each(['Get_file', 'get_file ', 'get\u200b_file', 'ｇet_file', 'constructor', '__proto__'])(
     'a name that only looks like an allowed one is not it: %j',
     (tool) => {
-      expect(evaluate(policy, tool).kind).toBe('deny')
+      expect(evaluate(policy, aJudgedCall(tool)).kind).toBe('deny')
     },
   )
 
   test('a star among the hidden hides every tool', () => {
     const all = { ...policy, hidden: new Set(['*']) }
     expect(isHidden(all, 'get_file')).toBe(true)
-    expect(evaluate(all, 'get_file')).toEqual({ kind: 'hide' })
+    expect(evaluate(all, aJudgedCall('get_file'))).toEqual({ kind: 'hide' })
   })
 
   test('without a policy a person is asked about everything, as critical', () => {
-    expect(evaluate(askForEverything, 'anything')).toMatchObject({
+    expect(evaluate(askForEverything, aJudgedCall('anything'))).toMatchObject({
       kind: 'require_approval',
       risk: 'critical',
       rule: 'built-in#/default',

@@ -39,6 +39,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   const stopping = new AbortController().signal
   const clock = {
     monotonicMs: () => scheduler.nowMs(),
+    wallMs: () => scheduler.nowMs(),
     sleep: (ms: number, signal?: AbortSignal) => scheduler.sleep(owner, ms, signal),
   }
   const lease = createLease(clock, timings)

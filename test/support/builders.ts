@@ -3,8 +3,10 @@ import { type Approval, bindingDigest, type Pending } from '../../src/domain/app
 import { type ApprovalId, parseApprovalId, TICKET_ALPHABET } from '../../src/domain/approval-id.ts'
 import { type AuditEvent, auditEvent, CHAIN_START } from '../../src/domain/audit.ts'
 import type { JsonObject } from '../../src/domain/canonical.ts'
+import type { JudgedCall } from '../../src/domain/policy/judged-call.ts'
 import { effectiveRuleDigest, evaluate, type Policy } from '../../src/domain/policy.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
+import { unknownTool } from '../../src/domain/risk.ts'
 import { attachKey, callKey, canonicalParams, type ToolCall } from '../../src/domain/tool-call.ts'
 
 export const owner: Person = { id: 'jun', name: 'Jun', groups: [] }
@@ -57,8 +59,22 @@ export function aToolCall({
   }
 }
 
+/** A call as a policy judges it. */
+export function aJudgedCall(tool: string, overrides: Partial<JudgedCall> = {}): JudgedCall {
+  return {
+    server: 'github',
+    tool,
+    arguments: {},
+    agent: agent.name,
+    owner: agent.owner,
+    facts: unknownTool,
+    nowMs: 1_000_000,
+    ...overrides,
+  }
+}
+
 export function aVerdict(tool = 'delete_repository') {
-  const verdict = evaluate(aPolicy(), tool)
+  const verdict = evaluate(aPolicy(), aJudgedCall(tool))
   if (verdict.kind !== 'require_approval') throw new Error('the test policy asks for everything')
   return verdict
 }

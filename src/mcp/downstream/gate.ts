@@ -1,8 +1,8 @@
 /** What becomes of a `tools/call`: passed on, refused, or paused until people have decided. It reaches an upstream only where the policy says so. */
-import { evaluate } from '../../domain/policy.ts'
 import type { Principal } from '../../domain/principal.ts'
+import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
-import type { Rules } from '../../ports/rules.ts'
+import type { Judge } from '../../services/judge.ts'
 import { messageEvent } from '../sse.ts'
 import type { Upstream } from '../upstream/wire.ts'
 import type { Accepts } from './accepts.ts'
@@ -39,16 +39,24 @@ export interface GateRequest {
 
 export type Gate = (request: GateRequest) => Promise<Response>
 
-export function createGate({ rules, pause, log }: { rules: Rules; pause: Pause; log: Log }): Gate {
+export function createGate(deps: {
+  judge: Judge
+  pause: Pause
+  clock: Pick<Clock, 'wallMs'>
+  log: Log
+}): Gate {
+  const { judge, pause, clock, log } = deps
+
   return async function gate(request) {
     const { upstream, principal, message, spoken } = request
     const { server } = upstream
     const named = readNamedCall(message)
     if (!named.ok) return refusalResponse(named.error)
-    const serverRules = rules.of(server)
-    if (serverRules === null) return withoutRules(server, message.id)
-    const tool = named.value.name
-    const verdict = evaluate(serverRules.policy, tool)
+    const { name: tool, params } = named.value
+    const args = params.arguments ?? {}
+    const judged = judge({ server, tool, principal, arguments: args, nowMs: clock.wallMs() })
+    if (judged === null) return withoutRules(server, message.id)
+    const { verdict, approvers } = judged
     switch (verdict.kind) {
       case 'allow':
         return request.passOn()
@@ -62,7 +70,6 @@ export function createGate({ rules, pause, log }: { rules: Rules; pause: Pause; 
       case 'require_approval': {
         const call = readDecidableCall(named.value, spoken)
         if (!call.ok) return refusalResponse(call.error)
-        const { approvers } = serverRules
         const paused = await pause(request, { ...call.value, tool, verdict, approvers })
         return paused instanceof Response ? paused : answered(request, paused)
       }

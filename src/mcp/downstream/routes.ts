@@ -11,6 +11,7 @@ import type { Log } from '../../ports/log.ts'
 import type { Rules } from '../../ports/rules.ts'
 import type { Ask } from '../../services/ask.ts'
 import type { AwaitOutcome } from '../../services/await-outcome.ts'
+import { createJudge } from '../../services/judge.ts'
 import type { createUpstreamSession } from '../upstream/session.ts'
 import type { Upstream } from '../upstream/wire.ts'
 import { BODY_MS, createReadBody } from './body.ts'
@@ -51,7 +52,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   const hidingFor = createHidingFor(rules)
   const openSessionOf = createOpenSessionOf(seal)
   const pause = createPause({ ...deps, openHold: createOpenHold({ ...deps, held }) })
-  const gate = createGate({ rules, pause, log })
+  const gate = createGate({ judge: createJudge(rules), pause, clock: deps.clock, log })
   const readBody = createReadBody(limits, BODY_MS)
   const onPost = createOnPost({ ...deps, readBody, openSessionOf, held, gate, forward, hidingFor })
   const app = new Hono<McpEnv>()

@@ -1,0 +1,17 @@
+/** What a policy judges: one call, who makes it, when, and what is known about the tool. */
+import type { JsonValue } from '../canonical.ts'
+import type { ToolFacts } from '../risk.ts'
+
+export interface JudgedCall {
+  readonly server: string
+  readonly tool: string
+  /** As the strict parser read them; whatever is not an object has no paths. */
+  readonly arguments: JsonValue
+  /** Name of the principal. */
+  readonly agent: string
+  /** The person who answers for it. */
+  readonly owner: string
+  readonly facts: ToolFacts
+  /** Milliseconds since the epoch, for time windows. */
+  readonly nowMs: number
+}
