@@ -3,6 +3,7 @@ import type { Approval, Decision } from '../domain/approval.ts'
 import { shortDigest } from '../domain/canonical.ts'
 import { CLI } from '../domain/command-line.ts'
 import { decisionText, outcomeText, unauthorisedText } from '../domain/present.ts'
+import { refusedStep } from '../domain/refused-step.ts'
 import type { DecideRefusal } from '../services/decide.ts'
 import { iso } from './view.ts'
 
@@ -28,7 +29,7 @@ export const noSuchApproval: ApiError = {
 const lookAgain = 'Look at the approval again before you decide.'
 
 /** What a person tried to do when they were refused. */
-export type Act = 'decide' | 'cancel' | 'annotate'
+export type Act = 'decide' | 'cancel' | 'annotate' | 'edit' | 'extend'
 
 /** @param approval the record as it was read after the refusal, to name who may decide */
 export function refusalToError(refusal: DecideRefusal, act: Act, approval: Approval | null): ApiError {
@@ -78,6 +79,13 @@ function transitionRefused(
       return { status: 409, code: 'too_early', message: `It is not due before ${iso(refusal.dueMs)}.` }
     case 'wrong_status':
       return wrongStatus(approval, act)
+    case 'same_params':
+    case 'too_many_edits':
+    case 'not_later':
+    case 'beyond_maximum': {
+      const { text, remedy } = refusedStep(refusal, iso)
+      return { status: 409, code: refusal.reason, message: text, remedy }
+    }
   }
 }
 

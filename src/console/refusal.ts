@@ -2,7 +2,9 @@
 import type { Approval } from '../domain/approval.ts'
 import { shortDigest } from '../domain/canonical.ts'
 import { decisionText, outcomeText, unauthorisedText } from '../domain/present.ts'
+import { refusedStep } from '../domain/refused-step.ts'
 import type { DecideRefusal } from '../services/decide.ts'
+import { instantMark } from './told.tsx'
 
 export interface Told {
   readonly status: 403 | 404 | 409 | 410
@@ -37,6 +39,13 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
       return { status: 409, text: 'It is not due yet.' }
     case 'wrong_status':
       return { status: 409, text: stateText(refusal.approval) }
+    case 'same_params':
+    case 'too_many_edits':
+    case 'not_later':
+    case 'beyond_maximum': {
+      const { text, remedy } = refusedStep(why, instantMark)
+      return { status: 409, text: `${text} ${remedy}` }
+    }
   }
 }
 

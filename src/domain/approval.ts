@@ -32,6 +32,18 @@ export interface Proposed {
   readonly digest: string
 }
 
+/**
+ * A person changed what would be sent, while nobody had decided. What stood there before stays readable; the first edit
+ * keeps what the client had asked for.
+ */
+export interface Edit {
+  readonly by: string
+  readonly via: Door
+  readonly reason: string | null
+  readonly atMs: InstantMs
+  readonly replaced: { readonly canonicalParams: string; readonly digest: string }
+}
+
 /** Why it asks, and whom. */
 export interface Asking {
   readonly rule: string
@@ -54,7 +66,8 @@ export interface Decision {
 }
 
 /** The doors a decision can come through. */
-export type Door = 'api' | 'cli' | 'demo' | 'console' | 'slack'
+export const doors = ['api', 'cli', 'demo', 'console', 'slack'] as const
+export type Door = (typeof doors)[number]
 
 /** The exclusive right to send, taken once by one gateway. */
 export interface Claim {
@@ -104,6 +117,8 @@ interface Header {
   readonly nonce: string
   readonly asked: Asked
   readonly proposed: Proposed
+  /** Oldest first. */
+  readonly edits: readonly Edit[]
   readonly asking: Asking
   readonly createdAtMs: InstantMs
   readonly expiresAtMs: InstantMs
@@ -128,6 +143,13 @@ export type Settled = Header & {
   readonly settledAtMs: InstantMs
 }
 export type Approval = Pending | Approved | Executing | Settled
+
+/** What an approval is whatever its status: the part that every next state takes over. */
+export function headerOf(approval: Approval): Header {
+  const { v, id, auditHead, nonce, asked, proposed, edits, asking, createdAtMs, expiresAtMs, version } =
+    approval
+  return { v, id, version, auditHead, nonce, asked, proposed, edits, asking, createdAtMs, expiresAtMs }
+}
 
 export interface Binding {
   readonly nonce: string
@@ -165,6 +187,14 @@ export function recomputedDigest(approval: Approval): string {
     requester: approval.asked.requester,
   })
 }
+
+/** The `params` as the client sent them, whatever people have made of them since. */
+export const askedParams = ({ edits, proposed }: Pick<Approval, 'edits' | 'proposed'>): string =>
+  edits[0]?.replaced.canonicalParams ?? proposed.canonicalParams
+
+/** Whether something else would be sent than the client asked for. An edit that was taken back leaves nothing to tell. */
+export const isEdited = (approval: Pick<Approval, 'edits' | 'proposed'>): boolean =>
+  askedParams(approval) !== approval.proposed.canonicalParams
 
 /** When someone has to look at it next; `null` when nothing can become due by itself. */
 export function dueAtMs(approval: Approval): InstantMs | null {

@@ -52,6 +52,14 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
       const { kind, by, reason, digest, via } = event.decision
       return { decision: kind, by, reason, digest, via }
     }
+    case 'edit': {
+      const { by, via, reason, digest: replaced } = event
+      return { by, via, reason, replaced, digest: next.proposed.digest }
+    }
+    case 'extend': {
+      const { by, via, reason } = event
+      return { by, via, reason, expiresAt: new Date(event.expiresAtMs).toISOString() }
+    }
     case 'cancel':
       return { by: event.by, reason: event.reason }
     case 'invalidate':

@@ -53,3 +53,5 @@ export const JSONRPC_ID_LENGTH_MAX = 256
 export const ENVELOPE_BYTES_MAX = 4 * 1024
 /** A reason a person types. Slack's own input limit is 3,000. */
 export const REASON_LENGTH_MAX = 1_000
+/** Edits of one call. Each keeps what it replaced, and whoever has changed a call five times should let the agent ask anew. */
+export const EDITS_MAX = 5

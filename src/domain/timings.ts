@@ -3,6 +3,8 @@
 export interface Timings {
   /** A person has this long to decide. Long enough for a meeting, short enough that a forgotten card dies the same day. */
   readonly decisionMs: number
+  /** However often its deadline is moved, nobody decides about a call that is older than this: a week has a Monday in it. */
+  readonly decisionMaxMs: number
   /** An approved call must begin within this time: an old "yes" describes a world that has moved on. */
   readonly startByMs: number
   /** After a rejection the same call is refused for this long, so that an agent cannot wear people down. */
@@ -28,9 +30,14 @@ export interface Timings {
 const seconds = 1_000
 const minutes = 60 * seconds
 const hours = 60 * minutes
+const days = 24 * hours
+
+/** A deadline is moved by at least this much; less helps nobody and would be written thousands of times. */
+export const EXTENSION_MIN_MS = 1 * minutes
 
 export const defaultTimings: Timings = {
   decisionMs: 4 * hours,
+  decisionMaxMs: 7 * days,
   startByMs: 1 * hours,
   coolDownMs: 10 * minutes,
   keepOutcomeMs: 24 * hours,

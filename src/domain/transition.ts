@@ -1,10 +1,40 @@
 /** The only author of an approval's next state. Pure; whatever it refuses changes nothing. */
-import type { Annotation, Approval, Decision, InstantMs, Outcome, ReplyRef } from './approval.ts'
+import {
+  type Annotation,
+  type Approval,
+  type Decision,
+  type Door,
+  type Edit,
+  headerOf,
+  type InstantMs,
+  type Outcome,
+  type Pending,
+  type ReplyRef,
+  recomputedDigest,
+} from './approval.ts'
+import { EDITS_MAX } from './limits.ts'
 import { err, ok, type Result } from './result.ts'
-import type { Timings } from './timings.ts'
+import { EXTENSION_MIN_MS, type Timings } from './timings.ts'
 
 export type ApprovalEvent =
   | { readonly kind: 'decide'; readonly decision: Omit<Decision, 'atMs'> }
+  /** Other `params` are proposed instead. Whatever people have seen or said of the earlier ones does not count any more. */
+  | ({
+      readonly kind: 'edit'
+      /** RFC 8785 text of the new `params`. */
+      readonly canonicalParams: string
+      /** Of what the editor had on the screen. */
+      readonly digest: string
+      /** Fresh, so that no earlier digest ever becomes right again, also not by editing back. */
+      readonly nonce: string
+    } & Omit<Edit, 'atMs' | 'replaced'>)
+  | {
+      readonly kind: 'extend'
+      readonly expiresAtMs: InstantMs
+      readonly by: string
+      readonly via: Door
+      readonly reason: string | null
+    }
   | { readonly kind: 'expire' }
   | { readonly kind: 'lapse' }
   | { readonly kind: 'cancel'; readonly by: string; readonly reason: string | null }
@@ -31,6 +61,12 @@ export type Refusal =
   | { readonly reason: 'too_early'; readonly dueMs: InstantMs }
   | { readonly reason: 'digest_differs'; readonly shown: string; readonly current: string }
   | { readonly reason: 'wrong_status'; readonly status: Approval['status'] }
+  /** The edit changes nothing. */
+  | { readonly reason: 'same_params' }
+  | { readonly reason: 'too_many_edits'; readonly max: number }
+  /** The deadline can only be moved to a later time, by a minute at least. */
+  | { readonly reason: 'not_later'; readonly expiresAtMs: InstantMs }
+  | { readonly reason: 'beyond_maximum'; readonly latestMs: InstantMs }
 
 const none: Deadline = { kind: 'none' }
 
@@ -42,7 +78,7 @@ export function transition(
 ): Result<Transition, Refusal> {
   const version = approval.version + 1
   const settle = (outcome: Outcome, deadline: Deadline = none): Result<Transition, Refusal> =>
-    ok({ next: { ...header(approval), version, status: 'settled', outcome, settledAtMs: nowMs }, deadline })
+    ok({ next: { ...headerOf(approval), version, status: 'settled', outcome, settledAtMs: nowMs }, deadline })
   const wrongStatus = err({ reason: 'wrong_status', status: approval.status } as const)
 
   switch (event.kind) {
@@ -57,7 +93,30 @@ export function transition(
       const deadline: Deadline = { kind: 'before', atMs: approval.expiresAtMs }
       if (decision.kind === 'reject') return settle({ kind: 'rejected', decision }, deadline)
       const startByMs = nowMs + timings.startByMs
-      return ok({ next: { ...header(approval), version, status: 'approved', decision, startByMs }, deadline })
+      return ok({
+        next: { ...headerOf(approval), version, status: 'approved', decision, startByMs },
+        deadline,
+      })
+    }
+    case 'edit': {
+      if (approval.status !== 'pending') return wrongStatus
+      if (nowMs >= approval.expiresAtMs) return err({ reason: 'too_late', deadlineMs: approval.expiresAtMs })
+      const current = approval.proposed.digest
+      if (event.digest !== current) return err({ reason: 'digest_differs', shown: event.digest, current })
+      if (event.canonicalParams === approval.proposed.canonicalParams) return err({ reason: 'same_params' })
+      if (approval.edits.length >= EDITS_MAX) return err({ reason: 'too_many_edits', max: EDITS_MAX })
+      const deadline: Deadline = { kind: 'before', atMs: approval.expiresAtMs }
+      return ok({ next: edited(approval, event, nowMs), deadline })
+    }
+    case 'extend': {
+      if (approval.status !== 'pending') return wrongStatus
+      const { expiresAtMs } = approval
+      if (nowMs >= expiresAtMs) return err({ reason: 'too_late', deadlineMs: expiresAtMs })
+      if (event.expiresAtMs < expiresAtMs + EXTENSION_MIN_MS) return err({ reason: 'not_later', expiresAtMs })
+      const latestMs = approval.createdAtMs + timings.decisionMaxMs
+      if (event.expiresAtMs > latestMs) return err({ reason: 'beyond_maximum', latestMs })
+      const next: Approval = { ...approval, version, expiresAtMs: event.expiresAtMs }
+      return ok({ next, deadline: { kind: 'before', atMs: expiresAtMs } })
     }
     case 'expire': {
       if (approval.status !== 'pending') return wrongStatus
@@ -86,7 +145,7 @@ export function transition(
       if (nowMs >= approval.startByMs) return err({ reason: 'too_late', deadlineMs: approval.startByMs })
       const { decision, startByMs } = approval
       const claim = { node: event.node, atMs: nowMs }
-      const next: Approval = { ...header(approval), version, status: 'executing', decision, claim }
+      const next: Approval = { ...headerOf(approval), version, status: 'executing', decision, claim }
       return ok({ next, deadline: { kind: 'before', atMs: startByMs } })
     }
     case 'answer': {
@@ -114,7 +173,20 @@ export function transition(
   }
 }
 
-function header(approval: Approval) {
-  const { v, id, auditHead, nonce, asked, proposed, asking, createdAtMs, expiresAtMs } = approval
-  return { v, id, auditHead, nonce, asked, proposed, asking, createdAtMs, expiresAtMs }
+function edited(
+  approval: Pending,
+  event: Extract<ApprovalEvent, { kind: 'edit' }>,
+  atMs: InstantMs,
+): Approval {
+  const { by, via, reason, canonicalParams, nonce } = event
+  const { proposed } = approval
+  const replaced = { canonicalParams: proposed.canonicalParams, digest: proposed.digest }
+  const next: Pending = {
+    ...approval,
+    version: approval.version + 1,
+    nonce,
+    proposed: { ...proposed, canonicalParams },
+    edits: [...approval.edits, { by, via, reason, atMs, replaced }],
+  }
+  return { ...next, proposed: { ...next.proposed, digest: recomputedDigest(next) } }
 }

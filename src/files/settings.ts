@@ -11,6 +11,7 @@ import { checkShape, problemAt, says } from './shape.ts'
 /** How each duration is called in `timings`. */
 export const timingNames = {
   decisionMs: 'decision',
+  decisionMaxMs: 'decision_max',
   startByMs: 'start_by',
   coolDownMs: 'cool_down',
   keepOutcomeMs: 'keep_outcome',

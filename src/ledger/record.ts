@@ -1,6 +1,6 @@
 /** Reads an approval out of its row: what the ledger gives back is checked once, here, and trusted afterwards. */
 import { z } from 'zod'
-import type { Approval, Settled } from '../domain/approval.ts'
+import { type Approval, doors, type Settled } from '../domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
 import { risks } from '../domain/risk.ts'
 
@@ -21,7 +21,7 @@ const decision = z.object({
   by: z.string(),
   reason: z.string().nullable(),
   digest: z.string(),
-  via: z.enum(['api', 'cli', 'demo', 'console', 'slack']),
+  via: z.enum(doors),
   atMs: z.number(),
 })
 const annotation = z.object({
@@ -51,6 +51,13 @@ const outcome = z.discriminatedUnion('kind', [
     annotations: z.array(annotation),
   }),
 ])
+const edit = z.object({
+  by: z.string(),
+  via: z.enum(doors),
+  reason: z.string().nullable(),
+  atMs: z.number(),
+  replaced: z.object({ canonicalParams: z.string(), digest: z.string() }),
+})
 const header = z.object({
   v: z.literal(1),
   id: approvalId,
@@ -73,6 +80,8 @@ const header = z.object({
     toolTitle: z.string().nullable(),
     digest: z.string(),
   }),
+  // Records of before calls could be edited have none.
+  edits: z.array(edit).default([]),
   asking: z.object({
     rule: z.string(),
     reason: z.string().nullable(),

@@ -153,6 +153,7 @@ export function createAsk(deps: {
           requester: principal,
         }),
       },
+      edits: [],
       asking: { rule: verdict.rule, reason: verdict.reason, risk: verdict.risk, approvers, ruleDigest },
       createdAtMs: nowMs,
       expiresAtMs: nowMs + timings.decisionMs,

@@ -83,6 +83,7 @@ export function anApproval(wish: Wish = {}): Approval {
       toolTitle: wish.toolTitle ?? null,
       digest: bindingDigest(binding),
     },
+    edits: [],
     asking: {
       rule: 'nworks.json#/tools/nworks_logout',
       reason: wish.reason === undefined ? 'logs everybody out' : wish.reason,

@@ -1,6 +1,12 @@
 /** The MCP endpoint between a client and an upstream that both do as a test says. */
 import { Hono } from 'hono'
-import type { Approval, Decision, Outcome, Settled } from '../../src/domain/approval.ts'
+import {
+  type Approval,
+  type Decision,
+  headerOf,
+  type Outcome,
+  type Settled,
+} from '../../src/domain/approval.ts'
 import { defaultLimits } from '../../src/domain/limits.ts'
 import type { Policy } from '../../src/domain/policy.ts'
 import { ok } from '../../src/domain/result.ts'
@@ -159,9 +165,7 @@ const decision: Decision = {
 
 /** The given approval as it ended. */
 export function ended(approval: Approval, outcome: Outcome): Settled {
-  const { id, asked, proposed, asking, auditHead, nonce, createdAtMs, expiresAtMs } = approval
-  const header = { v: 1 as const, id, asked, proposed, asking, auditHead, nonce, createdAtMs, expiresAtMs }
-  return { ...header, version: 3, status: 'settled', outcome, settledAtMs: 1_060_000 }
+  return { ...headerOf(approval), version: 3, status: 'settled', outcome, settledAtMs: 1_060_000 }
 }
 
 export const outcomes = {
@@ -180,16 +184,12 @@ export const outcomes = {
 } satisfies Record<string, Outcome | ((kind?: 'result' | 'error') => Outcome)>
 
 export const approvedNow = (approval: Approval): Approval => {
-  const { id, asked, proposed, asking, auditHead, nonce, createdAtMs, expiresAtMs } = approval
-  const header = { v: 1 as const, id, asked, proposed, asking, auditHead, nonce, createdAtMs, expiresAtMs }
-  return { ...header, version: 2, status: 'approved', decision, startByMs: 4_600_000 }
+  return { ...headerOf(approval), version: 2, status: 'approved', decision, startByMs: 4_600_000 }
 }
 
 export const executingNow = (approval: Approval): Approval => {
-  const { id, asked, proposed, asking, auditHead, nonce, createdAtMs, expiresAtMs } = approval
-  const header = { v: 1 as const, id, asked, proposed, asking, auditHead, nonce, createdAtMs, expiresAtMs }
   return {
-    ...header,
+    ...headerOf(approval),
     version: 3,
     status: 'executing',
     decision,

@@ -120,6 +120,7 @@ export function anApproval(overrides: { nowMs?: number; call?: CallWish; decisio
         requester: call.principal,
       }),
     },
+    edits: [],
     asking: { rule: 'test#/default', reason: null, risk: 'critical', approvers, ruleDigest },
     createdAtMs: nowMs,
     expiresAtMs: nowMs + (overrides.decisionMs ?? 60_000),

@@ -39,6 +39,11 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
         case 'digest_differs':
           return staleText
         case 'wrong_status':
+        // Nobody edits or extends in Slack.
+        case 'same_params':
+        case 'too_many_edits':
+        case 'not_later':
+        case 'beyond_maximum':
           return presentText(refusal.approval)
       }
   }

@@ -1,0 +1,35 @@
+/** Why an edit or an extension did not take effect, and what does, in the same words at every door. */
+import type { Refusal } from './transition.ts'
+
+export interface RefusedStep {
+  readonly text: string
+  readonly remedy: string
+}
+
+type OfAStep = Extract<Refusal, { reason: 'same_params' | 'too_many_edits' | 'not_later' | 'beyond_maximum' }>
+
+/** @param when an instant in the words of the surface */
+export function refusedStep(refusal: OfAStep, when: (atMs: number) => string): RefusedStep {
+  switch (refusal.reason) {
+    case 'same_params':
+      return {
+        text: 'These are the arguments it has already. Nothing was changed.',
+        remedy: 'Change what should be different, or decide about it as it is.',
+      }
+    case 'too_many_edits':
+      return {
+        text: `It was edited ${refusal.max} times already, which is as often as one call may be.`,
+        remedy: 'Deny it, and say in the reason what the agent should ask for.',
+      }
+    case 'not_later':
+      return {
+        text: `It can be decided until ${when(refusal.expiresAtMs)} already; a deadline only moves to a later time, by a minute at least.`,
+        remedy: 'Give a later time. What should end sooner can be denied or withdrawn.',
+      }
+    case 'beyond_maximum':
+      return {
+        text: `The latest time for a decision about it is ${when(refusal.latestMs)}: an older call says too little about today.`,
+        remedy: 'Give a time until then, or let the agent ask anew.',
+      }
+  }
+}
