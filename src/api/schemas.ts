@@ -92,7 +92,14 @@ const outcome = z
     z.object({ kind: z.literal('expired') }),
     z.object({ kind: z.literal('lapsed'), decision }),
     z.object({ kind: z.literal('cancelled'), by: z.string(), reason: z.string().nullable() }),
-    z.object({ kind: z.literal('invalidated'), change: z.string() }),
+    z.object({
+      kind: z.literal('invalidated'),
+      change: z.string(),
+      successor: z
+        .string()
+        .nullable()
+        .openapi({ description: 'the approval that asks for the same call under the rule in force' }),
+    }),
     z.object({ kind: z.literal('not_sent'), decision, reason: z.string() }),
     z.object({
       kind: z.literal('indeterminate'),
@@ -126,6 +133,10 @@ const header = {
     people: z.array(z.string()),
     selfConfirm: z.boolean(),
   }),
+  predecessor: z
+    .object({ id: z.string(), difference: z.string() })
+    .nullable()
+    .openapi({ description: 'the approval that asked for this call before the rule changed' }),
   createdAt: instant,
   expiresAt: instant,
 }

@@ -1,6 +1,7 @@
 /** An approval on the wire and back: times as ISO text outside, instants inside. */
 import type { Approval, Decision, Outcome } from '../domain/approval.ts'
 import { bindingDigest } from '../domain/approval.ts'
+import { parseApprovalId } from '../domain/approval-id.ts'
 import type { Presentable } from '../domain/present.ts'
 import type { ApprovalPage, ApprovalView } from './schemas.ts'
 
@@ -31,6 +32,7 @@ export function toView(approval: Approval): ApprovalView {
       people: [...asking.approvers.people],
       selfConfirm: asking.approvers.selfConfirm,
     },
+    predecessor: approval.predecessor,
     createdAt: iso(approval.createdAtMs),
     expiresAt: iso(approval.expiresAtMs),
   }
@@ -75,6 +77,7 @@ export function fromView(view: ApprovalView): Presentable {
     asked: { requester: view.requester, client: view.client, server: view.server, tool: view.tool },
     proposed: { canonicalParams: view.params, toolTitle: view.toolTitle, digest: view.digest },
     asking: { rule: view.rule, reason: view.reason, risk: view.risk, approvers: view.approvers },
+    predecessor: view.predecessor,
     expiresAtMs: Date.parse(view.expiresAt),
   }
   switch (view.status) {
@@ -129,8 +132,11 @@ function outcomeOf(outcome: OutcomeView): Outcome {
   switch (outcome.kind) {
     case 'expired':
     case 'cancelled':
-    case 'invalidated':
       return outcome
+    case 'invalidated': {
+      const successor = outcome.successor === null ? null : parseApprovalId(outcome.successor)
+      return { ...outcome, successor: successor?.ok ? successor.value : null }
+    }
     case 'answered':
     case 'rejected':
     case 'lapsed':

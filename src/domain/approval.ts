@@ -97,7 +97,8 @@ export type Outcome =
   | { readonly kind: 'expired' }
   | { readonly kind: 'lapsed'; readonly decision: Decision }
   | { readonly kind: 'cancelled'; readonly by: string; readonly reason: string | null }
-  | { readonly kind: 'invalidated'; readonly change: string }
+  /** `successor`: asks for the same call under the rule that came into force; who waited for this one waits for that. */
+  | { readonly kind: 'invalidated'; readonly change: string; readonly successor: ApprovalId | null }
   | { readonly kind: 'not_sent'; readonly decision: Decision; readonly reason: string }
   | {
       readonly kind: 'indeterminate'
@@ -105,6 +106,13 @@ export type Outcome =
       readonly reason: string
       readonly annotations: readonly Annotation[]
     }
+
+/** The approval that asked for this call before the rule changed. */
+export interface Predecessor {
+  readonly id: ApprovalId
+  /** How this one asks differently, in words. */
+  readonly difference: string
+}
 
 interface Header {
   /** The form of this record. A process that meets a higher one leaves it alone. */
@@ -120,6 +128,8 @@ interface Header {
   /** Oldest first. */
   readonly edits: readonly Edit[]
   readonly asking: Asking
+  /** `null`: it was asked for by its requester. */
+  readonly predecessor: Predecessor | null
   readonly createdAtMs: InstantMs
   readonly expiresAtMs: InstantMs
 }
@@ -146,9 +156,12 @@ export type Approval = Pending | Approved | Executing | Settled
 
 /** What an approval is whatever its status: the part that every next state takes over. */
 export function headerOf(approval: Approval): Header {
-  const { v, id, auditHead, nonce, asked, proposed, edits, asking, createdAtMs, expiresAtMs, version } =
-    approval
-  return { v, id, version, auditHead, nonce, asked, proposed, edits, asking, createdAtMs, expiresAtMs }
+  const { v, id, version, auditHead, nonce, asked, proposed, edits, asking, predecessor } = approval
+  const { createdAtMs, expiresAtMs } = approval
+  return {
+    ...{ v, id, version, auditHead, nonce, asked, proposed, edits, asking, predecessor },
+    ...{ createdAtMs, expiresAtMs },
+  }
 }
 
 export interface Binding {

@@ -46,6 +46,9 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
         rule: next.asking.rule,
         ruleDigest: next.asking.ruleDigest,
         toolDefinitionDigest: next.proposed.toolDefinitionDigest,
+        ...(next.predecessor === null
+          ? {}
+          : { predecessor: next.predecessor.id, difference: next.predecessor.difference }),
         expiresAt: new Date(next.expiresAtMs).toISOString(),
       }
     case 'decide': {
@@ -63,7 +66,7 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
     case 'cancel':
       return { by: event.by, reason: event.reason }
     case 'invalidate':
-      return { change: event.change }
+      return { change: event.change, ...(event.successor === null ? {} : { successor: event.successor }) }
     case 'claim':
       return { node: event.node, digest: next.proposed.digest }
     case 'answer':

@@ -16,6 +16,7 @@ export type Presentable = {
   readonly asked: Pick<Asked, 'requester' | 'client' | 'server' | 'tool'>
   readonly proposed: Pick<Proposed, 'canonicalParams' | 'toolTitle' | 'digest'>
   readonly asking: Omit<Asking, 'ruleDigest'>
+  readonly predecessor: { readonly id: string; readonly difference: string } | null
   readonly expiresAtMs: InstantMs
 } & (
   | { readonly status: 'pending' }
@@ -75,6 +76,7 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
       field('Asked by', `${visible(requester.name)}, for whom ${visible(requester.owner)} answers`),
       field('Client', asked.client === null ? 'did not say' : `${visible(asked.client)} (as it says itself)`),
       field('Why it asks', whyText(asking)),
+      ...(approval.predecessor === null ? [] : [field('Asked again', askedAgainText(approval.predecessor))]),
       field('Who may decide', approversText(asking.approvers, requester.owner)),
       ...(approval.status === 'pending' ? [field('Decide by', deadlineText(approval, beholder))] : []),
       ...(approval.status === 'pending' ? [field('A yes now', yesMeans(beholder))] : []),
@@ -131,7 +133,7 @@ export function outcomeText(outcome: Outcome): string {
     case 'cancelled':
       return `Withdrawn by ${visible(outcome.by)}${because(outcome.reason)}. Nothing was sent.`
     case 'invalidated':
-      return `No longer valid: ${visible(outcome.change)}. Nothing was sent.`
+      return `No longer valid: ${visible(outcome.change)}. Nothing was sent.${outcome.successor === null ? '' : ` People are asked again: ${outcome.successor}.`}`
     case 'not_sent':
       return `${decisionText(outcome.decision)}, but it could not be sent: ${visible(outcome.reason)}. Certainly nothing was sent.`
     case 'indeterminate': {
@@ -210,6 +212,10 @@ function stateText(approval: Presentable, { nowMs, isRequesterWaiting, when }: B
 function whyText({ reason, rule }: Pick<Asking, 'reason' | 'rule'>): string {
   return reason === null ? `the rule ${visible(rule)}` : `${visible(reason)} (rule ${visible(rule)})`
 }
+
+/** Why there is another ticket for a call that people may have seen before. */
+const askedAgainText = ({ id, difference }: { id: string; difference: string }) =>
+  `the rule changed while ${visible(id)} was open (${visible(difference)}); what was said about that one does not count here`
 
 function deadlineText({ expiresAtMs }: Presentable, { nowMs, when, isStill }: Beholder): string {
   const left = expiresAtMs - nowMs

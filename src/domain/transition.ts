@@ -12,6 +12,7 @@ import {
   type ReplyRef,
   recomputedDigest,
 } from './approval.ts'
+import type { ApprovalId } from './approval-id.ts'
 import { EDITS_MAX } from './limits.ts'
 import { err, ok, type Result } from './result.ts'
 import { EXTENSION_MIN_MS, type Timings } from './timings.ts'
@@ -38,7 +39,7 @@ export type ApprovalEvent =
   | { readonly kind: 'expire' }
   | { readonly kind: 'lapse' }
   | { readonly kind: 'cancel'; readonly by: string; readonly reason: string | null }
-  | { readonly kind: 'invalidate'; readonly change: string }
+  | { readonly kind: 'invalidate'; readonly change: string; readonly successor: ApprovalId | null }
   | { readonly kind: 'claim'; readonly node: string }
   | { readonly kind: 'answer'; readonly reply: ReplyRef }
   | { readonly kind: 'fail_unsent'; readonly reason: string }
@@ -138,7 +139,7 @@ export function transition(
     }
     case 'invalidate': {
       if (approval.status !== 'pending' && approval.status !== 'approved') return wrongStatus
-      return settle({ kind: 'invalidated', change: event.change })
+      return settle({ kind: 'invalidated', change: event.change, successor: event.successor })
     }
     case 'claim': {
       if (approval.status !== 'approved') return wrongStatus

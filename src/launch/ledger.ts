@@ -7,6 +7,7 @@ import { CREDENTIALS_CHANNEL, createCredentials } from '../ledger/credentials.ts
 import { startEmbeddedPostgres } from '../ledger/embedded/start.ts'
 import { createIdentities } from '../ledger/identities.ts'
 import { createNotifications } from '../ledger/notifications.ts'
+import { createRevisions, REVISIONS_CHANNEL } from '../ledger/revisions.ts'
 import { sealAuditEvents } from '../ledger/sealer.ts'
 import { sharedKey } from '../ledger/shared-key.ts'
 import { createWaiting } from '../ledger/waiters.ts'
@@ -16,6 +17,7 @@ import type { CredentialStore } from '../ports/credentials.ts'
 import type { Identities } from '../ports/identities.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
+import type { Revisions } from '../ports/revisions.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 
 export interface OpenLedger {
@@ -23,6 +25,7 @@ export interface OpenLedger {
   readonly credentials: CredentialStore
   readonly cards: Cards
   readonly identities: Identities
+  readonly revisions: Revisions
   readonly wakeUps: WakeUps
   readonly connectionString: string
   /** What runs where, for people. */
@@ -49,7 +52,7 @@ export async function openLedger(
   const notifications = await createNotifications(
     connectionString,
     pool,
-    [WAKE_UP_CHANNEL, CREDENTIALS_CHANNEL],
+    [WAKE_UP_CHANNEL, CREDENTIALS_CHANNEL, REVISIONS_CHANNEL],
     log,
   )
 
@@ -58,6 +61,7 @@ export async function openLedger(
     credentials: createCredentials(pool, notifications),
     cards: createCards(pool),
     identities: createIdentities(pool),
+    revisions: createRevisions(pool, notifications),
     wakeUps: createWakeUps(notifications),
     connectionString,
     description:

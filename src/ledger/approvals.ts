@@ -1,7 +1,7 @@
 /** Approvals in PostgreSQL: created once, changed through one guarded statement, read back whole. */
 import pg from 'pg'
 import { type Approval, dueAtMs } from '../domain/approval.ts'
-import type { Ledger, SettledReading } from '../ports/ledger.ts'
+import type { Change, Ledger, SettledReading } from '../ports/ledger.ts'
 import { only } from './connect.ts'
 import { parseId, parseRecord, parseSettled } from './record.ts'
 
@@ -10,6 +10,7 @@ type Approvals = Pick<
   | 'nowMs'
   | 'create'
   | 'save'
+  | 'replace'
   | 'get'
   | 'list'
   | 'replyText'
@@ -24,6 +25,8 @@ type Approvals = Pick<
   | 'unsentReason'
   | 'versionsOf'
   | 'due'
+  | 'unjudged'
+  | 'noteJudged'
   | 'claimsOf'
 >
 
@@ -36,9 +39,10 @@ const INSERT = `
     SELECT count(*)::int AS n FROM holdpoint.approval WHERE principal = $4 AND status = 'pending'
   ), inserted AS (
     INSERT INTO holdpoint.approval
-      (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record)
+      (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
+       judged_revision)
     SELECT $1, $2, 'pending', $3, $14, $4, $5, $6, $7, to_timestamp($8::bigint / 1000.0),
-           to_timestamp($9::bigint / 1000.0), $10::json
+           to_timestamp($9::bigint / 1000.0), $10::json, $15::integer
     FROM waiting WHERE n < $11
     ON CONFLICT (attach_key) WHERE status <> 'settled' DO NOTHING
     RETURNING id
@@ -48,6 +52,44 @@ const INSERT = `
   )
   SELECT (SELECT count(*) FROM inserted)::int AS created, (SELECT n FROM waiting) AS pending`
 
+/**
+ * The row in force is locked until the change is written, so that a revision which comes into force meanwhile waits for it,
+ * or is seen by it: there is no moment in which a decision or a claim could slip through under the earlier one.
+ */
+const CHANGE = `
+  WITH in_force AS (
+    SELECT number FROM holdpoint.policy_in_force WHERE server = $15 AND number = $16 FOR SHARE
+  ), changed AS (
+    UPDATE holdpoint.approval SET
+      version = $2, status = $3, record = $4::json,
+      due_at = to_timestamp($5::bigint / 1000.0), settled_at = to_timestamp($6::bigint / 1000.0),
+      claim_node = $7, reply = coalesce($8, reply)
+    WHERE id = $1 AND version = $9 AND status = $10
+      AND ($11::bigint IS NULL OR clock_timestamp() < to_timestamp($11::bigint / 1000.0))
+      AND ($12::bigint IS NULL OR clock_timestamp() >= to_timestamp($12::bigint / 1000.0))
+      AND ($16::integer IS NULL OR EXISTS (SELECT FROM in_force))
+    RETURNING id, claim_node
+  ), claimed AS (
+    INSERT INTO holdpoint.claim (approval_id, node)
+    SELECT id, claim_node FROM changed WHERE claim_node IS NOT NULL
+  ), audited AS (
+    INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
+    SELECT id, $2, $13, $14 FROM changed
+  )`
+
+/** Reads from `changed`, so that the old row has left the unique indices when the new one comes in. */
+const SUCCEED = `, succeeded AS (
+    INSERT INTO holdpoint.approval
+      (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
+       judged_revision)
+    SELECT $17, $18, 'pending', $19, $20, $21, $15, $22, $23, to_timestamp($24::bigint / 1000.0),
+           to_timestamp($25::bigint / 1000.0), $26::json, $16
+    FROM changed RETURNING id
+  ), asked AS (
+    INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
+    SELECT id, $18, $27, $28 FROM succeeded
+  )`
+
 export function createApprovals(pool: pg.Pool): Approvals {
   const approvals: Approvals = {
     async nowMs() {
@@ -55,7 +97,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
       return Number(only(rows).now_ms)
     },
 
-    async create({ approval, audit, pendingPerPrincipalMax }) {
+    async create({ approval, audit, pendingPerPrincipalMax, judgedRevision }) {
       const { asked } = approval
       const inserted = await insert([
         approval.id,
@@ -72,6 +114,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
         audit.payload,
         audit.hash,
         asked.callKey,
+        judgedRevision ?? null,
       ])
       if (inserted?.created === 1) return { kind: 'created' }
       const same = await approvals.unsettledByAttachKey(asked.attachKey)
@@ -80,45 +123,43 @@ export function createApprovals(pool: pg.Pool): Approvals {
       const { pending } = inserted
       if (pending >= pendingPerPrincipalMax) return { kind: 'too_many_pending', pending }
       // The same call was there and settled in between.
-      return approvals.create({ approval, audit, pendingPerPrincipalMax })
+      return approvals.create({
+        approval,
+        audit,
+        pendingPerPrincipalMax,
+        ...(judgedRevision === undefined ? {} : { judgedRevision }),
+      })
     },
 
-    async save({ previous, next, deadline, audit, replyText }) {
+    async save(change) {
       const { rows } = await pool.query<{ saved: number }>({
         name: 'approval-save',
-        text: `
-          WITH changed AS (
-            UPDATE holdpoint.approval SET
-              version = $2, status = $3, record = $4::json,
-              due_at = to_timestamp($5::bigint / 1000.0), settled_at = to_timestamp($6::bigint / 1000.0),
-              claim_node = $7, reply = coalesce($8, reply)
-            WHERE id = $1 AND version = $9 AND status = $10
-              AND ($11::bigint IS NULL OR clock_timestamp() < to_timestamp($11::bigint / 1000.0))
-              AND ($12::bigint IS NULL OR clock_timestamp() >= to_timestamp($12::bigint / 1000.0))
-            RETURNING id, claim_node
-          ), claimed AS (
-            INSERT INTO holdpoint.claim (approval_id, node)
-            SELECT id, claim_node FROM changed WHERE claim_node IS NOT NULL
-          ), audited AS (
-            INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
-            SELECT id, $2, $13, $14 FROM changed
-          )
-          SELECT count(*)::int AS saved FROM changed`,
+        text: `${CHANGE} SELECT count(*)::int AS saved FROM changed`,
+        values: changeValues(change),
+      })
+      return only(rows).saved === 1
+    },
+
+    async replace(replacement) {
+      const { successor, successorAudit } = replacement
+      const { asked } = successor
+      const { rows } = await pool.query<{ saved: number }>({
+        name: 'approval-replace',
+        text: `${CHANGE}${SUCCEED} SELECT count(*)::int AS saved FROM succeeded`,
         values: [
-          next.id,
-          next.version,
-          next.status,
-          JSON.stringify(next),
-          dueAtMs(next),
-          next.status === 'settled' ? next.settledAtMs : null,
-          next.status === 'executing' ? next.claim.node : null,
-          replyText,
-          previous.version,
-          previous.status,
-          deadline.kind === 'before' ? deadline.atMs : null,
-          deadline.kind === 'from' ? deadline.atMs : null,
-          audit.payload,
-          audit.hash,
+          ...changeValues(replacement),
+          successor.id,
+          successor.version,
+          asked.attachKey,
+          asked.callKey,
+          asked.requester.name,
+          asked.tool,
+          asked.idempotencyKey,
+          dueAtMs(successor),
+          successor.createdAtMs,
+          JSON.stringify(successor),
+          successorAudit.payload,
+          successorAudit.hash,
         ],
       })
       return only(rows).saved === 1
@@ -250,6 +291,27 @@ export function createApprovals(pool: pg.Pool): Approvals {
       })
       return rows.map((row) => parseId(row.id))
     },
+
+    async unjudged(servers, limit) {
+      const { rows } = await pool.query<{ id: string }>({
+        name: 'approval-unjudged',
+        text: `
+          SELECT a.id FROM holdpoint.approval a JOIN holdpoint.policy_in_force f USING (server)
+          WHERE server = ANY ($1) AND a.status IN ('pending', 'approved')
+            AND a.judged_revision IS DISTINCT FROM f.number
+          ORDER BY a.created_at, a.id LIMIT $2`,
+        values: [servers, limit],
+      })
+      return rows.map((row) => parseId(row.id))
+    },
+
+    async noteJudged({ id, version }, revision) {
+      await pool.query({
+        name: 'approval-judged',
+        text: 'UPDATE holdpoint.approval SET judged_revision = $3 WHERE id = $1 AND version = $2',
+        values: [id, version, revision],
+      })
+    },
   }
   return approvals
 
@@ -282,6 +344,27 @@ export function createApprovals(pool: pg.Pool): Approvals {
       throw error
     }
   }
+}
+
+function changeValues({ previous, next, deadline, audit, replyText, inForce }: Change): unknown[] {
+  return [
+    next.id,
+    next.version,
+    next.status,
+    JSON.stringify(next),
+    dueAtMs(next),
+    next.status === 'settled' ? next.settledAtMs : null,
+    next.status === 'executing' ? next.claim.node : null,
+    replyText,
+    previous.version,
+    previous.status,
+    deadline.kind === 'before' ? deadline.atMs : null,
+    deadline.kind === 'from' ? deadline.atMs : null,
+    audit.payload,
+    audit.hash,
+    next.asked.server,
+    inForce ?? null,
+  ]
 }
 
 function reading(rows: readonly { record: unknown; now_ms: string }[]) {

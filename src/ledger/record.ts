@@ -42,7 +42,11 @@ const outcome = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('expired') }),
   z.object({ kind: z.literal('lapsed'), decision }),
   z.object({ kind: z.literal('cancelled'), by: z.string(), reason: z.string().nullable() }),
-  z.object({ kind: z.literal('invalidated'), change: z.string() }),
+  z.object({
+    kind: z.literal('invalidated'),
+    change: z.string(),
+    successor: approvalId.nullable().default(null),
+  }),
   z.object({ kind: z.literal('not_sent'), decision, reason: z.string() }),
   z.object({
     kind: z.literal('indeterminate'),
@@ -89,6 +93,7 @@ const header = z.object({
     approvers,
     ruleDigest: z.string(),
   }),
+  predecessor: z.object({ id: approvalId, difference: z.string() }).nullable().default(null),
   createdAtMs: z.number(),
   expiresAtMs: z.number(),
 })

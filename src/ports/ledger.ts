@@ -14,6 +14,8 @@ export interface NewApproval {
   readonly approval: Approval
   readonly audit: AuditEvent
   readonly pendingPerPrincipalMax: number
+  /** The number of the policy revision that asked for it. Left out: unknown, so that it is judged again at once. */
+  readonly judgedRevision?: number
 }
 
 export type Created =
@@ -31,6 +33,15 @@ export interface Change {
   readonly audit: AuditEvent
   /** The upstream's own bytes, written with an `answered` outcome. */
   readonly replyText: string | null
+  /** Only while this is the number in force of its server's policy: exact, also against one that is put in force right now. */
+  readonly inForce?: number
+}
+
+/** An approval that ends because its rule changed, and the one that asks for the same call from now on. */
+export interface Replacement extends Change {
+  readonly successor: Approval
+  readonly successorAudit: AuditEvent
+  readonly inForce: number
 }
 
 export interface SettledReading {
@@ -59,6 +70,8 @@ export interface Ledger {
    * deadline does not hold; nothing was written.
    */
   save(change: Change): Promise<boolean>
+  /** `save` and the creation of the successor in one transaction: the call is never without an approval, nor with two. */
+  replace(replacement: Replacement): Promise<boolean>
 
   get(id: ApprovalId): Promise<Reading | null>
   list(filter: ApprovalFilter): Promise<readonly Approval[]>
@@ -83,6 +96,10 @@ export interface Ledger {
   versionsOf(ids: readonly ApprovalId[]): Promise<ReadonlyMap<ApprovalId, number>>
   /** Approvals that are due, and executing ones whose gateway's lease has lapsed. */
   due(limit: number): Promise<readonly ApprovalId[]>
+  /** Pending and approved ones of these servers that were not judged by the policy revision in force. */
+  unjudged(servers: readonly string[], limit: number): Promise<readonly ApprovalId[]>
+  /** Notes that this state of it was judged by that revision and may stay as it is. */
+  noteJudged(approval: Approval, revision: number): Promise<void>
 
   /** Approvals that this node has claimed and that have no outcome yet. */
   claimsOf(node: string): Promise<readonly ApprovalId[]>

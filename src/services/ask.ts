@@ -155,6 +155,7 @@ export function createAsk(deps: {
       },
       edits: [],
       asking: { rule: verdict.rule, reason: verdict.reason, risk: verdict.risk, approvers, ruleDigest },
+      predecessor: null,
       createdAtMs: nowMs,
       expiresAtMs: nowMs + timings.decisionMs,
     }

@@ -61,7 +61,11 @@ export function createExecute(deps: {
       return
     }
     if (flight.kind === 'invalid') {
-      await change(id, { kind: 'invalidate', change: flight.change }, { version: approval.version })
+      await change(
+        id,
+        { kind: 'invalidate', change: flight.change, successor: null },
+        { version: approval.version },
+      )
       return
     }
 

@@ -91,6 +91,7 @@ export function anApproval(wish: Wish = {}): Approval {
       approvers,
       ruleDigest: binding.ruleDigest,
     },
+    predecessor: null,
     createdAtMs,
     expiresAtMs: createdAtMs + defaultTimings.decisionMs,
   }
@@ -168,6 +169,9 @@ export function createWorld() {
     hasLiveLease: unused,
     keepWaiters: unused,
     claimsOf: unused,
+    replace: unused,
+    unjudged: unused,
+    noteJudged: unused,
     lastSettledByCallKey: unused,
     ...ledger,
   }

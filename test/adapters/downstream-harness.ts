@@ -178,7 +178,11 @@ export const outcomes = {
   expired: { kind: 'expired' },
   lapsed: { kind: 'lapsed', decision },
   cancelled: { kind: 'cancelled', by: 'jun', reason: null },
-  invalidated: { kind: 'invalidated', change: 'the upstream changed the definition of this tool' },
+  invalidated: {
+    kind: 'invalidated',
+    change: 'the upstream changed the definition of this tool',
+    successor: null,
+  },
   not_sent: { kind: 'not_sent', decision, reason: 'connect ECONNREFUSED 10.0.0.7:443' },
   indeterminate: { kind: 'indeterminate', decision, reason: 'read ECONNRESET', annotations: [] },
 } satisfies Record<string, Outcome | ((kind?: 'result' | 'error') => Outcome)>

@@ -122,6 +122,7 @@ export function anApproval(overrides: { nowMs?: number; call?: CallWish; decisio
     },
     edits: [],
     asking: { rule: 'test#/default', reason: null, risk: 'critical', approvers, ruleDigest },
+    predecessor: null,
     createdAtMs: nowMs,
     expiresAtMs: nowMs + (overrides.decisionMs ?? 60_000),
   }

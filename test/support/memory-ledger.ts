@@ -2,7 +2,9 @@
 import { type Approval, dueAtMs, type Settled } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import type { AuditEvent } from '../../src/domain/audit.ts'
-import type { Ledger } from '../../src/ports/ledger.ts'
+import type { Change, Ledger } from '../../src/ports/ledger.ts'
+import type { Revisions } from '../../src/ports/revisions.ts'
+import { createMemoryRevisions } from './memory-revisions.ts'
 
 interface Row {
   approval: Approval
@@ -11,6 +13,7 @@ interface Row {
   deliveredAtMs: number | null
   unsentReason: string | null
   evidence: string[]
+  judgedRevision: number | null
 }
 
 export interface MemoryLedger extends Ledger {
@@ -18,6 +21,7 @@ export interface MemoryLedger extends Ledger {
   advance(ms: number): void
   evidence(id: ApprovalId): readonly string[]
   claims: string[]
+  readonly revisions: Revisions
 }
 
 export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
@@ -27,6 +31,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   const waiters = new Map<string, { id: ApprovalId; node: string; sinceMs: number }>()
   const leases = new Map<string, number>()
   const claims: string[] = []
+  const revisions = createMemoryRevisions(() => nowMs)
   const all = () => [...rows.values()]
   const isUnsettled = (row: Row, key: string) =>
     row.approval.asked.attachKey === key && row.approval.status !== 'settled'
@@ -38,14 +43,39 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   }
   const isAlive = (node: string) => (leases.get(node) ?? 0) > nowMs
 
+  /** `null`: the guards do not hold. */
+  function guarded({ previous, deadline, inForce }: Change): Row | null {
+    const row = rows.get(previous.id)
+    if (row === undefined || row.approval.version !== previous.version) return null
+    if (row.approval.status !== previous.status) return null
+    if (deadline.kind === 'before' && nowMs >= deadline.atMs) return null
+    if (deadline.kind === 'from' && nowMs < deadline.atMs) return null
+    const { server } = previous.asked
+    return inForce === undefined || revisions.numbers().get(server) === inForce ? row : null
+  }
+  function write(row: Row, { next, audit, replyText }: Change): void {
+    if (next.status === 'executing') {
+      if (claims.includes(next.id)) throw new Error('claimed twice')
+      claims.push(next.id)
+    }
+    row.approval = next
+    row.audit.push(audit)
+    row.reply = replyText ?? row.reply
+  }
+  const newRow = (approval: Approval, audit: AuditEvent, judgedRevision: number | null): Row => ({
+    ...{ approval, audit: [audit], judgedRevision },
+    ...{ reply: null, deliveredAtMs: null, unsentReason: null, evidence: [] },
+  })
+
   return {
     claims,
+    revisions,
     advance(ms) {
       nowMs += ms
     },
     evidence: (id) => rows.get(id)?.evidence ?? [],
     nowMs: async () => nowMs,
-    async create({ approval, audit, pendingPerPrincipalMax }) {
+    async create({ approval, audit, pendingPerPrincipalMax, judgedRevision }) {
       const same = all().find((row) => isUnsettled(row, approval.asked.attachKey))
       if (same !== undefined) return { kind: 'attached', approval: same.approval }
       const { idempotencyKey, requester, server } = approval.asked
@@ -64,30 +94,36 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
           row.approval.asked.requester.name === approval.asked.requester.name,
       ).length
       if (pending >= pendingPerPrincipalMax) return { kind: 'too_many_pending', pending }
-      rows.set(approval.id, {
-        approval,
-        audit: [audit],
-        reply: null,
-        deliveredAtMs: null,
-        unsentReason: null,
-        evidence: [],
-      })
+      rows.set(approval.id, newRow(approval, audit, judgedRevision ?? null))
       return { kind: 'created' }
     },
-    async save({ previous, next, deadline, audit, replyText }) {
-      const row = rows.get(previous.id)
-      if (row === undefined || row.approval.version !== previous.version) return false
-      if (row.approval.status !== previous.status) return false
-      if (deadline.kind === 'before' && nowMs >= deadline.atMs) return false
-      if (deadline.kind === 'from' && nowMs < deadline.atMs) return false
-      if (next.status === 'executing') {
-        if (claims.includes(next.id)) throw new Error('claimed twice')
-        claims.push(next.id)
-      }
-      row.approval = next
-      row.audit.push(audit)
-      row.reply = replyText ?? row.reply
+    async save(change) {
+      const row = guarded(change)
+      if (row !== null) write(row, change)
+      return row !== null
+    },
+    async replace(replacement) {
+      const row = guarded(replacement)
+      if (row === null) return false
+      const { successor, successorAudit, inForce } = replacement
+      write(row, replacement)
+      rows.set(successor.id, newRow(successor, successorAudit, inForce))
       return true
+    },
+    async unjudged(servers, limit) {
+      const numbers = revisions.numbers()
+      return all()
+        .filter(({ approval: { status, asked }, judgedRevision }) => {
+          const number = numbers.get(asked.server)
+          const isOpen = status === 'pending' || status === 'approved'
+          return isOpen && servers.includes(asked.server) && number !== undefined && number !== judgedRevision
+        })
+        .slice(0, limit)
+        .map(({ approval }) => approval.id)
+    },
+    async noteJudged({ id, version }, revision) {
+      const row = rows.get(id)
+      if (row?.approval.version === version) row.judgedRevision = revision
     },
     async get(id) {
       const row = rows.get(id)
