@@ -4,7 +4,14 @@
  */
 import { err, ok, type Result } from '../../domain/result.ts'
 import type { Era } from '../../domain/tool-call.ts'
-import { ASSUMED_REVISION, eraOfRevision, REVISIONS, type Revision, revisionOf } from '../revisions.ts'
+import {
+  ASSUMED_REVISION,
+  eraOfRevision,
+  MODERN_REVISION,
+  REVISIONS,
+  type Revision,
+  revisionOf,
+} from '../revisions.ts'
 import { objectMember, stringMember } from './json.ts'
 import { type Message, printable } from './message.ts'
 import {
@@ -55,7 +62,8 @@ export function spokenByHeader(headers: Headers, id: Id | null = null): Result<S
   const version = headers.get('mcp-protocol-version')
   const revision = version === null ? ASSUMED_REVISION : revisionOf(version)
   if (revision !== null) return ok({ revision, era: eraOfRevision(revision) })
-  const data = { supported: [...REVISIONS], requested: printable(version ?? '') }
+  // Clients choose among these for their next request (MCP 2026-07-28, Versioning); older ones are agreed on by handshake.
+  const data = { supported: [MODERN_REVISION], requested: printable(version ?? '') }
   const message = `Unsupported protocol version. Spoken here: ${REVISIONS.join(', ')}.`
   return err(refusal(400, UNSUPPORTED_PROTOCOL_VERSION, message, id, data))
 }

@@ -1,0 +1,89 @@
+/** The programs of a run: the fixture as upstream, and a real gateway in front of it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const repository = join(import.meta.dirname, '../..')
+const START_MS_MAX = 60_000
+
+export interface Started {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+/** A directory for configuration and data, removed by `remove`. */
+export function workplace() {
+  const path = mkdtempSync(join(tmpdir(), 'holdpoint-conformance-'))
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+export async function startFixture(): Promise<Started> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'fixture/main.ts'), '0'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const port = await new Promise<string>((done, fail) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      const found = /listening on (\d+)/.exec(chunk.toString())?.[1]
+      if (found !== undefined) done(found)
+    })
+    child.once('exit', (code) => fail(new Error(`the fixture ended with ${code}`)))
+  })
+  return { url: `http://127.0.0.1:${port}/mcp`, stop: () => end(child) }
+}
+
+export interface Server {
+  readonly url: string
+  /** As in a policy file. */
+  readonly policy: object
+}
+
+/** `npm start` without npm, for whoever is on this machine: nobody is configured, so that no token is needed. */
+export async function startGateway(place: string, servers: Record<string, Server>): Promise<Started> {
+  mkdirSync(join(place, 'policies'), { recursive: true })
+  const configured = Object.entries(servers).map(([name, { url, policy }]) => {
+    writeFileSync(join(place, `policies/${name}.json`), JSON.stringify(policy))
+    return [name, { url, policy: `policies/${name}.json` }]
+  })
+  // JSON is YAML.
+  writeFileSync(join(place, 'holdpoint.yaml'), JSON.stringify({ servers: Object.fromEntries(configured) }))
+  const dataDir = join(place, 'data')
+  const log: string[] = []
+  const child = spawn(process.execPath, [join(repository, 'dist/src/main.js')], {
+    env: {
+      PATH: process.env.PATH,
+      HOME: place,
+      HOLDPOINT_CONFIG: join(place, 'holdpoint.yaml'),
+      HOLDPOINT_DATA: dataDir,
+      PORT: '0',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => log.push(chunk.toString()))
+  const giveUpMs = performance.now() + START_MS_MAX
+  while (performance.now() < giveUpMs && child.exitCode === null) {
+    const url = servedBy(dataDir, child.pid)
+    if (url !== null) return { url, stop: () => end(child) }
+    await sleep(50)
+  }
+  await end(child)
+  throw new Error(`the gateway did not start:\n${log.join('')}`)
+}
+
+function servedBy(dataDir: string, pid: number | undefined): string | null {
+  try {
+    const instance = JSON.parse(readFileSync(join(dataDir, 'gateway.json'), 'utf8'))
+    return instance.pid === pid ? String(instance.url) : null
+  } catch {
+    return null
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((done) => child.once('exit', done))
+  child.kill('SIGTERM')
+  await gone
+}
