@@ -500,7 +500,8 @@ describe('a message of 2026-07-28 is refused', () => {
       'with another version',
       modern('logout', { ...modernMeta, 'io.modelcontextprotocol/protocolVersion': '2027-01-01' }),
       { ...modernHeaders('tools/call', 'logout'), 'mcp-protocol-version': '2027-01-01' },
-      { status: 400, code: -32022, message: /2026-07-28/, id: 1 },
+      // What a client may ask for next, and nothing that is agreed on by handshake.
+      { status: 400, code: -32022, message: /"supported":\["2026-07-28"\],"requested":"2027-01-01"/, id: 1 },
     ],
     [
       'with a legacy method',

@@ -21,8 +21,8 @@ interface Called {
 interface Listed {
   readonly name: string
   readonly inputSchema: {
-    readonly properties?: Record<string, object>
-    readonly required?: readonly string[]
+    readonly properties?: Readonly<Record<string, unknown>> | undefined
+    readonly required?: readonly string[] | undefined
   }
 }
 
@@ -69,12 +69,14 @@ function callsOf(tools: readonly Listed[]): readonly Called[] {
   if (Array.isArray(context.toolCalls)) return context.toolCalls
   return tools.map(({ name, inputSchema: { properties = {}, required = [] } }) => ({
     name,
-    arguments: Object.fromEntries(required.map((key) => [key, sampleOf(properties[key])])),
+    arguments: Object.fromEntries(required.map((key) => [key, sampleOf(key, properties[key], tools)])),
   }))
 }
 
-function sampleOf(schema: object = {}): unknown {
-  const type = 'type' in schema ? schema.type : null
+/** Where a schema is wanted, the one that came with the first tool: it must have arrived whole. */
+function sampleOf(key: string, schema: unknown, [first]: readonly Listed[]): unknown {
+  if (key === 'schema') return first?.inputSchema
+  const type = typeof schema === 'object' && schema !== null && 'type' in schema ? schema.type : null
   if (type === 'number' || type === 'integer') return 5
   if (type === 'boolean') return true
   return 'text'

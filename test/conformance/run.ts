@@ -32,6 +32,7 @@ const clientScenarios = {
 }
 
 let isEqual = true
+const broken: string[] = []
 const place = workplace()
 try {
   await compareServers()
@@ -42,7 +43,9 @@ try {
   place.remove()
 }
 console.log(isEqual ? '\nEvery check ends alike.' : '\nThere are differences.')
-process.exitCode = isEqual ? 0 : 1
+if (broken.length > 0)
+  console.log(`Failing without the gateway already, so that it proves nothing: ${broken.join(', ')}`)
+process.exitCode = isEqual && broken.length === 0 ? 0 : 1
 
 async function compareServers() {
   const fixture = await startFixture()
@@ -77,6 +80,8 @@ function report(title: string, direct: Results, through: Results) {
     const [before, after] = [direct.get(name) ?? new Map(), through.get(name) ?? new Map()]
     const differing = differences(before, after)
     if (differing.length > 0) isEqual = false
+    // Tasks are the gateway's to make, for calls that people decide about; the fixture makes none.
+    if (failed(before) > 0 && !name.startsWith('tasks-')) broken.push(name)
     const counts = [before, after].map((checks) => `${passed(checks)}/${failed(checks)}`.padEnd(12)).join('')
     console.log(`${differing.length === 0 ? '=' : '≠'} ${name.padEnd(50)}${counts}`.trimEnd())
     for (const line of differing) console.log(`    ${line}`)
