@@ -30,6 +30,7 @@ import { defaultTimings, type Timings } from './domain/timings.ts'
 import {
   type ChannelsConfig,
   type ConfigFile,
+  type OAuthConfig,
   readConfigFile,
   type ServerConfig,
 } from './files/config-file.ts'
@@ -65,6 +66,7 @@ export interface Config {
   /** The one agent that needs no token, on loopback, while no people are configured. */
   readonly localPrincipal: Principal | null
   readonly channels: ChannelsConfig
+  readonly oauth: OAuthConfig
   readonly slack: SlackSecrets
   readonly timings: Timings
   readonly limits: Limits
@@ -173,6 +175,22 @@ function load({ env, cwd }: Surroundings, hasUpstreams: boolean): Result<Config,
     for (const server of servers.values()) problems.push(...undecidable(server, agents, people, document))
   }
 
+  if (
+    settings !== null &&
+    settings.publicUrl === null &&
+    written !== null &&
+    written.oauth.issuers.length > 0
+  ) {
+    problems.push({
+      file: ENVIRONMENT,
+      line: null,
+      column: null,
+      path: 'HOLDPOINT_PUBLIC_URL',
+      message: 'tokens of `oauth` are issued for the address of this gateway, and it is not set',
+      remedy: 'set it to the address that clients use, as https://holdpoint.example.com',
+    })
+  }
+
   if (problems.length > 0 || settings === null || written === null || servers === null) return err(problems)
   return ok({
     ...settings,
@@ -184,6 +202,7 @@ function load({ env, cwd }: Surroundings, hasUpstreams: boolean): Result<Config,
     agents: written.agents,
     localPrincipal,
     channels: written.channels,
+    oauth: written.oauth,
     timings: written.timings,
     limits: written.limits,
   })
@@ -193,6 +212,7 @@ const ifEmpty = 'name your `servers`, or remove the file to run the built-in sam
 
 const nothingWritten: ConfigFile = {
   channels: { slack: null },
+  oauth: { issuers: [], logins: new Map(), privateNetworks: [] },
   people: new Map(),
   agents: new Map(),
   servers: null,

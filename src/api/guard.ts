@@ -6,14 +6,12 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
 import { CLI } from '../domain/command-line.ts'
 import type { Person, Principal } from '../domain/principal.ts'
+import type { Admit } from '../ports/admission.ts'
 import { type ApiError, toBody } from './errors.ts'
 
 export interface Authenticate {
-  /**
-   * The agent whose token this is, or the built-in local principal for a request without a token from loopback.
-   * @param remoteAddress of the peer of this connection, `null` when unknown
-   */
-  agent(headers: Headers, remoteAddress: string | null): Principal | null
+  /** The agent whose token this is, or the built-in local principal for a request without a token from loopback. */
+  readonly agent: Admit
   /** The person in the directory whose token this is. */
   person(headers: Headers): Person | null
 }
@@ -57,7 +55,10 @@ export function onlyPeople(authenticate: Authenticate): MiddlewareHandler<ApiEnv
       c.set('person', person)
       return next()
     }
-    if (headers.has('authorization') && authenticate.agent(headers, remoteOf(c)) !== null) {
+    if (
+      headers.has('authorization') &&
+      (await authenticate.agent(headers, remoteOf(c), null)).kind === 'admitted'
+    ) {
       return refuse(c, {
         status: 403,
         code: 'agents_decide_nothing',
@@ -77,9 +78,9 @@ export function onlyPeople(authenticate: Authenticate): MiddlewareHandler<ApiEnv
 export function onlyAgents(authenticate: Authenticate): MiddlewareHandler<ApiEnv> {
   return async function requireAgent(c, next) {
     const { headers } = c.req.raw
-    const principal = authenticate.agent(headers, remoteOf(c))
-    if (principal !== null) {
-      c.set('principal', principal)
+    const admission = await authenticate.agent(headers, remoteOf(c), null)
+    if (admission.kind === 'admitted') {
+      c.set('principal', admission.principal)
       return next()
     }
     if (authenticate.person(headers) !== null) {

@@ -1,12 +1,14 @@
 /** Who may decide: an approver of the rule who is neither the requester nor its owner, or the owner where self-confirm says so. */
 import type { Asked, Asking, DecisionKind } from './approval.ts'
 import type { ApproverChain } from './policy.ts'
-import type { Person } from './principal.ts'
+import { hasOwner, type Person } from './principal.ts'
 import { err, ok, type Result } from './result.ts'
 
 export type Unauthorised =
   | { readonly reason: 'not_an_approver'; readonly approvers: ApproverChain }
   | { readonly reason: 'own_call'; readonly owner: string }
+  /** Whoever says yes could be the very person whose agent it is. */
+  | { readonly reason: 'owner_unknown' }
 
 /**
  * Turns a person's yes or no into the kind of decision it is for this call.
@@ -25,5 +27,6 @@ export function authorise(
   }
   const named =
     approvers.people.includes(person.id) || person.groups.some((group) => approvers.groups.includes(group))
+  if (named && answer === 'approve' && !hasOwner(asked.requester)) return err({ reason: 'owner_unknown' })
   return named ? ok(answer) : err({ reason: 'not_an_approver', approvers })
 }

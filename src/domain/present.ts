@@ -174,6 +174,8 @@ export function approversText({ groups, people, selfConfirm }: ApproverChain, ow
 export function unauthorisedText(why: Unauthorised, approvers: ApproverChain, owner: string): string {
   const who = `Who may decide: ${approversText(approvers, owner)}.`
   switch (why.reason) {
+    case 'owner_unknown':
+      return 'Nobody may approve this: it is not known which person answers for the agent, and they must not decide about its calls.'
     case 'own_call':
       return `You answer for the agent that asks, so somebody else has to decide. ${who}`
     case 'not_an_approver':

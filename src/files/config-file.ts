@@ -10,6 +10,7 @@ import { err, ok, type Result } from '../domain/result.ts'
 import { defaultTimings, type Timings } from '../domain/timings.ts'
 import type { ServerRules } from '../ports/rules.ts'
 import { type Document, type Path, readTextFile } from './document.ts'
+import { type IssuerConfig, readIssuers, readPrivateNetworks, scopesShape } from './oauth-config.ts'
 import { readPolicy } from './policy-file.ts'
 import type { Problem } from './problem.ts'
 import { readLimits, readTimings } from './settings.ts'
@@ -21,6 +22,8 @@ export interface ServerConfig {
   readonly rules: ServerRules
   /** JSON-RPC methods that may pass although no MCP revision names them. */
   readonly extraMethods: readonly string[]
+  /** A token of an OAuth issuer must carry these here, besides those of its issuer. */
+  readonly scopes: readonly string[]
   readonly upstream: UpstreamConfig
 }
 
@@ -33,8 +36,18 @@ export interface ConfigFile {
   /** Their names, also where the servers themselves stay unread. */
   readonly serverNames: readonly string[] | null
   readonly channels: ChannelsConfig
+  readonly oauth: OAuthConfig
   readonly timings: Timings
   readonly limits: Limits
+}
+
+/** Whose tokens are accepted besides our own. */
+export interface OAuthConfig {
+  readonly issuers: readonly IssuerConfig[]
+  /** Person by what the owner claim of an issuer may say, besides their ids. */
+  readonly logins: ReadonlyMap<string, string>
+  /** Networks beyond the public internet where keys and token endpoints may lie, as 10.0.0.0/8. */
+  readonly privateNetworks: readonly string[]
 }
 
 /** Where people are asked, besides the console. Secrets are not here: they come from the environment. */
@@ -81,11 +94,22 @@ export function readConfigFile(
   }
 
   const people = new Map<string, Person>()
+  const logins = new Map<string, string>()
   for (const id of written) {
     const path = ['people', id]
     collect(checkName(document, path, idShape))
     const person = collect(checkShape(document, personShape.nullable(), path))
     people.set(id, { id, name: person?.name ?? id, groups: groupsOf.get(id) ?? [] })
+    person?.logins?.forEach((login, index) => {
+      const other = written.includes(login) ? login : logins.get(login)
+      if (other === undefined || other === id) logins.set(login, id)
+      else {
+        const message = `"${login}" is ${other} already`
+        problems.push(
+          problemAt(document, [...path, 'logins', index], message, 'a login belongs to one person'),
+        )
+      }
+    })
   }
 
   const agents = new Map<string, Principal>()
@@ -124,9 +148,12 @@ export function readConfigFile(
   const timings = collect(readTimings(document)) ?? defaultTimings
   const limits = collect(readLimits(document)) ?? defaultLimits
   const channels = { slack: collect(checkShape(document, channelsShape, ['channels']))?.slack ?? null }
+  const issuers = collect(readIssuers(document)) ?? []
+  const privateNetworks = collect(readPrivateNetworks(document)) ?? []
   if (problems.length > 0) return err(problems)
+  const oauth = { issuers, logins, privateNetworks }
   const named = hasServers ? { servers, serverNames } : { servers: null, serverNames: null }
-  return ok({ people, agents, ...named, channels, timings, limits })
+  return ok({ people, agents, ...named, channels, oauth, timings, limits })
 
   function collect<T>(result: Result<T, Problem[]>): T | null {
     if (result.ok) return result.value
@@ -156,6 +183,8 @@ const topShape = z.strictObject({
   agents: section,
   servers: section,
   channels: section,
+  oauth: section,
+  private_networks: section,
   timings: section,
   limits: section,
 })
@@ -186,6 +215,7 @@ const idShape = z
   )
 const personShape = z.strictObject({
   name: z.string().min(1, says('the name is empty', 'write a name, or remove the line')).optional(),
+  logins: z.array(z.string().min(1, says('the login is empty', 'write one, or remove the line'))).optional(),
 })
 const agentShape = z.strictObject({ owner: z.string() })
 
@@ -209,6 +239,7 @@ const serverShape = z.strictObject({
     )
     .optional(),
   self_confirm: z.boolean().optional(),
+  scopes: scopesShape.optional(),
   methods: z
     .array(
       z
@@ -290,6 +321,7 @@ function readServer(
       },
     },
     extraMethods: server.methods ?? [],
+    scopes: server.scopes ?? [],
     upstream: upstream.value,
   })
 }

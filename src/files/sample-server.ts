@@ -24,6 +24,7 @@ export function sampleServer(
     name: SAMPLE_SERVER,
     rules: { policy: policy.value, approvers: { groups: [], people, selfConfirm } },
     extraMethods: [],
+    scopes: [],
     upstream: {
       kind: 'stdio',
       command: process.execPath,

@@ -20,6 +20,7 @@ import { createLease, keepClaimsTrue, keepLease, keepWaitersTrue, keepWatch } fr
 import { approversOf } from './approvers.ts'
 import { clock } from './clock.ts'
 import type { OpenLedger } from './ledger.ts'
+import { createOAuth } from './oauth.ts'
 import { newNodeId, random } from './random.ts'
 import { createServices } from './services.ts'
 import { createSites } from './sites.ts'
@@ -90,8 +91,14 @@ export async function startGateway(deps: {
     refreshMs: CREDENTIALS_REFRESH_MS,
   })
   await authenticator.start()
-  const who = createWho({ authenticator, directory, localPrincipal: config.localPrincipal })
   const sites = createSites(config, port)
+  const oauth = createOAuth(config, log)
+  const who = createWho({
+    authenticator,
+    directory,
+    localPrincipal: config.localPrincipal,
+    verifyToken: oauth?.verifyToken ?? null,
+  })
   const upstreams = createUpstreams(config, log)
 
   const gap = await store.durabilityGap()
@@ -137,6 +144,7 @@ export async function startGateway(deps: {
       403,
     )
   })
+  if (oauth !== null) app.route('/', oauth.routes)
   app.route(
     '/mcp',
     createMcpRoutes({
@@ -147,6 +155,7 @@ export async function startGateway(deps: {
       awaitOutcome: services.awaitOutcome,
       markDelivered: ledger.markDelivered,
       authenticate: who.agent,
+      challengeOf: (server) => oauth?.resources.challengeOf(server) ?? null,
       sealKey: await store.sharedKey('mcp-session'),
       isHostAllowed: sites.isHostAllowed,
       isOriginAllowed: sites.isOriginAllowed,

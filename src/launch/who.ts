@@ -1,11 +1,15 @@
-/** Who is calling: a token in the `Authorization` header, or the built-in local agent from this machine. */
+/** Who is calling: a token in the `Authorization` header, ours or an issuer's, or the built-in local agent from this machine. */
+import { looksLikeJwt, type VerifyToken } from '../auth/oauth/verify-token.ts'
+import { kindOfToken } from '../auth/tokens.ts'
 import type { Config } from '../config.ts'
-import type { Person, Principal } from '../domain/principal.ts'
+import { CLI } from '../domain/command-line.ts'
+import type { Person } from '../domain/principal.ts'
+import type { Admission, Admit } from '../ports/admission.ts'
 import type { Authenticator } from '../ports/credentials.ts'
 import type { Directory } from '../ports/directory.ts'
 
 export interface Who {
-  agent(headers: Headers, remoteAddress: string | null): Principal | null
+  readonly agent: Admit
   person(headers: Headers): Person | null
 }
 
@@ -13,14 +17,35 @@ export function createWho(deps: {
   authenticator: Authenticator
   directory: Directory
   localPrincipal: Config['localPrincipal']
+  /** `null`: only our own tokens are accepted. */
+  verifyToken: VerifyToken | null
 }): Who {
-  const { authenticator, directory, localPrincipal } = deps
+  const { authenticator, directory, localPrincipal, verifyToken } = deps
+
+  async function agentOf(token: string, server: string | null): Promise<Admission> {
+    const principal = authenticator.agent(token)
+    if (principal !== null) return { kind: 'admitted', principal }
+    // Its shape says so, whether it is known or not.
+    if (kindOfToken(token) === 'person')
+      return refused('invalid_token', 'This is a person’s token. Agents have tokens of their own.')
+    if (verifyToken !== null && looksLikeJwt(token)) return verifyToken(token, server)
+    return refused(
+      'invalid_token',
+      `This token is unknown or revoked. \`${CLI} agents add <name>\` makes a new one.`,
+    )
+  }
+
   return {
-    agent(headers, remoteAddress) {
+    async agent(headers, remoteAddress, server) {
       const authorization = headers.get('authorization')
-      if (authorization === null) return isFromHere(headers, remoteAddress) ? localPrincipal : null
+      if (authorization === null) {
+        if (localPrincipal !== null && isFromHere(headers, remoteAddress))
+          return { kind: 'admitted', principal: localPrincipal }
+        return refused('no_token', 'An agent’s token is needed.')
+      }
       const token = bearerToken(authorization)
-      return token === null ? null : authenticator.agent(token)
+      if (token !== null) return agentOf(token, server)
+      return refused('invalid_token', 'The Authorization header holds no bearer token.')
     },
     person(headers) {
       const token = bearerToken(headers.get('authorization') ?? '')
@@ -29,6 +54,12 @@ export function createWho(deps: {
     },
   }
 }
+
+const refused = (because: 'no_token' | 'invalid_token', message: string): Admission => ({
+  kind: 'refused',
+  because,
+  message,
+})
 
 /** RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110, section 11.1). */
 function bearerToken(authorization: string): string | null {

@@ -3,6 +3,7 @@ import { type Approval, bindingDigest, type InstantMs, type Settled } from '../d
 import { auditEvent, CHAIN_START } from '../domain/audit.ts'
 import type { Limits } from '../domain/limits.ts'
 import { type ApproverChain, effectiveRuleDigest, type Verdict } from '../domain/policy.ts'
+import { hasOwner } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { sameCallAgain } from '../domain/same-call-again.ts'
 import type { Timings } from '../domain/timings.ts'
@@ -32,6 +33,8 @@ export type AskRefusal =
   | { readonly reason: 'idempotency_key_reused' }
   | { readonly reason: 'too_many_pending'; readonly pending: number; readonly max: number }
   | { readonly reason: 'unknown_tool' }
+  /** It is not known which person answers for the agent, so nobody could decide. */
+  | { readonly reason: 'owner_unknown' }
   | { readonly reason: 'upstream_unavailable'; readonly detail: string }
 
 export type Ask = (request: AskRequest) => Promise<Result<Answered, AskRefusal>>
@@ -48,6 +51,7 @@ export function createAsk(deps: {
 
   return async function ask(request) {
     const { call, session } = request
+    if (!hasOwner(call.principal)) return err({ reason: 'owner_unknown' })
     const key = attachKey(call)
     const sameCall = callKey(call)
 

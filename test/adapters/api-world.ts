@@ -1,4 +1,5 @@
 /** The REST API over memory: real services and domain, a ledger in a map, four people and two agents. */
+
 import { createApi } from '../../src/api/api.ts'
 import { type Approval, bindingDigest } from '../../src/domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../../src/domain/approval-id.ts'
@@ -11,6 +12,7 @@ import type { Ledger } from '../../src/ports/ledger.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createChange } from '../../src/services/change.ts'
 import { createPeople } from '../../src/services/decide.ts'
+import { admission } from '../support/builders.ts'
 
 export const START_MS = Date.UTC(2026, 7, 1, 9, 0, 0)
 export const minutes = 60_000
@@ -184,10 +186,10 @@ export function createWorld() {
     timings: defaultTimings,
     authenticate: {
       person: (headers) => people[bearer(headers)?.replace(/^hpp_/, '') ?? ''] ?? null,
-      agent(headers, remoteAddress) {
+      async agent(headers, remoteAddress) {
         const token = bearer(headers)
-        if (token === undefined) return remoteAddress === '127.0.0.1' ? bot : null
-        return [bot, otherBot].find(({ name }) => token === `hpa_${name}`) ?? null
+        if (token === undefined) return admission(remoteAddress === '127.0.0.1' ? bot : null)
+        return admission([bot, otherBot].find(({ name }) => token === `hpa_${name}`) ?? null)
       },
     },
     isOriginAllowed: (origin) => origin === 'http://127.0.0.1:8484',

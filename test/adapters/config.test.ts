@@ -212,6 +212,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
         approvers: { groups: ['ops'], people: ['ari'], selfConfirm: true },
       },
       extraMethods: [],
+      scopes: [],
       upstream: {
         kind: 'stdio',
         command: 'npx',
@@ -228,6 +229,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
         approvers: { groups: [], people: ['mina', 'jun', 'ari'], selfConfirm: false },
       },
       extraMethods: ['vendor/thing'],
+      scopes: [],
       upstream: {
         kind: 'http',
         url: new URL('https://example.com/mcp'),
@@ -451,6 +453,95 @@ describe('what is refused', () => {
     const found = problems(server('url: "%{SECRET}"\nheaders: { A: "%{SECRET}" }'), { SECRET: 'hunter2\n' })
     expect(found).toHaveLength(2)
     expect(JSON.stringify(found)).not.toContain('hunter2')
+  })
+})
+
+describe('issuers of tokens', () => {
+  const env = { HOLDPOINT_PUBLIC_URL: 'https://holdpoint.example.com' }
+  const named = 'people: { mina: { logins: [mina@example.com] }, jun: }\n'
+
+  test('are read, with what they stand for where nothing is written', () => {
+    const { oauth, servers } = load(
+      `${named}private_networks: [10.0.0.0/8, "fd00::/8"]
+oauth:
+  issuers:
+    - issuer: https://login.example.com
+    - issuer: https://other.example.com/realms/main
+      audience: api://holdpoint
+      jwks_uri: https://keys.example.com/jwks
+      algorithms: [PS512]
+      principal_claim: client_name
+      owner_claim: email
+      scopes: [mcp:call]
+servers: { github: { url: https://github.example.com/mcp, scopes: [github:use] } }
+`,
+      env,
+    )
+    expect(oauth.issuers).toEqual([
+      {
+        issuer: 'https://login.example.com',
+        audience: [],
+        jwksUri: null,
+        algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
+        principalClaim: null,
+        ownerClaim: 'sub',
+        scopes: [],
+      },
+      {
+        issuer: 'https://other.example.com/realms/main',
+        audience: ['api://holdpoint'],
+        jwksUri: new URL('https://keys.example.com/jwks'),
+        algorithms: ['PS512'],
+        principalClaim: 'client_name',
+        ownerClaim: 'email',
+        scopes: ['mcp:call'],
+      },
+    ])
+    expect([...oauth.logins]).toEqual([['mina@example.com', 'mina']])
+    expect(oauth.privateNetworks).toEqual(['10.0.0.0/8', 'fd00::/8'])
+    expect(servers.get('github')?.scopes).toEqual(['github:use'])
+  })
+
+  test('are refused with every problem at its place', () => {
+    const found = problems(
+      `people: { mina: { logins: [jun, kim] }, jun: { logins: [kim] } }
+private_networks: [10.0.0.0, 10.0.0.0/33, corp.example.com]
+oauth:
+  issuers:
+    - issuer: http://login.example.com
+      algorithms: [none, HS256]
+    - issuer: https://user:secret@login.example.com
+    - issuer: https://login.example.com
+      jwks_uri: http://keys.example.com
+      scopes: ["a b"]
+    - issuer: https://twice.example.com
+    - issuer: https://twice.example.com
+    - {}
+`,
+      env,
+    ).map(({ line, path, message }) => `${line} ${path} ${message}`)
+    expect(found).toEqual([
+      expect.stringMatching(/^1 \/people\/mina\/logins\/0 "jun" is jun already/),
+      expect.stringMatching(/^1 \/people\/jun\/logins\/0 "kim" is mina already/),
+      expect.stringMatching(/^5 \/oauth\/issuers\/0\/issuer this is not an address that tokens/),
+      expect.stringMatching(/^6 \/oauth\/issuers\/0\/algorithms\/0 /),
+      expect.stringMatching(/^6 \/oauth\/issuers\/0\/algorithms\/1 /),
+      expect.stringMatching(/^7 \/oauth\/issuers\/1\/issuer this is not an address that tokens/),
+      expect.stringMatching(/^9 \/oauth\/issuers\/2\/jwks_uri this is not an address/),
+      expect.stringMatching(/^10 \/oauth\/issuers\/2\/scopes\/0 this is not a scope/),
+      expect.stringMatching(/^12 \/oauth\/issuers\/4\/issuer this issuer is named twice/),
+      expect.stringMatching(/^13 \/oauth\/issuers\/5\/issuer "issuer" is missing/),
+      expect.stringMatching(/^2 \/private_networks\/0 this is not a network/),
+      expect.stringMatching(/^2 \/private_networks\/1 this is not a network/),
+      expect.stringMatching(/^2 \/private_networks\/2 this is not a network/),
+    ])
+    expect(JSON.stringify(found)).not.toContain('secret')
+  })
+
+  test('need the address of this gateway', () => {
+    const yaml = `${named}oauth: { issuers: [{ issuer: https://login.example.com }] }\n`
+    expect(problems(yaml)).toMatchObject([{ path: 'HOLDPOINT_PUBLIC_URL' }])
+    expect(problems(yaml, env)).toEqual([])
   })
 })
 

@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { createReadBody } from '../../src/mcp/downstream/body.ts'
-import { agent } from '../support/builders.ts'
+import { admission, agent } from '../support/builders.ts'
 import {
   aHarness,
   call,
@@ -112,9 +112,9 @@ describe('the door', () => {
   it('does not take a proxied request for a local one', async () => {
     const addresses: (string | null)[] = []
     const harness = aHarness({
-      authenticate: (_, remoteAddress) => {
+      authenticate: async (_, remoteAddress) => {
         addresses.push(remoteAddress)
-        return null
+        return admission(null)
       },
     })
     const env = { incoming: { socket: { remoteAddress: '127.0.0.1' } } }

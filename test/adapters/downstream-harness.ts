@@ -15,7 +15,7 @@ import { createMcpRoutes, type McpDeps } from '../../src/mcp/downstream/routes.t
 import type { Upstream, WireRequest, WireResponse } from '../../src/mcp/upstream/wire.ts'
 import type { AskRequest } from '../../src/services/ask.ts'
 import type { Awaited, AwaitRequest } from '../../src/services/await-outcome.ts'
-import { agent, anApproval, aPolicy, approvers } from '../support/builders.ts'
+import { admission, agent, anApproval, aPolicy, approvers } from '../support/builders.ts'
 
 export type Wire = (request: WireRequest) => Promise<WireResponse> | WireResponse
 
@@ -78,7 +78,9 @@ export function aHarness(options: HarnessOptions = {}) {
     async markDelivered(id) {
       delivered.push(id)
     },
-    authenticate: (headers) => (headers.get('authorization') === 'Bearer agent' ? agent : null),
+    authenticate: async (headers) =>
+      admission(headers.get('authorization') === 'Bearer agent' ? agent : null),
+    challengeOf: () => null,
     isHostAllowed: (host) => host === 'gateway:8484' || host.startsWith('127.0.0.1:'),
     isOriginAllowed: (origin) => origin === 'http://gateway:8484',
     createSession: () => ({

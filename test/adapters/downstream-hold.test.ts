@@ -9,7 +9,7 @@ import { createAnswerStream } from '../../src/mcp/downstream/answer-stream.ts'
 import { createHeldRequests } from '../../src/mcp/downstream/held-requests.ts'
 import { createSessionSeal } from '../../src/mcp/downstream/sealed-session.ts'
 import type { Awaited, AwaitRequest } from '../../src/services/await-outcome.ts'
-import { agent, anApproval } from '../support/builders.ts'
+import { admission, agent, anApproval } from '../support/builders.ts'
 import {
   aHarness,
   approvedNow,
@@ -453,7 +453,8 @@ describe('a limit on held requests', () => {
     const wait = aWait({
       timings: slow,
       limits: { heldPerPrincipalMax: 2 },
-      authenticate: (headers) => (headers.get('authorization') === 'Bearer other' ? other : agent),
+      authenticate: async (headers) =>
+        admission(headers.get('authorization') === 'Bearer other' ? other : agent),
     })
     const held = [await wait.post(call('delete', {}, 1)), await wait.post(call('delete', {}, 2))]
     const third = await wait.post(call('delete', {}, 3))
@@ -531,7 +532,8 @@ describe('a name that moves to another owner', () => {
     const moved = { ...agent, owner: 'mina' }
     const wait = aWait({
       timings: slow,
-      authenticate: (headers) => (headers.get('authorization') === 'Bearer moved' ? moved : agent),
+      authenticate: async (headers) =>
+        admission(headers.get('authorization') === 'Bearer moved' ? moved : agent),
     })
     const response = await wait.post(call('delete', {}, 7))
     const cancelled = '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}'

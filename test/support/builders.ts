@@ -8,11 +8,18 @@ import { effectiveRuleDigest, evaluate, type Policy } from '../../src/domain/pol
 import type { Person, Principal } from '../../src/domain/principal.ts'
 import { unknownTool } from '../../src/domain/risk.ts'
 import { attachKey, callKey, canonicalParams, type ToolCall } from '../../src/domain/tool-call.ts'
+import type { Admission } from '../../src/ports/admission.ts'
 
 export const owner: Person = { id: 'jun', name: 'Jun', groups: [] }
 export const mina: Person = { id: 'mina', name: '김미나', groups: ['ops'] }
 export const agent: Principal = { name: 'night-agent', owner: 'jun' }
 export const approvers = { groups: ['ops'], people: [], selfConfirm: false }
+
+/** As the gateway says it: who was let in, or that nobody was. */
+export const admission = (principal: Principal | null): Admission =>
+  principal === null
+    ? { kind: 'refused', because: 'no_token', message: 'An agent’s token is needed.' }
+    : { kind: 'admitted', principal }
 
 let tickets = 0
 export function aTicket(): ApprovalId {

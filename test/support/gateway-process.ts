@@ -28,6 +28,8 @@ export interface GatewayOptions {
   readonly timings?: Record<string, string>
   readonly limits?: Record<string, number>
   readonly channels?: Record<string, object>
+  /** Further sections of holdpoint.yaml; `people` replaces the usual ones. */
+  readonly more?: Record<string, object>
   readonly env?: Record<string, string>
   /** Another gateway's, to run two side by side. */
   readonly dataDir?: string
@@ -77,6 +79,7 @@ function configure(options: GatewayOptions): { env: Record<string, string>; data
       ...(options.timings === undefined ? {} : { timings: options.timings }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.channels === undefined ? {} : { channels: options.channels }),
+      ...options.more,
     }),
   )
   const env = {

@@ -197,6 +197,14 @@ export function askRefusedAnswer(
           `are allowed. Wait until some are decided. ${noDetour}`,
         retry: 'same',
       })
+    case 'owner_unknown':
+      return told(refusedMeta, {
+        text:
+          'NOT EXECUTED, and nobody was asked: this call needs the approval of a person, and it is not known which person ' +
+          `answers for you, who must not be the one to approve it. ${noDetour} ${tellUser} An operator can name them under ` +
+          '`people` in holdpoint.yaml, with what your token says about them under `logins`.',
+        retry: 'never',
+      })
     case 'upstream_unavailable':
       return told(refusedMeta, {
         text:

@@ -63,7 +63,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
 
   async function serve(c: Context<McpEnv>, server: string): Promise<Response> {
     c.set('answering', null)
-    const door = passDoor(c, deps)
+    const door = await passDoor(c, server, deps)
     if (!door.ok) return door.error
     const upstream = upstreams.get(server)
     if (upstream === undefined) return unknownServer([...upstreams.keys()])
