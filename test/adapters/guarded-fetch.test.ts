@@ -1,6 +1,6 @@
 /** Fetching what others point at: only the public internet, what the configuration names, and nothing by a detour. */
 import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { afterEach, describe, expect, test } from 'vitest'
 import { isPublicAddress, isWithin } from '../../src/auth/outbound/address.ts'
 import {
@@ -15,7 +15,7 @@ afterEach(() => {
   for (const close of closing.splice(0)) close()
 })
 
-async function serve(listener: RequestListener) {
+async function serve(listener: (request: IncomingMessage, response: ServerResponse) => unknown) {
   let hits = 0
   const server = createServer((request, response) => {
     hits += 1
