@@ -29,6 +29,8 @@ export interface ApiDeps {
 
 /** A decision is a digest and a sentence; whatever is larger is not one. */
 const BODY_BYTES_MAX = 64 * 1024
+/** An edit carries the arguments of a call, in which JSON may write a character with six. */
+const EDIT_BYTES_MAX = 2 * 1024 * 1024
 
 export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   const { authenticate, isOriginAllowed, log } = deps
@@ -37,18 +39,9 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.use('*', neverStored, onlyAllowedOrigins(isOriginAllowed))
   app.use('/approvals/*', onlyPeople(authenticate))
   app.use('/calls/*', onlyAgents(authenticate))
-  app.use(
-    '*',
-    bodyLimit({
-      maxSize: BODY_BYTES_MAX,
-      onError: (c) =>
-        refuse(c, {
-          status: 413,
-          code: 'body_too_large',
-          message: `The body is larger than ${BODY_BYTES_MAX} bytes.`,
-        }),
-    }),
-  )
+  const ofAnEdit = limitTo(EDIT_BYTES_MAX)
+  const ofAnythingElse = limitTo(BODY_BYTES_MAX)
+  app.use('*', (c, next) => (c.req.path.endsWith('/edit') ? ofAnEdit(c, next) : ofAnythingElse(c, next)))
   app.route('/approvals', approvalRoutes(deps))
   app.route('/calls', callRoutes(deps))
 
@@ -95,3 +88,14 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   })
   return app
 }
+
+const limitTo = (maxSize: number) =>
+  bodyLimit({
+    maxSize,
+    onError: (c) =>
+      refuse(c, {
+        status: 413,
+        code: 'body_too_large',
+        message: `The body is larger than ${maxSize} bytes.`,
+      }),
+  })

@@ -19,6 +19,8 @@ import {
   cancelBody,
   changed,
   decisionBody,
+  editBody,
+  extensionBody,
   listQuery,
   showQuery,
   ticketParam,
@@ -65,6 +67,38 @@ const decideRoute = createRoute({
   request: { params: ticketParam, body: { required: true, content: json(decisionBody) } },
   responses: {
     200: { description: 'Decided', content: json(changed) },
+    ...refusalsOfInput,
+    ...notFound,
+    ...conflicts,
+    ...tooLate,
+  },
+})
+
+const editRoute = createRoute({
+  method: 'post',
+  path: '/{id}/edit',
+  operationId: 'editApproval',
+  summary: 'Propose other arguments; everybody then decides about these',
+  security,
+  request: { params: ticketParam, body: { required: true, content: json(editBody) } },
+  responses: {
+    200: { description: 'Edited', content: json(changed) },
+    ...refusalsOfInput,
+    ...notFound,
+    ...conflicts,
+    ...tooLate,
+  },
+})
+
+const extendRoute = createRoute({
+  method: 'post',
+  path: '/{id}/deadline',
+  operationId: 'extendApproval',
+  summary: 'Move the deadline to a later time, as an approver or as the owner of the agent',
+  security,
+  request: { params: ticketParam, body: { required: true, content: json(extensionBody) } },
+  responses: {
+    200: { description: 'Moved', content: json(changed) },
     ...refusalsOfInput,
     ...notFound,
     ...conflicts,
@@ -152,6 +186,25 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
     const person = c.get('person')
     const done = await act('decide', c.req.valid('param').id, (id) =>
       people.decide({ id, person, answer: decision, digest, reason: reason ?? null, via }),
+    )
+    return done.ok ? c.json({ approval: toView(done.value) }, 200) : c.json(done.body, done.status)
+  })
+
+  app.openapi(editRoute, async (c) => {
+    const { arguments: argumentsText, digest, reason, via } = c.req.valid('json')
+    const person = c.get('person')
+    const done = await act('edit', c.req.valid('param').id, (id) =>
+      people.edit({ id, person, argumentsText, digest, reason: reason ?? null, via }),
+    )
+    return done.ok ? c.json({ approval: toView(done.value) }, 200) : c.json(done.body, done.status)
+  })
+
+  app.openapi(extendRoute, async (c) => {
+    const { until, reason, via } = c.req.valid('json')
+    const person = c.get('person')
+    const expiresAtMs = Date.parse(until)
+    const done = await act('extend', c.req.valid('param').id, (id) =>
+      people.extend({ id, person, expiresAtMs, reason: reason ?? null, via }),
     )
     return done.ok ? c.json({ approval: toView(done.value) }, 200) : c.json(done.body, done.status)
   })

@@ -45,7 +45,7 @@ export function refusalToError(refusal: DecideRefusal, act: Act, approval: Appro
         approval.asking.approvers,
         approval.asked.requester.owner,
       )
-      const isOwn = refusal.because.reason === 'own_call' && act === 'decide'
+      const isOwn = refusal.because.reason === 'own_call' && (act === 'decide' || act === 'edit')
       const mayWithdraw = isOwn && (approval.status === 'pending' || approval.status === 'approved')
       return {
         status: 403,
@@ -53,6 +53,17 @@ export function refusalToError(refusal: DecideRefusal, act: Act, approval: Appro
         message,
         // An owner who says no wants it gone, and that is theirs to do under another name.
         ...(mayWithdraw ? { remedy: `\`${CLI} approvals cancel ${approval.id}\` withdraws it.` } : {}),
+      }
+    }
+    case 'not_editable': {
+      const { because, text, remedy } = refusal
+      const isInput = because === 'invalid_arguments'
+      return {
+        status: isInput ? 400 : 409,
+        code: because,
+        message: text,
+        remedy,
+        ...(isInput ? { field: 'arguments' } : {}),
       }
     }
     case 'refused':

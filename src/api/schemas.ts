@@ -1,6 +1,7 @@
 /** The shapes of the REST API. Requests are checked by them, OpenAPI is made from them, and the command line parses with them. */
 import { z } from '@hono/zod-openapi'
-import { REASON_LENGTH_MAX } from '../domain/limits.ts'
+import { doors } from '../domain/approval.ts'
+import { DECIDABLE_BYTES_MAX, REASON_LENGTH_MAX } from '../domain/limits.ts'
 import { risks } from '../domain/risk.ts'
 
 export const PAGE_MAX = 100
@@ -45,6 +46,29 @@ export const decisionBody = z
 
 export const cancelBody = z.strictObject({ reason: reason.optional() }).openapi('CancelRequest')
 
+/** Which door a program says that a person used, for the audit; who it was is known by the token. */
+const via = z.enum(['api', 'cli', 'demo']).default('api')
+
+export const editBody = z
+  .strictObject({
+    arguments: z.string().max(DECIDABLE_BYTES_MAX).openapi({
+      description: 'JSON text of the new `arguments`; as text, so that nothing is lost before it is checked',
+      example: '{"name":"acme/test"}',
+    }),
+    digest: digest.openapi({ description: 'the digest of what the person looked at' }),
+    reason: reason.optional(),
+    via,
+  })
+  .openapi('EditRequest')
+
+export const extensionBody = z
+  .strictObject({
+    until: z.iso.datetime().openapi({ description: 'the new, later deadline' }),
+    reason: reason.optional(),
+    via,
+  })
+  .openapi('ExtensionRequest')
+
 export const annotationBody = z
   .strictObject({ finding: z.enum(['happened', 'did_not_happen']), note: reason.optional() })
   .openapi('AnnotationRequest')
@@ -66,7 +90,7 @@ const decision = z
     by: z.string(),
     reason: z.string().nullable(),
     digest,
-    via: z.enum(['api', 'cli', 'demo', 'console', 'slack']),
+    via: z.enum(doors),
     at: instant,
   })
   .openapi('Decision')
@@ -122,6 +146,17 @@ const header = {
   client: z.string().nullable().openapi({ description: 'as the client states it, not checked' }),
   params: z.string().openapi({ description: 'RFC 8785 text of exactly the `params` that would be sent' }),
   digest,
+  edits: z
+    .array(
+      z.object({
+        by: z.string(),
+        via: z.enum(doors),
+        reason: z.string().nullable(),
+        at: instant,
+        replaced: z.object({ params: z.string(), digest }),
+      }),
+    )
+    .openapi({ description: 'oldest first; what the first one replaced is what the agent asked for' }),
   binding: z
     .object({ nonce: z.string(), toolDefinitionDigest: digest, ruleDigest: digest })
     .openapi({ description: 'what else the digest covers, so that it can be recomputed' }),

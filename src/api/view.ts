@@ -19,6 +19,11 @@ export function toView(approval: Approval): ApprovalView {
     client: asked.client,
     params: proposed.canonicalParams,
     digest: proposed.digest,
+    edits: approval.edits.map(({ atMs, replaced, ...rest }) => ({
+      ...rest,
+      at: iso(atMs),
+      replaced: { params: replaced.canonicalParams, digest: replaced.digest },
+    })),
     binding: {
       nonce: approval.nonce,
       toolDefinitionDigest: proposed.toolDefinitionDigest,
@@ -75,6 +80,11 @@ export function fromView(view: ApprovalView): Presentable {
   const header = {
     id: view.id,
     asked: { requester: view.requester, client: view.client, server: view.server, tool: view.tool },
+    edits: view.edits.map(({ at, replaced, ...rest }) => ({
+      ...rest,
+      atMs: Date.parse(at),
+      replaced: { canonicalParams: replaced.params, digest: replaced.digest },
+    })),
     proposed: { canonicalParams: view.params, toolTitle: view.toolTitle, digest: view.digest },
     asking: { rule: view.rule, reason: view.reason, risk: view.risk, approvers: view.approvers },
     predecessor: view.predecessor,

@@ -108,7 +108,12 @@ export function annotate(parts: Parts, typed: string, options: AnnotateOptions):
   })
 }
 
-function report(io: Io, answer: Result<ApprovalView, Trouble>, json: boolean): Result<ExitCode, Trouble> {
+/** What came of an act: the record for programs, a sentence for people. */
+export function report(
+  io: Io,
+  answer: Result<ApprovalView, Trouble>,
+  json: boolean,
+): Result<ExitCode, Trouble> {
   if (!answer.ok) return answer
   const view = answer.value
   if (json) printJson(io, view)

@@ -25,6 +25,11 @@ export interface Client {
     id: ApprovalId,
     decision: { decision: 'approve' | 'reject'; digest: string; reason: string | null },
   ): Answer<ApprovalView>
+  edit(
+    id: ApprovalId,
+    edit: { arguments: string; digest: string; reason: string | null },
+  ): Answer<ApprovalView>
+  extend(id: ApprovalId, extension: { untilMs: number; reason: string | null }): Answer<ApprovalView>
   cancel(id: ApprovalId, reason: string | null): Answer<ApprovalView>
   annotate(id: ApprovalId, finding: 'happened' | 'did_not_happen', note: string | null): Answer<ApprovalView>
 }
@@ -81,6 +86,14 @@ export function createClient({ url, token }: ClientSettings): Client {
     show: (id, withReply) => request(`/approvals/${id}${withReply ? '?include=reply' : ''}`, approvalDetail),
     decide: (id, { decision, digest, reason }) =>
       change(id, 'decision', { decision, digest, via: 'cli', ...text('reason', reason) }),
+    edit: (id, { arguments: args, digest, reason }) =>
+      change(id, 'edit', { arguments: args, digest, via: 'cli', ...text('reason', reason) }),
+    extend: (id, { untilMs, reason }) =>
+      change(id, 'deadline', {
+        until: new Date(untilMs).toISOString(),
+        via: 'cli',
+        ...text('reason', reason),
+      }),
     cancel: (id, reason) => change(id, 'cancel', text('reason', reason)),
     annotate: (id, finding, note) => change(id, 'annotation', { finding, ...text('note', note) }),
   }

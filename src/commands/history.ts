@@ -46,6 +46,10 @@ function sentence(kind: string, details: Readonly<Record<string, unknown>>): str
       const deed = deeds.get(text('decision')) ?? text('decision')
       return `${text('by')} ${deed}${doors.get(text('via')) ?? ''}${said('reason')}`
     }
+    case 'edit':
+      return `${text('by')} changed the arguments${doors.get(text('via')) ?? ''}${said('reason')}`
+    case 'extend':
+      return `${text('by')} moved the deadline to ${text('expiresAt')}${doors.get(text('via')) ?? ''}${said('reason')}`
     case 'expire':
       return 'nobody decided in time'
     case 'lapse':

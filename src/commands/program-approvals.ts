@@ -84,6 +84,34 @@ export function addApprovals(program: Command, parts: Parts, finish: (code: Exit
       finish(await cancel(parts, typed, { reason: reason ?? null, json }))
     })
   approvals
+    .command('edit')
+    .description('propose other arguments; everybody then decides about these, and the agent is told')
+    .argument('<ticket>', ticket)
+    .requiredOption(
+      '--arguments <file>',
+      'a file with the new arguments as a JSON object, or - for the input',
+    )
+    .option('--reason <text>', 'what the agent and the audit are told')
+    .option('--json', 'for programs')
+    .action(async (typed: string, options: Reason & { arguments: string }) => {
+      const { edit } = await import('./approvals-change.ts')
+      const { arguments: file, reason = null, json = false } = options
+      finish(await edit(parts, typed, { file, reason, json }))
+    })
+  approvals
+    .command('extend')
+    .description('move the deadline for a decision to a later time')
+    .argument('<ticket>', ticket)
+    .option('--by <duration>', 'so much longer than now, such as 2h')
+    .option('--until <time>', 'the new deadline, such as 2026-11-23T09:00+09:00')
+    .option('--reason <text>', 'for the audit')
+    .option('--json', 'for programs')
+    .action(async (typed: string, options: Reason & { by?: string; until?: string }) => {
+      const { extend } = await import('./approvals-change.ts')
+      const { by = null, until = null, reason = null, json = false } = options
+      finish(await extend(parts, typed, { by, until, reason, json }))
+    })
+  approvals
     .command('annotate')
     .description('say what really happened to a call whose end nobody knows')
     .argument('<ticket>', ticket)

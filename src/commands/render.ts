@@ -1,6 +1,7 @@
 /** A presented approval as text for a terminal: everything that would be sent, in full; the terminal wraps long lines. */
 import type { Presented } from '../domain/present.ts'
 import type { Risk } from '../domain/risk.ts'
+import { editLines } from './edit-lines.ts'
 import type { Colours } from './io.ts'
 import { pad, widthOf } from './table.ts'
 
@@ -13,6 +14,8 @@ export function renderApproval(shown: Presented, colours: Colours): string {
     '',
     ...shown.fields.map(({ label, text }) => `  ${dim(pad(label, widest))}  ${text}`),
   ]
+  const edited = editLines(shown, colours)
+  if (edited.length > 0) lines.push('', ...edited)
   for (const { label, bytes, lines: text } of shown.sections) {
     const isEmpty = text.length === 1 && text[0] === '{}'
     lines.push('', `${bold(label)} ${dim(isEmpty ? '(none)' : `(${bytes} bytes, in full)`)}`)

@@ -26,10 +26,17 @@ export function actRoute(deps: {
     const ticket = c.req.param('id')
     const view = await viewOf(ticket)
     if (view === null) return missing(c)
-    const refuse = (status: 400 | 403 | 404 | 409 | 410, now: ApprovalView, text: string) =>
-      c.html(approvalPage(now, readerOf(c), { heading: 'Nothing was changed.', text }), status)
-
     const form = await formOf(c)
+    const refuse = (status: 400 | 403 | 404 | 409 | 410, now: ApprovalView, text: string) =>
+      c.html(
+        approvalPage(
+          now,
+          readerOf(c),
+          { heading: 'Nothing was changed.', text },
+          form?.get('arguments') ?? null,
+        ),
+        status,
+      )
     if (!isFromOurPage(c, publicUrl) || !isFormTokenOf(c.get('token'), form?.get('token') ?? null)) {
       return refuse(403, view, 'This did not come from the page as you see it now. Try again.')
     }
@@ -54,6 +61,17 @@ function perform(people: People, id: ApprovalId, person: Person, form: URLSearch
     case 'reject': {
       const digest = form.get('digest') ?? ''
       return people.decide({ id, person, answer, digest, reason, via: 'console' })
+    }
+    case 'edit': {
+      // Browsers send line breaks as CR LF.
+      const argumentsText = (form.get('arguments') ?? '').replaceAll('\r\n', '\n')
+      const digest = form.get('digest') ?? ''
+      return people.edit({ id, person, argumentsText, digest, reason, via: 'console' })
+    }
+    case 'extend': {
+      const expiresAtMs = Number(form.get('until') ?? '')
+      if (!Number.isSafeInteger(expiresAtMs) || expiresAtMs <= 0) return null
+      return people.extend({ id, person, expiresAtMs, reason, via: 'console' })
     }
     case 'cancel':
       return people.cancel({ id, person, reason })

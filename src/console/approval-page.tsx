@@ -5,6 +5,7 @@ import { type Presented, present } from '../domain/present.ts'
 import { isVisibleJsonWithin } from '../domain/visible.ts'
 import { Sections, TooLarge } from './code.tsx'
 import { Deciding } from './deciding.tsx'
+import { Edited } from './edited.tsx'
 import { page, type Reader } from './layout.tsx'
 import { Timeline } from './timeline.tsx'
 import { instantMark, RiskMark, Told } from './told.tsx'
@@ -22,6 +23,8 @@ export interface ApprovalView {
   readonly nowMs: InstantMs
   readonly isRequesterWaiting: boolean
   readonly startWithinMs: number
+  /** The latest time to which its deadline can be moved. */
+  readonly latestMs: InstantMs
   readonly trail: readonly AuditEvent[]
 }
 
@@ -31,7 +34,13 @@ export interface Notice {
   readonly text: string
 }
 
-export const approvalPage = (view: ApprovalView, reader: Reader, notice: Notice | null = null) =>
+export const approvalPage = (
+  view: ApprovalView,
+  reader: Reader,
+  notice: Notice | null = null,
+  /** Arguments that the person has typed and that were refused: nobody should have to type them again. */
+  draft: string | null = null,
+) =>
   page({
     title: `${view.approval.asked.tool.slice(0, 80)} ${view.approval.id}`,
     root: '..',
@@ -39,7 +48,7 @@ export const approvalPage = (view: ApprovalView, reader: Reader, notice: Notice 
     children: (
       <>
         <div id="live" hx-sse:connect={`../live?only=${view.approval.id}`} hidden></div>
-        <ApprovalArticle view={view} reader={reader} notice={notice} isChanged={false} />
+        <ApprovalArticle view={view} reader={reader} notice={notice} isChanged={false} draft={draft} />
       </>
     ),
   })
@@ -56,17 +65,21 @@ export function ApprovalArticle(parts: {
   notice: Notice | null
   /** It is another version than the one the reader had on the screen. */
   isChanged: boolean
+  draft?: string | null
 }) {
-  const { view, reader, notice, isChanged } = parts
+  const { view, reader, notice, isChanged, draft = null } = parts
   const { approval, nowMs, isRequesterWaiting, startWithinMs } = view
   const { proposed } = approval
   const isInFull =
     proposed.canonicalParams.length <= SHOWN_LENGTH_MAX &&
     isVisibleJsonWithin(proposed.canonicalParams, LAID_OUT_LENGTH_MAX)
-  const shown = present(
-    isInFull ? approval : { ...approval, proposed: { ...proposed, canonicalParams: '{}' } },
-    { nowMs, isRequesterWaiting, startWithinMs, when: instantMark },
-  )
+  const shown = present(approval, {
+    nowMs,
+    isRequesterWaiting,
+    startWithinMs,
+    when: instantMark,
+    isWithoutSections: !isInFull,
+  })
   const isDigestRight = recomputedDigest(approval) === proposed.digest
   const isUnknown = approval.status === 'settled' && approval.outcome.kind === 'indeterminate'
   const looksAgain =
@@ -101,6 +114,7 @@ export function ApprovalArticle(parts: {
       </header>
       <div class="columns">
         <div class="what">
+          {shown.edit !== null && <Edited edit={shown.edit} />}
           {isInFull ? <Sections sections={shown.sections} /> : <TooLarge approval={approval} />}
           <Fields fields={shown.fields} />
         </div>
@@ -112,6 +126,8 @@ export function ApprovalArticle(parts: {
           isDigestRight={isDigestRight}
           isInFull={isInFull}
           isChanged={isChanged}
+          draft={draft}
+          latestMs={view.latestMs}
           fields={shown.fields.filter(isAboutNow)}
         />
         <Timeline trail={view.trail} />
@@ -128,7 +144,8 @@ function Fields({ fields }: { fields: Presented['fields'] }) {
       <h2 id="who">Who asks, and why</h2>
       <dl class="fields">
         {fields
-          .filter((field) => !isAboutNow(field))
+          // An edit has a section of its own.
+          .filter((field) => !isAboutNow(field) && field.label !== 'Edited')
           .map(({ label, text }) => (
             <div>
               <dt>{label}</dt>

@@ -163,6 +163,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
       trail,
       isRequesterWaiting: nodes.length > 0,
       startWithinMs: timings.startByMs,
+      latestMs: approval.createdAtMs + timings.decisionMaxMs,
     }
   }
 

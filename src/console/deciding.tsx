@@ -1,10 +1,10 @@
 /** What this person may do with this approval now, and the forms for it. Whoever may not is told why. */
 import type { Approval, InstantMs } from '../domain/approval.ts'
-import { authorise } from '../domain/authority.ts'
+import { authorise, authoriseEdit } from '../domain/authority.ts'
 import { shortDigest } from '../domain/canonical.ts'
 import { type Yes as OfferedYes, type Presented, yesOf } from '../domain/present.ts'
 import { visible } from '../domain/visible.ts'
-import { Annotate, Form, Reason, Withdraw } from './forms.tsx'
+import { Annotate, EditArguments, Extend, Form, Reason, Withdraw } from './forms.tsx'
 import type { Reader } from './layout.tsx'
 import { Told } from './told.tsx'
 
@@ -17,6 +17,10 @@ interface DecidingParts {
   readonly isDigestRight: boolean
   readonly isInFull: boolean
   readonly isChanged: boolean
+  /** Arguments that the person has typed and that were refused. */
+  readonly draft: string | null
+  /** The latest time to which the deadline can be moved. */
+  readonly latestMs: InstantMs
   readonly fields: Presented['fields']
 }
 
@@ -91,6 +95,12 @@ function Acts(parts: DecidingParts) {
                 </p>
               )}
             </Form>
+          )}
+          {authoriseEdit(person, asked, asking).ok && isInTime && (
+            <EditArguments approval={approval} reader={reader} draft={parts.draft} />
+          )}
+          {mayWithdraw && isInTime && (
+            <Extend approval={approval} reader={reader} latestMs={parts.latestMs} />
           )}
           {mayWithdraw && isInTime && <Withdraw approval={approval} reader={reader} />}
         </>

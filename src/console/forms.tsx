@@ -1,7 +1,9 @@
 /** The forms of the console: what a person can fill in besides yes and no. */
-import type { Approval } from '../domain/approval.ts'
+import type { Approval, InstantMs, Pending } from '../domain/approval.ts'
 import { REASON_LENGTH_MAX } from '../domain/limits.ts'
+import { editableJson, jsonMembers } from '../domain/visible.ts'
 import { FormToken, type Reader } from './layout.tsx'
+import { Time } from './told.tsx'
 
 export function Withdraw({ approval, reader }: { approval: Approval; reader: Reader }) {
   return (
@@ -13,6 +15,99 @@ export function Withdraw({ approval, reader }: { approval: Approval; reader: Rea
         <div class="buttons">
           <button type="submit" name="act" value="cancel">
             Withdraw
+          </button>
+        </div>
+      </Form>
+    </details>
+  )
+}
+
+/** Longer arguments are edited in an editor, not in a box of a page: the command line takes a file. */
+const EDITABLE_LENGTH_MAX = 16 * 1024
+
+/** @param draft what the person has typed already and what was refused */
+export function EditArguments(parts: { approval: Pending; reader: Reader; draft: string | null }) {
+  const { approval, reader, draft } = parts
+  const { id, proposed } = approval
+  const [, text = '{}'] = jsonMembers(proposed.canonicalParams).flatMap(({ name, text }) =>
+    name === 'arguments' ? [name, text] : [],
+  )
+  if (text.length > EDITABLE_LENGTH_MAX) {
+    return (
+      <p class="note">
+        Its arguments are too long to be changed here; <code>npx holdpoint approvals edit {id}</code> takes a
+        file.
+      </p>
+    )
+  }
+  const shown = draft ?? editableJson(text)
+  return (
+    <details class="more" open={draft !== null}>
+      <summary>Change the arguments</summary>
+      <Form reader={reader} approval={approval}>
+        <p class="note">
+          Everybody then decides about these, with a new digest; the agent is told what ran instead of what it
+          asked for.
+        </p>
+        <input type="hidden" name="digest" value={proposed.digest} autocomplete="off" />
+        <p class="reason">
+          <label for="arguments">Arguments (JSON)</label>
+          <textarea
+            id="arguments"
+            class="json"
+            name="arguments"
+            rows={Math.min(24, shown.split('\n').length + 1)}
+            spellcheck={false}
+            autocomplete="off"
+            translate="no"
+            required
+          >
+            {shown}
+          </textarea>
+        </p>
+        <Reason id="edit-reason" label="Reason" />
+        <div class="buttons">
+          <button type="submit" name="act" value="edit">
+            Propose these
+          </button>
+        </div>
+      </Form>
+    </details>
+  )
+}
+
+const HOUR_MS = 60 * 60_000
+const extensions: readonly (readonly [byMs: number, text: string])[] = [
+  [HOUR_MS, '1 hour later'],
+  [4 * HOUR_MS, '4 hours later'],
+  [24 * HOUR_MS, 'a day later'],
+  [72 * HOUR_MS, 'three days later'],
+]
+
+/** @param latestMs beyond it no deadline can be moved */
+export function Extend(parts: { approval: Pending; reader: Reader; latestMs: InstantMs }) {
+  const { approval, reader, latestMs } = parts
+  const possible = extensions
+    .map(([byMs, text]) => ({ atMs: approval.expiresAtMs + byMs, text }))
+    .filter(({ atMs }) => atMs <= latestMs)
+  if (possible.length === 0) return null
+  return (
+    <details class="more">
+      <summary>Give it more time</summary>
+      <Form reader={reader} approval={approval}>
+        <fieldset>
+          <legend>The decision can wait until</legend>
+          {possible.map(({ atMs, text }, at) => (
+            <label class="choice">
+              <input type="radio" name="until" value={String(atMs)} required checked={at === 0} /> {text},{' '}
+              <Time atMs={atMs} />
+            </label>
+          ))}
+        </fieldset>
+        <Reason id="extend-reason" label="Reason" />
+        <div class="buttons">
+          <button type="submit" name="act" value="extend">
+            Move the deadline
           </button>
         </div>
       </Form>

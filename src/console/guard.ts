@@ -15,8 +15,8 @@ export type ConsoleEnv = {
   Variables: { person: Person; token: string }
 }
 
-/** A form of the console is a digest and a sentence. */
-const FORM_BYTES_MAX = 64 * 1024
+/** A form of the console is a digest and a sentence, or arguments that fit a text box, in which a letter may take nine bytes. */
+const FORM_BYTES_MAX = 256 * 1024
 
 /** Nothing from elsewhere, nothing inline: text of an agent that became markup by mistake could still do nothing. */
 const contentSecurityPolicy = [

@@ -7,7 +7,7 @@ import type { DecideRefusal } from '../services/decide.ts'
 import { instantMark } from './told.tsx'
 
 export interface Told {
-  readonly status: 403 | 404 | 409 | 410
+  readonly status: 400 | 403 | 404 | 409 | 410
   readonly text: string
 }
 
@@ -23,6 +23,11 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
       const text = unauthorisedText(refusal.because, asking.approvers, asked.requester.owner)
       return { status: 403, text }
     }
+    case 'not_editable':
+      return {
+        status: refusal.because === 'invalid_arguments' ? 400 : 409,
+        text: `${refusal.text} ${refusal.remedy}`,
+      }
     case 'refused':
       break
   }

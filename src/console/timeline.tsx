@@ -12,6 +12,8 @@ const event = z.object({
 
 const words: Readonly<Record<string, string>> = {
   ask: 'Asked',
+  edit: 'Arguments changed',
+  extend: 'Deadline moved',
   expire: 'Expired: nobody decided in time',
   lapse: 'Lapsed: the agent was not there in time',
   cancel: 'Withdrawn',
@@ -34,6 +36,7 @@ const findings: Readonly<Record<string, string>> = {
 const told: readonly (readonly [name: string, before: string])[] = [
   ['by', 'by'],
   ['via', 'via'],
+  ['expiresAt', 'to'],
   ['node', 'by'],
   ['reason', 'because'],
   ['change', 'because'],
@@ -63,6 +66,7 @@ function Entry({ payload }: { payload: string }) {
   if (!parsed.success) return <li translate="no">{visible(payload)}</li>
   const { at, event: kind, details } = parsed.data
   const facts = told.flatMap(([name, before]) => {
+    if (kind === 'ask' && name === 'expiresAt') return []
     const value = details[name]
     return typeof value === 'string' && value !== '' ? [`${before} ${visible(value)}`] : []
   })

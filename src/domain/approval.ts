@@ -201,12 +201,18 @@ export function recomputedDigest(approval: Approval): string {
   })
 }
 
+/** What an edit leaves behind. */
+export interface Edited {
+  readonly edits: readonly Edit[]
+  readonly proposed: Pick<Proposed, 'canonicalParams'>
+}
+
 /** The `params` as the client sent them, whatever people have made of them since. */
-export const askedParams = ({ edits, proposed }: Pick<Approval, 'edits' | 'proposed'>): string =>
+export const askedParams = ({ edits, proposed }: Edited): string =>
   edits[0]?.replaced.canonicalParams ?? proposed.canonicalParams
 
 /** Whether something else would be sent than the client asked for. An edit that was taken back leaves nothing to tell. */
-export const isEdited = (approval: Pick<Approval, 'edits' | 'proposed'>): boolean =>
+export const isEdited = (approval: Edited): boolean =>
   askedParams(approval) !== approval.proposed.canonicalParams
 
 /** When someone has to look at it next; `null` when nothing can become due by itself. */

@@ -30,3 +30,14 @@ export function authorise(
   if (named && answer === 'approve' && !hasOwner(asked.requester)) return err({ reason: 'owner_unknown' })
   return named ? ok(answer) : err({ reason: 'not_an_approver', approvers })
 }
+
+/**
+ * Who may change what would be sent: an approver who is not the owner of the requesting agent. Self-confirm does not help an
+ * owner here, because they can have their agent ask for what they want. Whoever has edited may decide afterwards like any
+ * other approver: they could as well have said no and told the agent what to ask for.
+ */
+export function authoriseEdit(person: Person, asked: Asked, asking: Asking): Result<null, Unauthorised> {
+  if (person.id === asked.requester.owner) return err({ reason: 'own_call', owner: asked.requester.owner })
+  const kind = authorise(person, 'approve', asked, asking)
+  return kind.ok ? ok(null) : kind
+}

@@ -2,9 +2,10 @@
  * An approval as a person should see it, as data for every surface: what would run, in full, who asks, why, until when,
  * and what a yes would do now. Text from agents, upstreams and people is made visible here, once.
  */
-import type { Approval, Asked, Asking, Decision, InstantMs, Outcome, Proposed } from './approval.ts'
+import type { Approval, Asked, Asking, Decision, Edit, InstantMs, Outcome, Proposed } from './approval.ts'
 import { authorise, type Unauthorised } from './authority.ts'
 import { shortDigest } from './canonical.ts'
+import { editOf, type ShownEdit } from './edited-text.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Person } from './principal.ts'
 import type { Risk } from './risk.ts'
@@ -15,6 +16,7 @@ export type Presentable = {
   readonly id: string
   readonly asked: Pick<Asked, 'requester' | 'client' | 'server' | 'tool'>
   readonly proposed: Pick<Proposed, 'canonicalParams' | 'toolTitle' | 'digest'>
+  readonly edits: readonly Edit[]
   readonly asking: Omit<Asking, 'ruleDigest'>
   readonly predecessor: { readonly id: string; readonly difference: string } | null
   readonly expiresAtMs: InstantMs
@@ -35,6 +37,8 @@ export interface Beholder {
   when(atMs: InstantMs): string
   /** What is drawn stays for hours, as in a card: a span that begins now would soon be wrong. */
   readonly isStill?: boolean
+  /** It is too large for the surface to be laid out there; the surface says so. */
+  readonly isWithoutSections?: boolean
 }
 
 export interface Presented {
@@ -49,6 +53,8 @@ export interface Presented {
     readonly bytes: number
     readonly lines: readonly string[]
   }[]
+  /** What people made of it; `null`: it is what the agent asked for. */
+  readonly edit: ShownEdit | null
   readonly digest: { readonly short: string; readonly full: string }
   readonly expiresAtMs: InstantMs
 }
@@ -65,6 +71,7 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
   const { requester } = asked
   const tool = visible(asked.tool)
   const field = (label: string, text: string) => ({ label, text })
+  const edit = editOf(approval, beholder.when)
   return {
     ticket: approval.id,
     risk: { level: asking.risk, word: riskWords[asking.risk] },
@@ -75,19 +82,21 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
       field('Tool', tool),
       field('Asked by', `${visible(requester.name)}, for whom ${visible(requester.owner)} answers`),
       field('Client', asked.client === null ? 'did not say' : `${visible(asked.client)} (as it says itself)`),
+      ...(edit === null ? [] : [field('Edited', edit.text)]),
       field('Why it asks', whyText(asking)),
       ...(approval.predecessor === null ? [] : [field('Asked again', askedAgainText(approval.predecessor))]),
       field('Who may decide', approversText(asking.approvers, requester.owner)),
       ...(approval.status === 'pending' ? [field('Decide by', deadlineText(approval, beholder))] : []),
       ...(approval.status === 'pending' ? [field('A yes now', yesMeans(beholder))] : []),
     ],
-    sections: jsonMembers(proposed.canonicalParams)
+    sections: jsonMembers(beholder.isWithoutSections === true ? '{}' : proposed.canonicalParams)
       .filter((member) => member.name !== 'name')
       .map(({ name, text }) => ({
         label: name === 'arguments' ? 'Arguments' : visible(name),
         bytes: new TextEncoder().encode(text).length,
         lines: visibleJson(text),
       })),
+    edit,
     digest: { short: shortDigest(proposed.digest), full: proposed.digest },
     expiresAtMs: approval.expiresAtMs,
   }

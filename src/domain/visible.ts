@@ -86,6 +86,18 @@ function laidOut(json: string, lengthMax: number): readonly string[] | null {
   return lines
 }
 
+/** JSON over several lines to be edited by hand: the same value, in which nothing is invisible because JSON's own escapes say it. */
+export const editableJson = (json: string): string =>
+  JSON.stringify(JSON.parse(json), null, 2).replace(new RegExp(unseen, 'gu'), (char) =>
+    char === ' ' || char === '\n' ? char : escapedUnits(char),
+  )
+
+const escapedUnits = (char: string) =>
+  char
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('')
+
 /** The members of a JSON object in their order, each value as the very text that stands there. */
 export function jsonMembers(object: string): readonly { readonly name: string; readonly text: string }[] {
   const members: { name: string; text: string }[] = []

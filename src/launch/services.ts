@@ -42,14 +42,15 @@ export function createServices(deps: ServicesDeps) {
   const waiters = createWaiters()
   // One listener for all held requests, instead of one for each.
   deps.stopping.addEventListener('abort', () => waiters.wakeAll(), { once: true })
-  const execute = createExecute({ ...deps, change, judge: createJudge(deps.rules) })
+  const judge = createJudge(deps.rules)
+  const execute = createExecute({ ...deps, change, judge })
   const resume = createResume({ ...deps, waiters, execute })
   return {
     ask: createAsk({ ...deps, announce }),
     attend: createAttend({ ledger, change }),
     change,
     awaitOutcome: createAwaitOutcome({ ...deps, waiters, resume }),
-    people: createPeople({ ...deps, change }),
+    people: createPeople({ ...deps, change, judge }),
     resume,
     waiters,
   }

@@ -1,16 +1,18 @@
 /** What people do with an approval: decide, withdraw, say afterwards what really happened. Each is checked at the moment of the act. */
-import type { Approval, Door } from '../domain/approval.ts'
+import type { Approval, Door, InstantMs } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { authorise, type Unauthorised } from '../domain/authority.ts'
 import type { Person } from '../domain/principal.ts'
-import { err, type Result } from '../domain/result.ts'
+import { err, ok, type Result } from '../domain/result.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
-import type { Change, ChangeRefusal } from './change.ts'
+import type { Random } from '../ports/random.ts'
+import type { Change } from './change.ts'
+import { createEdit, type Edit, type EditRefusal } from './edit.ts'
+import type { Judge } from './judge.ts'
 
-export type DecideRefusal =
-  | ChangeRefusal
-  | { readonly reason: 'unauthorised'; readonly because: Unauthorised }
+/** Why an act of a person did not take effect. */
+export type DecideRefusal = EditRefusal
 
 export interface DecideRequest {
   readonly id: ApprovalId
@@ -24,6 +26,16 @@ export interface DecideRequest {
 
 export interface People {
   decide(request: DecideRequest): Promise<Result<Approval, DecideRefusal>>
+  /** By an approver who is not the owner of the requesting agent. */
+  readonly edit: Edit
+  /** Moves the deadline to a later time. By an approver, or by the owner of the requesting agent: it decides nothing. */
+  extend(request: {
+    id: ApprovalId
+    person: Person
+    expiresAtMs: InstantMs
+    reason: string | null
+    via: Door
+  }): Promise<Result<Approval, DecideRefusal>>
   /** By an approver, or by the owner of the requesting agent. */
   cancel(request: {
     id: ApprovalId
@@ -38,8 +50,15 @@ export interface People {
   }): Promise<Result<Approval, DecideRefusal>>
 }
 
-export function createPeople(deps: { ledger: Ledger; change: Change; log: Log }): People {
+export function createPeople(deps: {
+  ledger: Ledger
+  change: Change
+  judge: Judge
+  random: Random
+  log: Log
+}): People {
   const { ledger, change, log } = deps
+  const edit = createEdit(deps)
 
   const refuse = (id: ApprovalId, person: Person, because: Unauthorised) => {
     log.warn(
@@ -62,12 +81,22 @@ export function createPeople(deps: { ledger: Ledger; change: Change; log: Log })
       })
     },
 
+    async edit(request) {
+      const edited = await edit(request)
+      return !edited.ok && edited.error.reason === 'unauthorised'
+        ? refuse(request.id, request.person, edited.error.because)
+        : edited
+    },
+
+    async extend({ id, person, expiresAtMs, reason, via }) {
+      const authority = await approverOrOwner(id, person)
+      if (!authority.ok) return authority
+      return change(id, { kind: 'extend', expiresAtMs, by: person.id, via, reason })
+    },
+
     async cancel({ id, person, reason }) {
-      const reading = await ledger.get(id)
-      if (reading === null) return err({ reason: 'not_found' })
-      const { asked, asking } = reading.approval
-      const authority = authorise(person, 'reject', asked, asking)
-      if (!authority.ok && authority.error.reason !== 'own_call') return refuse(id, person, authority.error)
+      const authority = await approverOrOwner(id, person)
+      if (!authority.ok) return authority
       return change(id, { kind: 'cancel', by: person.id, reason })
     },
 
@@ -78,5 +107,14 @@ export function createPeople(deps: { ledger: Ledger; change: Change; log: Log })
       if (!authority.ok) return refuse(id, person, authority.error)
       return change(id, { kind: 'annotate', annotation: { finding, by: person.id, note } })
     },
+  }
+
+  async function approverOrOwner(id: ApprovalId, person: Person): Promise<Result<null, DecideRefusal>> {
+    const reading = await ledger.get(id)
+    if (reading === null) return err({ reason: 'not_found' })
+    const { asked, asking } = reading.approval
+    const authority = authorise(person, 'reject', asked, asking)
+    if (!authority.ok && authority.error.reason !== 'own_call') return refuse(id, person, authority.error)
+    return ok(null)
   }
 }

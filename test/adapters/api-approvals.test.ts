@@ -36,6 +36,8 @@ describe('who may do what', () => {
       ['/approvals/HP-7K2M9Q4T0X/decision', { decision: 'reject', digest }] as const,
     cancel: () => ['/approvals/HP-7K2M9Q4T0X/cancel', {}] as const,
     annotate: () => ['/approvals/HP-7K2M9Q4T0X/annotation', { finding: 'happened' }] as const,
+    edit: (digest: string) => ['/approvals/HP-7K2M9Q4T0X/edit', { arguments: '{"n":1}', digest }] as const,
+    extend: () => ['/approvals/HP-7K2M9Q4T0X/deadline', { until: '2026-08-01T20:00:00Z' }] as const,
     call: () => ['/calls/HP-7K2M9Q4T0X', undefined] as const,
   }
   const callers = [
@@ -54,6 +56,8 @@ describe('who may do what', () => {
     approve: [401, 401, 403, 403, 403, 200, 200, 403],
     reject: [401, 401, 403, 403, 403, 200, 200, 403],
     cancel: [401, 401, 403, 403, 403, 200, 200, 200],
+    edit: [401, 401, 403, 403, 403, 200, 200, 403],
+    extend: [401, 401, 403, 403, 403, 200, 200, 200],
     // Not an unknown end, so even those who may annotate are refused; but by 409.
     annotate: [401, 401, 403, 403, 403, 409, 409, 403],
     call: [401, 401, 200, 404, 403, 403, 403, 403],
@@ -321,6 +325,58 @@ describe('the outcome for the agent', () => {
   })
 })
 
+describe('editing and more time', () => {
+  test('an edit shows both texts, and who changed what', async () => {
+    const { id, proposed } = world.add({ args: { profile: 'default' } })
+    const wish = { arguments: '{"profile":"시험"}', digest: proposed.digest, reason: 'the test profile' }
+    const { json } = await ask(`/approvals/${id}/edit`, 'hpp_kim', wish)
+    expect(json.approval).toMatchObject({
+      status: 'pending',
+      params: '{"arguments":{"profile":"시험"},"name":"nworks_logout"}',
+      edits: [
+        { by: 'kim', via: 'api', reason: 'the test profile', replaced: { params: proposed.canonicalParams } },
+      ],
+    })
+    expect(json.approval.digest).not.toBe(proposed.digest)
+    const stale = await ask(`/approvals/${id}/decision`, 'hpp_lee', approve(proposed.digest))
+    expect([stale.status, stale.json.error.code]).toEqual([409, 'digest_differs'])
+    expect((await ask(`/approvals/${id}/decision`, 'hpp_lee', approve(json.approval.digest))).status).toBe(
+      200,
+    )
+  })
+
+  test('what is wrong with the arguments is said, with the field', async () => {
+    const { id, proposed } = world.add()
+    const wrong = { arguments: '{"a":1,"a":2}', digest: proposed.digest }
+    const { status, json } = await ask(`/approvals/${id}/edit`, 'hpp_kim', wrong)
+    expect([status, json.error.code, json.error.field]).toEqual([400, 'invalid_arguments', 'arguments'])
+    expect(json.error.message).toContain('duplicate')
+  })
+
+  test('arguments of a hundred pages can be edited, and no more', async () => {
+    const { id, proposed } = world.add()
+    const of = (length: number) => ({
+      arguments: JSON.stringify({ n: 'x'.repeat(length) }),
+      digest: proposed.digest,
+    })
+    expect((await ask(`/approvals/${id}/edit`, 'hpp_kim', of(250_000))).status).toBe(200)
+    expect((await ask(`/approvals/${id}/edit`, 'hpp_kim', of(270_000))).status).toBe(400)
+    expect((await ask(`/approvals/${id}/edit`, 'hpp_kim', of(3_000_000))).status).toBe(413)
+  })
+
+  test('a deadline that cannot be is refused with the remedy', async () => {
+    const { id } = world.add()
+    const until = (text: string) => ask(`/approvals/${id}/deadline`, 'hpp_kim', { until: text })
+    expect((await until('tomorrow')).status).toBe(400)
+    expect((await until('2026-08-01T09:30:00Z')).json.error).toMatchObject({ code: 'not_later' })
+    expect((await until('2026-09-01T09:30:00Z')).json.error).toMatchObject({
+      code: 'beyond_maximum',
+      remedy: expect.stringContaining('ask anew'),
+    })
+    expect((await until('2026-08-02T09:00:00Z')).json.approval.expiresAt).toBe('2026-08-02T09:00:00.000Z')
+  })
+})
+
 test('a ledger that does not answer is not explained to strangers', async () => {
   world.add()
   world.state.fault = new Error('password authentication failed for user "holdpoint"')
@@ -337,7 +393,9 @@ test('OpenAPI describes every route from the same schemas', async () => {
     '/approvals/{id}',
     '/approvals/{id}/annotation',
     '/approvals/{id}/cancel',
+    '/approvals/{id}/deadline',
     '/approvals/{id}/decision',
+    '/approvals/{id}/edit',
     '/calls/{id}',
   ])
   expect(json.components.schemas.DecisionRequest.properties.reason.maxLength).toBe(1000)
@@ -347,6 +405,8 @@ test('OpenAPI describes every route from the same schemas', async () => {
     'annotateApproval',
     'cancelApproval',
     'decideApproval',
+    'editApproval',
+    'extendApproval',
     'listApprovals',
     'showApproval',
     'showCall',

@@ -5,14 +5,16 @@ import { type Approval, bindingDigest } from '../../src/domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../../src/domain/approval-id.ts'
 import { type AuditEvent, auditEvent, CHAIN_START } from '../../src/domain/audit.ts'
 import { canonical, type JsonObject, sha256 } from '../../src/domain/canonical.ts'
-import type { ApproverChain } from '../../src/domain/policy.ts'
+import { type ApproverChain, effectiveRuleDigest } from '../../src/domain/policy.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
+import { random } from '../../src/launch/random.ts'
 import type { Ledger } from '../../src/ports/ledger.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createChange } from '../../src/services/change.ts'
 import { createPeople } from '../../src/services/decide.ts'
 import { admission } from '../support/builders.ts'
+import type { Judge } from '../../src/services/judge.ts'
 
 export const START_MS = Date.UTC(2026, 7, 1, 9, 0, 0)
 export const minutes = 60_000
@@ -32,7 +34,18 @@ export function ticket(text: string): ApprovalId {
   return id.value
 }
 
-export interface Wish {
+export const verdict = {
+  kind: 'require_approval',
+  rule: 'nworks.json#/tools/nworks_logout',
+  reason: 'logs everybody out',
+  risk: 'critical',
+} as const
+const defaultApprovers: ApproverChain = { groups: ['ops'], people: ['lee'], selfConfirm: false }
+
+/** The policy says of every call what it said of one that is made without wishes. */
+const sameRule: Judge = () => ({ verdict, approvers: defaultApprovers })
+
+interface Wish {
   readonly id?: string
   readonly tool?: string
   readonly toolTitle?: string | null
@@ -47,7 +60,7 @@ export interface Wish {
 
 export function anApproval(wish: Wish = {}): Approval {
   const { tool = 'nworks_logout', args = {}, requester = bot, createdAtMs = START_MS } = wish
-  const approvers = wish.approvers ?? { groups: ['ops'], people: ['lee'], selfConfirm: false }
+  const approvers = wish.approvers ?? defaultApprovers
   const canonicalParams = canonical({
     name: tool,
     arguments: args,
@@ -59,7 +72,10 @@ export function anApproval(wish: Wish = {}): Approval {
     tool,
     canonicalParams,
     toolDefinitionDigest: sha256('definition'),
-    ruleDigest: sha256('rule'),
+    ruleDigest: effectiveRuleDigest(
+      { ...verdict, reason: wish.reason === undefined ? verdict.reason : wish.reason },
+      approvers,
+    ),
     requester,
   }
   return {
@@ -109,7 +125,12 @@ export function createWorld() {
   const trails = new Map<ApprovalId, AuditEvent[]>()
   const replies = new Map<ApprovalId, string>()
   const waiting = new Set<ApprovalId>()
-  const world = { nowMs: START_MS + 5 * minutes, fault: null as Error | null, warnings: [] as string[] }
+  const world = {
+    nowMs: START_MS + 5 * minutes,
+    fault: null as Error | null,
+    warnings: [] as string[],
+    judge: sameRule,
+  }
 
   const ledger: MemoryLedger = {
     async nowMs() {
@@ -182,7 +203,7 @@ export function createWorld() {
   const bearer = (headers: Headers) => /^Bearer (.+)$/.exec(headers.get('authorization') ?? '')?.[1]
   const api = createApi({
     ledger,
-    people: createPeople({ ledger: whole, change, log }),
+    people: createPeople({ ledger: whole, change, judge: (call) => world.judge(call), random, log }),
     timings: defaultTimings,
     authenticate: {
       person: (headers) => people[bearer(headers)?.replace(/^hpp_/, '') ?? ''] ?? null,

@@ -1,4 +1,7 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createWorld, minutes, START_MS, ticket, type World } from './api-world.ts'
 import { holdpoint, listenOn } from './cli-runner.ts'
@@ -300,5 +303,46 @@ describe('what is in the way', () => {
       env: { ...env, HOLDPOINT_URL: `${gateway.url}/elsewhere` },
     })
     expect(ran.err).toContain('is not a Holdpoint gateway')
+  })
+})
+
+describe('edit and extend', () => {
+  test('an edit from a file shows asked and proposed', async () => {
+    world.add({ args: { profile: 'default' } })
+    const dir = await mkdtemp(join(tmpdir(), 'holdpoint-edit-'))
+    const file = join(dir, 'arguments.json')
+    await writeFile(file, '{ "profile": "시험" }')
+    const ran = await holdpoint(['approvals', 'edit', TICKET, '--arguments', file, '--reason', 'test'], kim())
+    expect([ran.err, ran.code]).toEqual(['', 0])
+    expect(ran.out).toContain('/arguments/profile')
+    expect(ran.out).toContain('asked     "default"')
+    expect(ran.out).toContain('proposed  "시험"')
+    expect(world.get(ticket(TICKET))).toMatchObject({ edits: [{ by: 'kim', via: 'cli', reason: 'test' }] })
+    const shown = await holdpoint(['approvals', 'show', TICKET], kim())
+    expect(shown.out).toContain('Edited')
+    expect(shown.out).toContain('kim changed the arguments, in the command line: “test”')
+    const missing = await holdpoint(['approvals', 'edit', TICKET, '--arguments', join(dir, 'none')], kim())
+    expect(missing.code).toBe(1)
+    expect(missing.err).toContain('could not be read')
+    await rm(dir, { recursive: true })
+  })
+
+  test('more time is from the present deadline on, or until an instant', async () => {
+    const { expiresAtMs } = world.add()
+    const ran = await holdpoint(['approvals', 'extend', TICKET, '--by', '2h'], kim())
+    expect([ran.err, ran.code]).toEqual(['', 0])
+    expect(world.get(ticket(TICKET))?.expiresAtMs).toBe(expiresAtMs + 2 * 60 * minutes)
+    await holdpoint(['approvals', 'extend', TICKET, '--until', '2026-08-02T10:00:00+09:00'], kim())
+    expect(world.get(ticket(TICKET))?.expiresAtMs).toBe(Date.UTC(2026, 7, 2, 1))
+    for (const wrong of [
+      [],
+      ['--by', '2h', '--until', '2026-08-02T10:00:00Z'],
+      ['--by', 'soon'],
+      ['--until', 'x'],
+    ]) {
+      expect((await holdpoint(['approvals', 'extend', TICKET, ...wrong], kim())).code).toBe(2)
+    }
+    const late = await holdpoint(['approvals', 'extend', TICKET, '--by', '30d'], kim())
+    expect(late.err).toContain('The latest time for a decision')
   })
 })

@@ -304,3 +304,65 @@ describe('the stream of hints', () => {
     expect(await stream.next()).toBe('')
   })
 })
+
+describe('changing the arguments and the deadline', () => {
+  test('an edit is shown asked beside proposed, and everybody decides anew', async () => {
+    const approval = await world.add({ args: { name: 'acme/shop', note: '안녕' } })
+    const wish = {
+      act: 'edit',
+      digest: approval.proposed.digest,
+      arguments: '{\r\n "name": "acme/test", "note": "안녕" }',
+    }
+    expect((await act(approval, { ...wish, reason: 'not the shop' })).status).toBe(303)
+    expect(await now(approval)).toMatchObject({
+      status: 'pending',
+      edits: [{ by: 'mina', via: 'console', reason: 'not the shop' }],
+      proposed: {
+        canonicalParams: '{"arguments":{"name":"acme/test","note":"안녕"},"name":"delete_repository"}',
+      },
+    })
+    const { html } = await page(`/approvals/${approval.id}`)
+    for (const text of ['/arguments/name', '&quot;acme/shop&quot;', '&quot;acme/test&quot;', 'not the shop'])
+      expect(html).toContain(text)
+    const stale = await act(approval, approve(approval))
+    expect(stale.status).toBe(409)
+    expect(stale.html).toContain('is not what would be sent now')
+  })
+
+  test('what was typed and refused is still in the box, with the reason', async () => {
+    const approval = await world.add()
+    const typed = '{"name":"acme/test","name":"twice"}'
+    const answer = await act(approval, { act: 'edit', digest: approval.proposed.digest, arguments: typed })
+    expect(answer.status).toBe(400)
+    expect(answer.html).toContain('duplicate')
+    expect(answer.html).toContain(typed.replaceAll('"', '&quot;'))
+  })
+
+  test('nothing invisible is in the box', async () => {
+    const approval = await world.add({ args: { name: 'acme/\u202Epohs' } })
+    const { html } = await page(`/approvals/${approval.id}`)
+    expect(html).toContain('acme/\\u202epohs')
+    expect(html).not.toContain('\u202E')
+  })
+
+  test('more time, to a bound; who may not sees no form', async () => {
+    const approval = await world.add()
+    const later = String(approval.expiresAtMs + 3_600_000)
+    expect((await act(approval, { act: 'extend', until: later })).status).toBe(303)
+    expect(await now(approval)).toMatchObject({ expiresAtMs: Number(later) })
+    const refused = await act(approval, {
+      act: 'extend',
+      until: String(approval.expiresAtMs + 8 * 86_400_000),
+    })
+    expect(refused.status).toBe(409)
+    expect(refused.html).toContain('let the agent ask anew')
+    for (const until of ['', 'soon', '-1', '1e300'])
+      expect((await act(approval, { act: 'extend', until })).status).toBe(400)
+    const asGuest = await page(`/approvals/${approval.id}`, { cookie: (await world.sessionOf(guest)).cookie })
+    expect(asGuest.html).not.toContain('value="extend"')
+    expect(asGuest.html).not.toContain('value="edit"')
+    const asOwner = await page(`/approvals/${approval.id}`, { cookie: (await world.sessionOf(owner)).cookie })
+    expect(asOwner.html).toContain('value="extend"')
+    expect(asOwner.html).not.toContain('value="edit"')
+  })
+})

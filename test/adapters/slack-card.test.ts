@@ -257,3 +257,31 @@ describe('pieces of a text', () => {
     expect(labels(asking({}, { tool: `x${'\u{1F3FD}'.repeat(3_000)}` }))).toEqual(['Review…', 'Deny'])
   })
 })
+
+describe('an edited call', () => {
+  const edited = (asked: JsonObject, proposed: JsonObject, reason: string | null = null): Pending => {
+    const approval = asking(proposed)
+    const { canonicalParams: text, digest } = asking(asked).proposed
+    const replaced = { canonicalParams: text, digest }
+    return { ...approval, edits: [{ by: 'mina', via: 'console', reason, atMs: NOW_MS, replaced }] }
+  }
+
+  test('shows asked beside proposed, and who changed it', () => {
+    const { glance, buttons } = drawn(edited({ to: '김' }, { to: '이' }, 'to the other one'))
+    for (const text of ['Edited: by mina', 'to the other one', '/arguments/to', '− "김"', '+ "이"'])
+      expect(glance).toContain(text)
+    expect(buttons.map(({ text }) => text)).toContain('Approve')
+  })
+
+  test('whatever was changed, and however much: Slack takes the card', () => {
+    const json = fc.dictionary(fc.string({ maxLength: 30 }), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 60 })
+    fc.assert(
+      fc.property(json, json, fc.string({ maxLength: 1_000 }), (asked, proposed, reason) => {
+        const clean = (value: unknown): JsonObject =>
+          JSON.parse(JSON.stringify(value).replaceAll(/\\ud[89a-f]../gi, 'x'))
+        drawn(edited(clean(asked), clean(proposed), reason))
+      }),
+      { numRuns: 100 },
+    )
+  })
+})

@@ -142,6 +142,31 @@ describe.each<Mode>(['http', 'socket'])('Slack over %s', (mode) => {
     await world.slack.waitForEphemeral((one) => one.text.includes('It is over. Denied by mina'))
   })
 
+  test('after an edit the card shows both texts, and a click on what stood there before is refused with the reason', async () => {
+    const approval = await world.ask({ args: { name: 'acme/shop' } })
+    const { ts } = await world.card(approval.id)
+    const mina = world.directory.person('mina')
+    if (mina === null) throw new Error('mina is in the file')
+    const edited = await world.people.edit({
+      id: approval.id,
+      person: mina,
+      argumentsText: '{"name":"acme/test"}',
+      digest: approval.proposed.digest,
+      reason: 'the test one',
+      via: 'cli',
+    })
+    expect(edited).toMatchObject({ ok: true })
+    const message = await world.cardSaying(approval.id, '− "acme/shop"')
+    expect(world.slack.textOf(message)).toContain('+ "acme/test"')
+    const click = { channel: world.channel, ts, actionId: 'approve', user: world.users.mina }
+    await world.slack.click({ ...click, version: 0 })
+    await world.slack.waitForEphemeral((one) => one.text.includes('mina changed the arguments'))
+    expect(await world.statusOf(approval.id)).toMatchObject({ status: 'pending' })
+    await world.slack.click(click)
+    await world.cardSaying(approval.id, 'Approved by mina')
+    expect(await world.statusOf(approval.id)).toMatchObject({ status: 'approved', edits: [{ by: 'mina' }] })
+  })
+
   test('every step until the outcome is drawn into the same message', async () => {
     const approval = await world.ask()
     await world.click(approval.id, 'approve', world.users.mina)

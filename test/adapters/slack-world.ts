@@ -15,12 +15,14 @@ import { clock } from '../../src/launch/clock.ts'
 import { openLedger } from '../../src/launch/ledger.ts'
 import { type Listener, listen } from '../../src/launch/listen.ts'
 import { silentLog } from '../../src/launch/log.ts'
+import { random } from '../../src/launch/random.ts'
 import { openSlackChannel, openSlackDoor } from '../../src/launch/slack.ts'
 import type { SlackDoor } from '../../src/launch/slack-open.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createAnnounce, createChange } from '../../src/services/change.ts'
 import { createPeople } from '../../src/services/decide.ts'
 import { createDeliver, keepReconciling } from '../../src/services/deliver.ts'
+import { createJudge } from '../../src/services/judge.ts'
 import { anApproval, aVerdict } from '../support/builders.ts'
 import { temporaryDirectory } from '../support/gateway-process.ts'
 import { freshDatabase } from '../support/postgres.ts'
@@ -80,7 +82,13 @@ export async function aSlackWorld(options: SlackWorldOptions) {
     log,
   })
   const change = createChange({ ledger, announce, timings: config.timings, log })
-  const people = createPeople({ ledger, change, log })
+  const people = createPeople({
+    ledger,
+    change,
+    judge: createJudge({ of: (server) => config.servers.get(server)?.rules ?? null }),
+    random,
+    log,
+  })
 
   const listeners: Listener[] = []
   const doors: SlackDoor[] = []

@@ -38,6 +38,8 @@ const FIELD_MAX = 500
 const PREVIEW_MAX = 1_200
 const PREVIEW_LINES_MAX = 12
 const TITLE_MAX = 120
+/** All of what is proposed stands below it anyway. */
+const EDIT_MAX = 1_500
 
 export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: CardDeps): Card {
   const still = stillOf({ approval, nowMs, isRequesterWaiting }, deps)
@@ -48,7 +50,7 @@ export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: C
   const all = shown.sections.flatMap((section) => section.lines)
   const isSmall =
     still.sent.kind === 'whole' && all.length <= CARD_LINES_MAX && all.join('\n').length <= CARD_TEXT_MAX
-  const whole = isSmall ? [...title, ...sectionBlocks(shown)] : []
+  const whole = isSmall ? [...title, ...editBlocks(shown), ...sectionBlocks(shown)] : []
   const isComplete = head.isWhole && isSmall && textSum([...whole, ...tail]) <= CARD_TEXT_MAX - OFFER_TEXT_MAX
   const body = isComplete ? whole : [...title, ...preview(still)]
   const isOpen = approval.status === 'pending' && nowMs < approval.expiresAtMs
@@ -70,6 +72,29 @@ function headLines({ state, fields }: Presented): { lines: readonly Line[]; isWh
     ...cut(text, FIELD_MAX),
   }))
   return { lines: parts, isWhole: parts.every(({ isWhole }) => isWhole) }
+}
+
+/** Asked and proposed side by side. Without it the sentence above still says where they differ, and the review shows all. */
+function editBlocks({ edit }: Presented): readonly Block[] {
+  if (edit === null || edit.changes.length === 0) return []
+  const text = edit.changes
+    .map(
+      ({ pointer, asked, proposed }) => `${pointer}\n− ${asked ?? '(nothing)'}\n+ ${proposed ?? '(nothing)'}`,
+    )
+    .join('\n')
+  const shownText = cut(text, EDIT_MAX)
+  return [
+    lines([
+      {
+        label: '',
+        text:
+          shownText.isWhole && !edit.isCut
+            ? 'Asked for (−) and proposed (+)'
+            : 'Asked for (−) and proposed (+), the beginning',
+      },
+    ]),
+    preformatted(shownText.text),
+  ]
 }
 
 const sectionBlocks = ({ sections }: Presented): readonly Block[] =>

@@ -14,7 +14,7 @@ import type { People } from '../../services/decide.ts'
 import type { Account, Accounts } from './accounts.ts'
 import { type Place, placeText } from './place.ts'
 import { isSealOf, type Purpose, parseSealed, type Sealed } from './seal.ts'
-import { decidedText, foreignText, refusalText, staleText, unknownText } from './words.ts'
+import { changedText, decidedText, foreignText, refusalText, unknownText } from './words.ts'
 
 export interface Shown {
   readonly account: Account
@@ -60,7 +60,7 @@ export function createClicks(deps: {
     const at = await approvalAt(place, isSealed)
     if (at === null && isSealed) retire(place, approval.id)
     if (at !== approval.id) return foreign(sealed, account)
-    if (!isSealed) return err(staleText)
+    if (!isSealed) return err(changedText(approval))
     const person = await accounts.person(account)
     if (!person.ok) {
       log.warn(

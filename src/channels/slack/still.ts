@@ -32,9 +32,8 @@ export function stillOf(
   const beholder = { nowMs, isRequesterWaiting, startWithinMs, when: instantMark, isStill: true }
   if (stored.length <= STORED_LENGTH_MAX && isVisibleJsonWithin(stored, SHOWN_LENGTH_MAX))
     return { shown: present(approval, beholder), sent: { kind: 'whole' } }
-  const nothing = { ...approval, proposed: { ...proposed, canonicalParams: '{}' } }
   return {
-    shown: present(nothing, beholder),
+    shown: present(approval, { ...beholder, isWithoutSections: true }),
     sent: {
       kind: 'beginning',
       text: visible(stored.slice(0, BEGINNING_MAX)),

@@ -2,6 +2,7 @@
 
 import type { Approval } from '../../domain/approval.ts'
 import { decisionText, outcomeText, unauthorisedText } from '../../domain/present.ts'
+import { visible } from '../../domain/visible.ts'
 import type { DecideRefusal } from '../../services/decide.ts'
 import type { Unknown } from './accounts.ts'
 
@@ -29,6 +30,8 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
       const { asked, asking } = approval
       return `Nothing was decided. ${unauthorisedText(refusal.because, asking.approvers, asked.requester.owner)}`
     }
+    case 'not_editable':
+      return `Nothing was changed. ${refusal.text} ${refusal.remedy}`
     case 'moved_on':
       return presentText(refusal.approval)
     case 'refused':
@@ -51,6 +54,14 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
 
 export const staleText =
   'Nothing was decided: what this card showed is not what would be sent now. Look at the newest card of this approval.'
+
+/** What became of the card that was clicked, as far as the record says. */
+export function changedText(approval: Approval): string {
+  const last = approval.edits.at(-1)
+  if (approval.status !== 'pending' || last === undefined) return staleText
+  const why = last.reason === null ? '' : ` and said: “${visible(last.reason)}”`
+  return `Nothing was decided: ${visible(last.by)} changed the arguments${why}. The card shows them now; decide about these.`
+}
 
 export const foreignText =
   'Nothing was decided: this Holdpoint does not know this card. It may be an older copy, or belong to another installation; the newest card of the approval counts.'

@@ -2,12 +2,13 @@
  * What an agent is told, in one place: a text it can act on, and the same as data in `_meta`. "Not executed" is said only
  * where it is true, and nothing from inside the gateway is.
  */
-import type { Approval, Outcome, Settled } from '../../domain/approval.ts'
+import { type Approval, isEdited, type Outcome, type Settled } from '../../domain/approval.ts'
 import type { JsonObject } from '../../domain/canonical.ts'
 import type { ApproverChain } from '../../domain/policy.ts'
 import { type Era, META_APPROVAL } from '../../domain/tool-call.ts'
 import type { AskRefusal } from '../../services/ask.ts'
 import { mergeObjects, rawMember } from '../raw-json.ts'
+import { editedMeta, withEdit } from './edited-reply.ts'
 import { type Answer, errorAnswer, INVALID_PARAMS } from './rpc.ts'
 
 /** What to do with this call: let it be, send it again as it is, or send a different one. */
@@ -33,7 +34,8 @@ export function settledAnswer(
   const { outcome } = approval
   if (outcome.kind === 'answered' && replyText !== null) {
     const { kind } = outcome.reply
-    return { kind, text: kind === 'result' ? withResultType(replyText, era) : replyText }
+    const text = kind === 'result' ? withResultType(replyText, era) : replyText
+    return { kind, text: isEdited(approval) ? withEdit(text, kind, approval) : text }
   }
   return toolError(approvalMeta(approval), toldOutcome(approval, coolDownMs), era)
 }
@@ -260,6 +262,7 @@ function approvalMeta(approval: Approval): JsonObject {
     status,
     outcome: approval.status === 'settled' ? approval.outcome.kind : null,
     expiresAt: iso(expiresAtMs),
+    ...(isEdited(approval) ? { edited: editedMeta(approval) } : {}),
     approvers: {
       groups: asking.approvers.groups,
       people: asking.approvers.people,
