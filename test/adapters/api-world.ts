@@ -13,8 +13,8 @@ import type { Ledger } from '../../src/ports/ledger.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createChange } from '../../src/services/change.ts'
 import { createPeople } from '../../src/services/decide.ts'
-import { admission } from '../support/builders.ts'
 import type { Judge } from '../../src/services/judge.ts'
+import { admission } from '../support/builders.ts'
 
 export const START_MS = Date.UTC(2026, 7, 1, 9, 0, 0)
 export const minutes = 60_000
