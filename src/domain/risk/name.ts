@@ -1,0 +1,109 @@
+/** What a tool's name says it does. */
+
+import { buriedVerb, type Sense, thingOf, verbOf, wordsOf } from './english.ts'
+import { type Evidence, quoted } from './evidence.ts'
+
+/** An order is money when it is placed; afterwards it is a thing to look after. */
+const placing = new Set(['create', 'place', 'submit', 'make', 'confirm', 'new'])
+/** Verbs that are harmless elsewhere act on a page here: what a page does when an option is selected, only the page knows. */
+const browsers = new Set(['browser', 'puppeteer', 'playwright', 'chrome', 'page'])
+const acting = new Set([
+  'select',
+  'choose',
+  'close',
+  'upload',
+  'move',
+  'handle',
+  'tabs',
+  'tab',
+  'submit',
+  'check',
+  'uncheck',
+])
+const conjunctions = new Set(['and', 'or', 'then', 'n', '&', 'plus'])
+/** Names are at most 128 characters (MCP 2025-11-25, Tools); hostile lists may hold longer ones. */
+const NAME_LENGTH_MAX = 256
+
+interface Found {
+  readonly at: number
+  readonly word: string
+  readonly sense: Sense
+}
+
+/** @param field where the name stands: of the tool, or of one of the operations that its schema offers */
+export function evidenceOfName(name: string, field: string): Evidence[] {
+  const words = wordsOf(name.slice(0, NAME_LENGTH_MAX))
+  const found: Found[] = words.flatMap((word, at) => {
+    const sense = verbOf(word) ?? buriedVerb(word)
+    return sense === undefined ? [] : [{ at, word, sense }]
+  })
+  const verbs = found.filter((one) => isVerbHere(one, found, words))
+  const evidence = verbs.map(({ word, sense: { meaning } }): Evidence => {
+    const { category, risk, reason, isVague = false } = meaning
+    return { field, quote: quoted(word), rule: 'verb-in-name', reason, category, risk, isVague }
+  })
+  const acts = browsers.has(words[0] ?? '') ? words.find((word) => acting.has(word)) : undefined
+  if (acts !== undefined) {
+    const reason = 'acts in a browser, with whatever that sets off'
+    const of = { field, quote: quoted(acts), rule: 'browser-in-name', reason, isVague: false }
+    evidence.push({ ...of, category: 'execute', risk: 'high' })
+  }
+  const worst = verbs.some(({ sense }) => sense.meaning.category !== 'read')
+  for (const word of words) {
+    const thing = thingOf(word)
+    if (thing === undefined) continue
+    const of = { field, quote: quoted(word), reason: thing.reason, isVague: false }
+    if (thing.kind === 'order' && words.some((one) => placing.has(one))) {
+      evidence.push({ ...of, rule: 'money-in-name', category: 'financial', risk: 'critical' })
+    } else if (worst && thing.kind === 'money') {
+      evidence.push({ ...of, rule: 'money-in-name', category: 'financial', risk: 'critical' })
+    } else if (worst && thing.kind === 'price') {
+      evidence.push({ ...of, rule: 'money-in-name', category: 'financial', risk: 'high' })
+    } else if (thing.kind === 'secret') {
+      evidence.push({ ...of, rule: 'secret-in-name', category: null, risk: 'high' })
+    } else if (worst && thing.kind === 'paid') {
+      evidence.push({ ...of, rule: 'paid-in-name', category: null, risk: 'high' })
+    } else if (worst && thing.kind === 'access') {
+      evidence.push({ ...of, rule: 'access-in-name', category: null, risk: 'high' })
+    }
+  }
+  return evidence
+}
+
+/** Names without a verb, such as `maps_directions`: information is looked up, if nothing else speaks. */
+export function informationInName(name: string): Evidence[] {
+  const word = wordsOf(name.slice(0, NAME_LENGTH_MAX)).findLast((one) => thingOf(one)?.kind === 'information')
+  if (word === undefined) return []
+  const reason = 'names information and no action'
+  return [
+    {
+      field: 'name',
+      quote: word,
+      rule: 'information-in-name',
+      reason,
+      category: 'read',
+      risk: 'low',
+      isVague: false,
+    },
+  ]
+}
+
+/**
+ * A word that is only a verb counts wherever it stands: `get_and_delete` and `read_wipe` delete. One that may be a noun counts
+ * where a verb would stand: first, last when nothing but such words is there (`issue_write`, `task_list`), and after "and".
+ */
+function isVerbHere({ at, sense }: Found, found: readonly Found[], words: readonly string[]): boolean {
+  if (at === 0 || conjunctions.has(words[at - 1] ?? '')) return true
+  if (!sense.maybeNoun) return !isPartOfThing(at, sense, found, words)
+  if (words[at - 1] === 'api') return true
+  const others = found.filter((one) => one.at !== at)
+  return others.every((one) => one.sense.maybeNoun && one.at !== 0) && at === words.length - 1
+}
+
+/** `get_deploy_log` looks at a deployment. What destroys or pays counts even there: better asked once too often. */
+function isPartOfThing(at: number, sense: Sense, found: readonly Found[], words: readonly string[]): boolean {
+  const { category } = sense.meaning
+  if (category !== 'write' && category !== 'execute') return false
+  const startsReading = found[0]?.at === 0 && found[0].sense.meaning.category === 'read'
+  return startsReading && at < words.length - 1
+}
