@@ -52,7 +52,8 @@ export function evidenceOfSchema(inputSchema: JsonValue | undefined): Evidence[]
 function walk(schema: JsonValue | undefined, field: string, depth: number, into: Property[]): boolean {
   if (!isObject(schema)) return true
   if (depth > DEPTH_MAX) return false
-  let isComplete = true
+  // What a reference means is not here (MCP: clients MUST NOT fetch one); a local one only repeats what stands in the same schema.
+  let isComplete = typeof schema.$ref !== 'string' || schema.$ref.startsWith('#')
   const { properties, items } = schema
   if (isObject(properties)) {
     for (const [name, value] of Object.entries(properties)) {
@@ -68,6 +69,14 @@ function walk(schema: JsonValue | undefined, field: string, depth: number, into:
     }
   }
   isComplete = walk(items, `${field}/items`, depth + 1, into) && isComplete
+  for (const key of ['$defs', 'definitions'] as const) {
+    const shared = schema[key]
+    if (!isObject(shared)) continue
+    for (const [name, value] of Object.entries(shared)) {
+      if (into.length >= PROPERTIES_MAX) return false
+      isComplete = walk(value, `${field}/${key}/${name.slice(0, 64)}`, depth + 1, into) && isComplete
+    }
+  }
   for (const key of ['anyOf', 'oneOf', 'allOf'] as const) {
     const branches = schema[key]
     if (!Array.isArray(branches)) continue

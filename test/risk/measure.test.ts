@@ -1,0 +1,54 @@
+/** How well the classifier does on real tools. Prints the numbers that `docs/risk.md` shows, and holds them to each other. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { risks } from '../../src/domain/risk.ts'
+import { labelled, measured, parts, serversOf } from './labelled.ts'
+
+const rank = (risk: (typeof risks)[number]) => risks.indexOf(risk)
+
+test('at least 400 real tools are labelled, a part of them from servers that were never tuned for', () => {
+  expect(parts.flatMap((part) => labelled(part)).length).toBeGreaterThanOrEqual(400)
+  expect(labelled('held-out').length).toBeGreaterThanOrEqual(200)
+  const tuned = serversOf('tuning')
+  expect(serversOf('held-out').filter((server) => tuned.includes(server))).toEqual([])
+})
+
+test.each(parts)('no destructive and no financial tool is called low (%s)', (part) => {
+  const grave = labelled(part).filter(({ label }) => ['destructive', 'financial'].includes(label.category))
+  expect(grave.length).toBeGreaterThan(20)
+  expect(grave.filter(({ found }) => found.risk === 'low').map(({ name }) => name)).toEqual([])
+  // Nor would a policy that lets all reading pass let one of them pass.
+  expect(grave.filter(({ found }) => found.category === 'read').map(({ name }) => name)).toEqual([])
+})
+
+test.each(parts)('nothing that changes, runs or pays is called reading (%s)', (part) => {
+  const wrong = labelled(part).filter(
+    ({ label, found }) => label.category !== 'read' && found.category === 'read',
+  )
+  expect(wrong.map(({ name }) => name)).toEqual([])
+})
+
+test.each(parts)('few tools are rated milder than a person rated them (%s)', (part) => {
+  const all = labelled(part)
+  const milder = all.filter(({ label, found }) => rank(found.risk) < rank(label.risk))
+  expect(milder.length / all.length).toBeLessThan(0.02)
+})
+
+test.each(parts)('every disagreement with the labels is written down, with its reason (%s)', (part) => {
+  const file = join(import.meta.dirname, 'disagreements.json')
+  const written = z
+    .record(z.enum(parts), z.record(z.string(), z.string().min(20)))
+    .parse(JSON.parse(readFileSync(file, 'utf8')))
+  const found = labelled(part).filter(({ label, found }) => label.category !== found.category)
+  expect(found.map(({ name }) => name).sort()).toEqual(Object.keys(written[part]).sort())
+})
+
+test('the numbers in the documentation are these', () => {
+  const rows = parts.flatMap((part) => measured(part))
+  console.log(rows.join('\n'))
+  const page = readFileSync(join(import.meta.dirname, '../../docs/risk.md'), 'utf8')
+  const shown = page.split('\n').filter((line) => /^\| (?:tuning|held-out) +\|/.test(line))
+  expect(shown.map((line) => line.replace(/ +/g, ' '))).toEqual(rows)
+})
