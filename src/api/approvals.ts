@@ -2,9 +2,8 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import type { Approval, Status } from '../domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
-import { authorise } from '../domain/authority.ts'
+import { mayReadReply } from '../domain/authority.ts'
 import { yesOf } from '../domain/present.ts'
-import type { Person } from '../domain/principal.ts'
 import type { Result } from '../domain/result.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { Ledger } from '../ports/ledger.ts'
@@ -139,7 +138,7 @@ const annotateRoute = createRoute({
 
 export type ReadingLedger = Pick<
   Ledger,
-  'nowMs' | 'get' | 'list' | 'replyText' | 'auditTrail' | 'waitingNodes'
+  'nowMs' | 'get' | 'list' | 'replyText' | 'lateReplies' | 'auditTrail' | 'waitingNodes'
 >
 
 export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; timings: Timings }) {
@@ -167,7 +166,9 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
     const { approval, nowMs } = reading
     const isUnsettled = approval.status !== 'settled'
     // What the upstream said belongs to the requester: its owner and those who may decide see it, others do not.
-    const isReplyWanted = c.req.valid('query').include === 'reply' && mayReadReply(approval, c.get('person'))
+    const isReplyWanted =
+      c.req.valid('query').include === 'reply' &&
+      mayReadReply(c.get('person'), approval.asked, approval.asking)
     const audit = await ledger.auditTrail(approval.id)
     const detail = {
       approval: toView(approval),
@@ -177,6 +178,7 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
       yes: yesOf(approval, c.get('person'), nowMs),
       audit: audit.map(({ payload, hash }) => ({ payload, hash })),
       replyText: isReplyWanted ? await ledger.replyText(approval.id) : null,
+      lateReplies: isReplyWanted ? await lateReplies(approval.id) : [],
     }
     return c.json(detail, 200)
   })
@@ -227,6 +229,9 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
     return done.ok ? c.json({ approval: toView(done.value) }, 200) : c.json(done.body, done.status)
   })
 
+  const lateReplies = async (id: ApprovalId) =>
+    (await ledger.lateReplies(id)).map(({ atMs, text }) => ({ at: iso(atMs), text }))
+
   async function act(
     what: Act,
     ticket: string,
@@ -242,8 +247,4 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
   }
 
   return app
-}
-
-function mayReadReply({ asked, asking }: Approval, person: Person): boolean {
-  return person.id === asked.requester.owner || authorise(person, 'reject', asked, asking).ok
 }

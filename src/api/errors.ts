@@ -90,6 +90,8 @@ function transitionRefused(
       return { status: 409, code: 'too_early', message: `It is not due before ${iso(refusal.dueMs)}.` }
     case 'wrong_status':
       return wrongStatus(approval, act)
+    case 'enough_evidence':
+      return { status: 409, code: 'moved_on', message: 'It is noted already.' }
     case 'same_params':
     case 'too_many_edits':
     case 'not_later':

@@ -109,6 +109,24 @@ const reply = z.object({
   bytes: z.number().int(),
 })
 
+const evidence = z
+  .object({
+    before: z.object({ at: instant, toolDefinitionDigest: digest }).nullable(),
+    send: z.object({
+      progress: z.enum(['unknown', 'begun', 'response']),
+      httpStatus: z.number().int().nullable(),
+      error: z.string().nullable(),
+    }),
+    after: z.object({ at: instant, isReachable: z.boolean(), said: z.string() }).nullable(),
+    lateReplies: z
+      .array(reply.extend({ at: instant }))
+      .openapi({ description: 'what the upstream said after all; it does not change the outcome' }),
+  })
+  .openapi('Evidence', {
+    description:
+      'before: the pre-flight; send: how far it came (`begun`: any part may have arrived; `response`: it arrived); after: the upstream when somebody looked again',
+  })
+
 const outcome = z
   .discriminatedUnion('kind', [
     z.object({ kind: z.literal('answered'), decision, reply }),
@@ -130,6 +148,7 @@ const outcome = z
       decision,
       reason: z.string(),
       annotations: z.array(annotation),
+      evidence,
     }),
   ])
   .openapi('Outcome')
@@ -224,6 +243,9 @@ export const approvalDetail = z
       .array(z.object({ payload: z.string(), hash: digest }))
       .openapi({ description: 'each hash is SHA-256 of the hash before, a line feed and the payload' }),
     replyText: z.string().nullable().openapi({ description: 'raw JSON of the answer, with `include=reply`' }),
+    lateReplies: z
+      .array(z.object({ at: instant, text: z.string() }))
+      .openapi({ description: 'raw JSON of what came after an unknown end, with `include=reply`' }),
   })
   .openapi('ApprovalDetail')
 export type ApprovalDetail = z.infer<typeof approvalDetail>

@@ -2,6 +2,7 @@
 import type { Approval, Decision, Outcome } from '../domain/approval.ts'
 import { bindingDigest } from '../domain/approval.ts'
 import { parseApprovalId } from '../domain/approval-id.ts'
+import type { Evidence } from '../domain/evidence.ts'
 import type { Presentable } from '../domain/present.ts'
 import type { ApprovalPage, ApprovalView } from './schemas.ts'
 
@@ -133,7 +134,8 @@ function outcomeView(outcome: Outcome): OutcomeView {
       return {
         ...outcome,
         decision: decisionView(outcome.decision),
-        annotations: outcome.annotations.map(({ atMs, ...rest }) => ({ ...rest, at: iso(atMs) })),
+        annotations: outcome.annotations.map(dated),
+        evidence: evidenceView(outcome.evidence),
       }
   }
 }
@@ -156,7 +158,27 @@ function outcomeOf(outcome: OutcomeView): Outcome {
       return {
         ...outcome,
         decision: decisionOf(outcome.decision),
-        annotations: outcome.annotations.map(({ at, ...rest }) => ({ ...rest, atMs: Date.parse(at) })),
+        annotations: outcome.annotations.map(undated),
+        evidence: evidenceOf(outcome.evidence),
       }
   }
 }
+
+const dated = <T extends { readonly atMs: number }>({ atMs, ...rest }: T) => ({ ...rest, at: iso(atMs) })
+const undated = <T extends { readonly at: string }>({ at, ...rest }: T) => ({ ...rest, atMs: Date.parse(at) })
+
+type EvidenceView = Extract<OutcomeView, { kind: 'indeterminate' }>['evidence']
+
+const evidenceView = ({ before, send, after, lateReplies }: Evidence): EvidenceView => ({
+  before: before === null ? null : dated(before),
+  send,
+  after: after === null ? null : dated(after),
+  lateReplies: lateReplies.map(dated),
+})
+
+const evidenceOf = ({ before, send, after, lateReplies }: EvidenceView): Evidence => ({
+  before: before === null ? null : undated(before),
+  send,
+  after: after === null ? null : undated(after),
+  lateReplies: lateReplies.map(undated),
+})

@@ -104,6 +104,11 @@ export function showApproval(parts: Parts, typed: string, { reply, json }: ShowO
       io.out(`\n${bold('Reply')} ${dim('(in full)')}`)
       for (const line of visibleJson(detail.replyText)) io.out(`  ${line}`)
     }
+    for (const { at, text } of detail.lateReplies) {
+      const when = localTime(Date.parse(at), nowMs)
+      io.out(`\n${bold('Came later')} ${dim(`(${when}, in full; the outcome stays unknown)`)}`)
+      for (const line of visibleJson(text)) io.out(`  ${line}`)
+    }
     const chain = isChainIntact(detail.audit)
       ? dim('(the chain of its audit events holds)')
       : red('(BROKEN CHAIN)')

@@ -68,6 +68,10 @@ function sentence(kind: string, details: Readonly<Record<string, unknown>>): str
       return `could not be sent${why('reason')}`
     case 'lose_track':
       return `perhaps sent, and nobody knows how it ended${why('reason')}`
+    case 'look_after':
+      return `afterwards the upstream ${details.isReachable === true ? 'answered' : 'could not be reached'}${why('reason')}`
+    case 'late_reply':
+      return 'the upstream answered after all; the outcome stays unknown'
     case 'annotate':
       return `${text('by')} looked: it ${text('finding') === 'happened' ? 'happened' : 'did not happen'}${said('note')}`
     default:

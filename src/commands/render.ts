@@ -14,6 +14,10 @@ export function renderApproval(shown: Presented, colours: Colours): string {
     '',
     ...shown.fields.map(({ label, text }) => `  ${dim(pad(label, widest))}  ${text}`),
   ]
+  if (shown.evidence.length > 0) {
+    lines.push('', `${bold('Evidence')} ${dim('(what is known; it does not say what happened)')}`)
+    lines.push(...shown.evidence.map(({ label, text }) => `  ${dim(pad(label, 10))}  ${text}`))
+  }
   const edited = editLines(shown, colours)
   if (edited.length > 0) lines.push('', ...edited)
   for (const { label, bytes, lines: text } of shown.sections) {

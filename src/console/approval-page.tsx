@@ -1,11 +1,14 @@
 /** One approval: everything that would be sent, in full, what a yes would do now, and what happened so far. */
 import { type Approval, type InstantMs, recomputedDigest } from '../domain/approval.ts'
 import type { AuditEvent } from '../domain/audit.ts'
+import { mayReadReply } from '../domain/authority.ts'
 import { type Presented, present } from '../domain/present.ts'
 import { isVisibleJsonWithin } from '../domain/visible.ts'
+import type { LateReplyText } from '../ports/ledger.ts'
 import { Sections, TooLarge } from './code.tsx'
 import { Deciding } from './deciding.tsx'
 import { Edited } from './edited.tsx'
+import { EvidenceSection } from './evidence.tsx'
 import { page, type Reader } from './layout.tsx'
 import { Timeline } from './timeline.tsx'
 import { instantMark, RiskMark, Told } from './told.tsx'
@@ -26,6 +29,8 @@ export interface ApprovalView {
   /** The latest time to which its deadline can be moved. */
   readonly latestMs: InstantMs
   readonly trail: readonly AuditEvent[]
+  /** What the upstream said after an unknown end. */
+  readonly lateReplies: readonly LateReplyText[]
 }
 
 /** Something to say before everything else: what was refused, or that the page has changed under the reader. */
@@ -114,6 +119,15 @@ export function ApprovalArticle(parts: {
       </header>
       <div class="columns">
         <div class="what">
+          {shown.evidence.length > 0 && (
+            <EvidenceSection
+              ticket={approval.id}
+              evidence={shown.evidence}
+              lateReplies={
+                mayReadReply(reader.person, approval.asked, approval.asking) ? view.lateReplies : []
+              }
+            />
+          )}
           {shown.edit !== null && <Edited edit={shown.edit} />}
           {isInFull ? <Sections sections={shown.sections} /> : <TooLarge approval={approval} />}
           <Fields fields={shown.fields} />

@@ -23,7 +23,7 @@ import { isShow, settledPage } from './settled.ts'
 import { askToSignIn, signInRoutes } from './sign-in.tsx'
 
 export interface ConsoleDeps {
-  readonly ledger: Pick<Ledger, 'nowMs' | 'get' | 'list' | 'auditTrail' | 'waitingNodes'>
+  readonly ledger: Pick<Ledger, 'nowMs' | 'get' | 'list' | 'auditTrail' | 'waitingNodes' | 'lateReplies'>
   readonly people: People
   readonly timings: Timings
   readonly sessions: Sessions
@@ -153,14 +153,17 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
     if (reading === null) return null
     const { approval, nowMs } = reading
     const isUnsettled = approval.status !== 'settled'
-    const [trail, nodes] = await Promise.all([
+    const isUnknown = approval.status === 'settled' && approval.outcome.kind === 'indeterminate'
+    const [trail, nodes, lateReplies] = await Promise.all([
       ledger.auditTrail(approval.id),
       isUnsettled ? ledger.waitingNodes(approval.id) : [],
+      isUnknown ? ledger.lateReplies(approval.id) : [],
     ])
     return {
       approval,
       nowMs,
       trail,
+      lateReplies,
       isRequesterWaiting: nodes.length > 0,
       startWithinMs: timings.startByMs,
       latestMs: approval.createdAtMs + timings.decisionMaxMs,

@@ -44,6 +44,8 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
       return { status: 409, text: 'It is not due yet.' }
     case 'wrong_status':
       return { status: 409, text: stateText(refusal.approval) }
+    case 'enough_evidence':
+      return { status: 409, text: 'It is noted already.' }
     case 'same_params':
     case 'too_many_edits':
     case 'not_later':

@@ -22,6 +22,8 @@ const words: Readonly<Record<string, string>> = {
   answer: 'The server answered',
   fail_unsent: 'Not sent',
   lose_track: 'Nobody knows whether it happened',
+  look_after: 'The upstream afterwards',
+  late_reply: 'The server answered after all; the outcome stays unknown',
 }
 const decisions: Readonly<Record<string, string>> = {
   approve: 'Approved',

@@ -1,6 +1,7 @@
 /** The durable record of one paused call: four statuses say what may happen next, the outcome says how it ended. */
 import type { ApprovalId } from './approval-id.ts'
 import { digestOf } from './canonical.ts'
+import type { Checked, Evidence } from './evidence.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Principal } from './principal.ts'
 import type { Risk } from './risk.ts'
@@ -73,6 +74,8 @@ export type Door = (typeof doors)[number]
 export interface Claim {
   readonly node: string
   readonly atMs: InstantMs
+  /** What the pre-flight found; `null`: not kept. */
+  readonly checked: Checked | null
 }
 
 /** The upstream's answer. The text itself is kept beside the record, byte for byte. */
@@ -105,6 +108,7 @@ export type Outcome =
       readonly decision: Decision
       readonly reason: string
       readonly annotations: readonly Annotation[]
+      readonly evidence: Evidence
     }
 
 /** The approval that asked for this call before the rule changed. */

@@ -1,6 +1,7 @@
 /** The audit event of one transition and the chain it hangs in: each names the hash of the one before. */
 import type { Approval, InstantMs } from './approval.ts'
 import { canonical, sha256 } from './canonical.ts'
+import { unknownSend } from './evidence.ts'
 import type { ApprovalEvent } from './transition.ts'
 
 /** The head of a chain that has no events yet. */
@@ -69,6 +70,7 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
       return { change: event.change, ...(event.successor === null ? {} : { successor: event.successor }) }
     case 'claim':
       return { node: event.node, digest: next.proposed.digest }
+    case 'late_reply':
     case 'answer':
       return {
         reply: event.reply.kind,
@@ -77,8 +79,13 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
         bytes: event.reply.bytes,
       }
     case 'fail_unsent':
-    case 'lose_track':
       return { reason: event.reason }
+    case 'lose_track': {
+      const { reason, send = unknownSend } = event
+      return { reason, progress: send.progress, httpStatus: send.httpStatus }
+    }
+    case 'look_after':
+      return { isReachable: event.looked.isReachable, reason: event.looked.said }
     case 'annotate':
       return { finding: event.annotation.finding, by: event.annotation.by, note: event.annotation.note }
     case 'expire':

@@ -41,3 +41,7 @@ export function authoriseEdit(person: Person, asked: Asked, asking: Asking): Res
   const kind = authorise(person, 'approve', asked, asking)
   return kind.ok ? ok(null) : kind
 }
+
+/** What an upstream said belongs to the requester: its owner and those who may decide see it, others do not. */
+export const mayReadReply = (person: Person, asked: Asked, asking: Asking): boolean =>
+  person.id === asked.requester.owner || authorise(person, 'reject', asked, asking).ok

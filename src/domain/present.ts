@@ -6,6 +6,7 @@ import type { Approval, Asked, Asking, Decision, Edit, InstantMs, Outcome, Propo
 import { authorise, type Unauthorised } from './authority.ts'
 import { shortDigest } from './canonical.ts'
 import { editOf, type ShownEdit } from './edited-text.ts'
+import { type EvidenceLine, evidenceLines } from './evidence-text.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Person } from './principal.ts'
 import type { Risk } from './risk.ts'
@@ -55,6 +56,8 @@ export interface Presented {
   }[]
   /** What people made of it; `null`: it is what the agent asked for. */
   readonly edit: ShownEdit | null
+  /** Of a call whose end nobody knows; empty for every other one. */
+  readonly evidence: readonly EvidenceLine[]
   readonly digest: { readonly short: string; readonly full: string }
   readonly expiresAtMs: InstantMs
 }
@@ -97,6 +100,7 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
         lines: visibleJson(text),
       })),
     edit,
+    evidence: evidenceOf(approval, beholder),
     digest: { short: shortDigest(proposed.digest), full: proposed.digest },
     expiresAtMs: approval.expiresAtMs,
   }
@@ -201,6 +205,11 @@ export function spanText(ms: number): string {
   const hours = Math.floor(minutes / 60)
   if (hours < 48) return `${hours} h ${minutes % 60} min`
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
+function evidenceOf(approval: Presentable, { when }: Beholder): readonly EvidenceLine[] {
+  if (approval.status !== 'settled' || approval.outcome.kind !== 'indeterminate') return []
+  return evidenceLines(approval.outcome.evidence, when)
 }
 
 function stateText(approval: Presentable, { nowMs, isRequesterWaiting, when }: Beholder): string {

@@ -13,6 +13,14 @@ import {
   recomputedDigest,
 } from './approval.ts'
 import type { ApprovalId } from './approval-id.ts'
+import {
+  type Checked,
+  LATE_REPLIES_MAX,
+  type LookedAfter,
+  noEvidence,
+  type SendTrace,
+  unknownSend,
+} from './evidence.ts'
 import { EDITS_MAX } from './limits.ts'
 import { err, ok, type Result } from './result.ts'
 import { EXTENSION_MIN_MS, type Timings } from './timings.ts'
@@ -40,10 +48,15 @@ export type ApprovalEvent =
   | { readonly kind: 'lapse' }
   | { readonly kind: 'cancel'; readonly by: string; readonly reason: string | null }
   | { readonly kind: 'invalidate'; readonly change: string; readonly successor: ApprovalId | null }
-  | { readonly kind: 'claim'; readonly node: string }
+  | { readonly kind: 'claim'; readonly node: string; readonly checked?: Omit<Checked, 'atMs'> }
   | { readonly kind: 'answer'; readonly reply: ReplyRef }
   | { readonly kind: 'fail_unsent'; readonly reason: string }
-  | { readonly kind: 'lose_track'; readonly reason: string }
+  /** Without `send` nothing is known about how far it came. */
+  | { readonly kind: 'lose_track'; readonly reason: string; readonly send?: SendTrace }
+  /** Somebody looked at the upstream after the end that nobody knows. */
+  | { readonly kind: 'look_after'; readonly looked: Omit<LookedAfter, 'atMs'> }
+  /** The upstream did answer, after that end. Kept as evidence: the outcome stays what it is. */
+  | { readonly kind: 'late_reply'; readonly reply: ReplyRef }
   | { readonly kind: 'annotate'; readonly annotation: Omit<Annotation, 'atMs'> }
 
 /** The ledger's clock must agree with this at the moment of writing, whatever the caller believed. */
@@ -68,6 +81,8 @@ export type Refusal =
   /** The deadline can only be moved to a later time, by a minute at least. */
   | { readonly reason: 'not_later'; readonly expiresAtMs: InstantMs }
   | { readonly reason: 'beyond_maximum'; readonly latestMs: InstantMs }
+  /** Nobody but the gateway hears this: what it found is kept already. */
+  | { readonly reason: 'enough_evidence' }
 
 const none: Deadline = { kind: 'none' }
 
@@ -145,7 +160,8 @@ export function transition(
       if (approval.status !== 'approved') return wrongStatus
       if (nowMs >= approval.startByMs) return err({ reason: 'too_late', deadlineMs: approval.startByMs })
       const { decision, startByMs } = approval
-      const claim = { node: event.node, atMs: nowMs }
+      const checked = event.checked === undefined ? null : { ...event.checked, atMs: nowMs }
+      const claim = { node: event.node, atMs: nowMs, checked }
       const next: Approval = { ...headerOf(approval), version, status: 'executing', decision, claim }
       return ok({ next, deadline: { kind: 'before', atMs: startByMs } })
     }
@@ -160,8 +176,25 @@ export function transition(
     }
     case 'lose_track': {
       if (approval.status !== 'executing') return wrongStatus
-      const { decision } = approval
-      return settle({ kind: 'indeterminate', decision, reason: event.reason, annotations: [] })
+      const { decision, claim } = approval
+      const evidence = { ...noEvidence, before: claim.checked, send: event.send ?? unknownSend }
+      return settle({ kind: 'indeterminate', decision, reason: event.reason, annotations: [], evidence })
+    }
+    case 'look_after': {
+      if (approval.status !== 'settled' || approval.outcome.kind !== 'indeterminate') return wrongStatus
+      const { evidence } = approval.outcome
+      if (evidence.after !== null) return err({ reason: 'enough_evidence' })
+      const after = { ...event.looked, atMs: nowMs }
+      const outcome = { ...approval.outcome, evidence: { ...evidence, after } }
+      return ok({ next: { ...approval, version, outcome }, deadline: none })
+    }
+    case 'late_reply': {
+      if (approval.status !== 'settled' || approval.outcome.kind !== 'indeterminate') return wrongStatus
+      const { evidence } = approval.outcome
+      if (evidence.lateReplies.length >= LATE_REPLIES_MAX) return err({ reason: 'enough_evidence' })
+      const lateReplies = [...evidence.lateReplies, { ...event.reply, atMs: nowMs }]
+      const outcome = { ...approval.outcome, evidence: { ...evidence, lateReplies } }
+      return ok({ next: { ...approval, version, outcome }, deadline: none })
     }
     case 'annotate': {
       if (approval.status !== 'settled' || approval.outcome.kind !== 'indeterminate') return wrongStatus

@@ -1,6 +1,7 @@
 /** Approvals in PostgreSQL: created once, changed through one guarded statement, read back whole. */
 import pg from 'pg'
 import { type Approval, dueAtMs } from '../domain/approval.ts'
+import { LATE_REPLIES_MAX } from '../domain/evidence.ts'
 import type { Change, Ledger, SettledReading } from '../ports/ledger.ts'
 import { only } from './connect.ts'
 import { parseId, parseRecord, parseSettled } from './record.ts'
@@ -21,6 +22,7 @@ type Approvals = Pick<
   | 'attachKeyOf'
   | 'markDelivered'
   | 'keepEvidence'
+  | 'lateReplies'
   | 'noteUnsent'
   | 'unsentReason'
   | 'versionsOf'
@@ -243,6 +245,15 @@ export function createApprovals(pool: pg.Pool): Approvals {
 
     async keepEvidence(id, text) {
       await pool.query('INSERT INTO holdpoint.late_reply (approval_id, reply) VALUES ($1, $2)', [id, text])
+    },
+
+    async lateReplies(id) {
+      const { rows } = await pool.query<{ at_ms: string; reply: string }>(
+        `SELECT floor(extract(epoch FROM received_at) * 1000)::bigint AS at_ms, reply
+         FROM holdpoint.late_reply WHERE approval_id = $1 ORDER BY received_at LIMIT $2`,
+        [id, LATE_REPLIES_MAX],
+      )
+      return rows.map((row) => ({ atMs: Number(row.at_ms), text: row.reply }))
     },
 
     async noteUnsent(id, reason) {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type Approval, doors, type Settled } from '../domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
+import { noEvidence } from '../domain/evidence.ts'
 import { risks } from '../domain/risk.ts'
 
 const approvalId = z.string().transform((text, context): ApprovalId => {
@@ -36,6 +37,17 @@ const reply = z.object({
   digest: z.string(),
   bytes: z.number(),
 })
+const checked = z.object({ atMs: z.number(), toolDefinitionDigest: z.string() })
+const evidence = z.object({
+  before: checked.nullable(),
+  send: z.object({
+    progress: z.enum(['unknown', 'begun', 'response']),
+    httpStatus: z.number().nullable(),
+    error: z.string().nullable(),
+  }),
+  after: z.object({ atMs: z.number(), isReachable: z.boolean(), said: z.string() }).nullable(),
+  lateReplies: z.array(reply.extend({ atMs: z.number() })),
+})
 const outcome = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('answered'), decision, reply }),
   z.object({ kind: z.literal('rejected'), decision }),
@@ -53,6 +65,7 @@ const outcome = z.discriminatedUnion('kind', [
     decision,
     reason: z.string(),
     annotations: z.array(annotation),
+    evidence: evidence.default(() => ({ ...noEvidence, lateReplies: [] })),
   }),
 ])
 const edit = z.object({
@@ -97,7 +110,7 @@ const header = z.object({
   createdAtMs: z.number(),
   expiresAtMs: z.number(),
 })
-const claim = z.object({ node: z.string(), atMs: z.number() })
+const claim = z.object({ node: z.string(), atMs: z.number(), checked: checked.nullable().default(null) })
 
 const approval: z.ZodType<Approval> = z.discriminatedUnion('status', [
   header.extend({ status: z.literal('pending') }),

@@ -44,6 +44,12 @@ export interface Replacement extends Change {
   readonly inForce: number
 }
 
+/** What an upstream said after the outcome had been settled, as it said it. */
+export interface LateReplyText {
+  readonly atMs: InstantMs
+  readonly text: string
+}
+
 export interface SettledReading {
   readonly approval: Settled
   readonly deliveredAtMs: InstantMs | null
@@ -88,6 +94,8 @@ export interface Ledger {
   markDelivered(id: ApprovalId): Promise<void>
   /** Keeps what the upstream said after the outcome had already been settled otherwise. Never a transition. */
   keepEvidence(id: ApprovalId, text: string): Promise<void>
+  /** What was kept so, oldest first, as far as a record lists it. */
+  lateReplies(id: ApprovalId): Promise<readonly LateReplyText[]>
   /** Remembers why an approved call could not be sent yet. */
   noteUnsent(id: ApprovalId, reason: string): Promise<void>
   unsentReason(id: ApprovalId): Promise<string | null>

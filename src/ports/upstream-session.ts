@@ -1,4 +1,5 @@
 /** One requester's way to an upstream: the session its call was made on, or a new one on the same terms. */
+import type { SendTrace } from '../domain/evidence.ts'
 import type { ToolDefinition } from '../domain/tool-call.ts'
 
 export interface SendRequest {
@@ -26,7 +27,7 @@ export type Sent =
   /** Proved: no byte of the request left this machine. */
   | { readonly kind: 'not_sent'; readonly reason: string }
   /** Perhaps it arrived; nobody here can know. */
-  | { readonly kind: 'indeterminate'; readonly reason: string }
+  | { readonly kind: 'indeterminate'; readonly reason: string; readonly trace: SendTrace }
 
 export type Described =
   | { readonly kind: 'listed'; readonly definition: ToolDefinition }

@@ -11,12 +11,13 @@ import {
 } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { type JsonValue, sha256 } from '../domain/canonical.ts'
+import { unknownSend } from '../domain/evidence.ts'
 import { effectiveRuleDigest } from '../domain/policy.ts'
 import type { ApprovalEvent } from '../domain/transition.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
-import type { Reply, Sent, UpstreamSession } from '../ports/upstream-session.ts'
+import type { Described, Reply, Sent, UpstreamSession } from '../ports/upstream-session.ts'
 import type { Change } from './change.ts'
 import type { Judge } from './judge.ts'
 import type { Lease } from './watch.ts'
@@ -31,9 +32,11 @@ export type Execute = (
 /** An outcome is pressed on a ledger that does not answer for as long as this process lives: nobody else has it. */
 const OUTCOME_RETRY_MS = 250
 const OUTCOME_RETRY_MS_MAX = 5_000
+/** Of what an upstream or the network says, in the record. */
+const SAID_LENGTH_MAX = 500
 
 type Preflight =
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'ready'; readonly toolDefinitionDigest: string }
   | { readonly kind: 'wait'; readonly reason: string }
   | { readonly kind: 'invalid'; readonly change: string }
 
@@ -71,10 +74,32 @@ export function createExecute(deps: {
 
     // The pre-flight takes as long as the upstream does, and the requester may have left or been told to come back.
     if (!isStillWaited()) return
-    const claimed = await change(id, { kind: 'claim', node }, { version: approval.version })
+    const { toolDefinitionDigest } = flight
+    const claimed = await change(
+      id,
+      { kind: 'claim', node, checked: { toolDefinitionDigest } },
+      { version: approval.version },
+    )
     if (!claimed.ok) return
     const sent = await sendOnce(approval, session)
-    await settle(id, outcomeOf(sent), sent.kind === 'answered' ? sent.reply.text : undefined)
+    await settle(id, outcomeOf(sent), sent.kind === 'answered' ? sent.reply : null)
+    // Not awaited: it may take long, and whoever stops this process must not have to wait for it.
+    if (sent.kind === 'indeterminate') void lookAfter(approval, session)
+  }
+
+  /** Whether the upstream can be asked now is worth knowing for whoever has to find out what happened. */
+  async function lookAfter({ id, asked }: Approved, session: UpstreamSession): Promise<void> {
+    try {
+      const described = await session.describe(asked.tool)
+      const isReachable = described.kind !== 'unavailable'
+      const said = saidOf(described)
+      await change(id, { kind: 'look_after', looked: { isReachable, said } })
+    } catch (error) {
+      log.warn(
+        { err: error, approval: id },
+        'nobody could look at the upstream after a call was lost track of',
+      )
+    }
   }
 
   /** From here on there is an outcome, whatever happens. */
@@ -89,7 +114,8 @@ export function createExecute(deps: {
       })
     } catch (error) {
       log.error({ err: error, approval: id }, 'a send failed in an unexpected way')
-      return { kind: 'indeterminate', reason: 'the gateway failed while it was sending' }
+      const reason = 'the gateway failed while it was sending'
+      return { kind: 'indeterminate', reason, trace: { ...unknownSend, error: reason } }
     }
   }
 
@@ -124,21 +150,29 @@ export function createExecute(deps: {
       log.error({ approval: approval.id, digest }, 'the stored call is not the call that was decided on')
       return { kind: 'invalid', change: 'the stored call is not the call that was decided on' }
     }
-    return { kind: 'ready' }
+    return { kind: 'ready', toolDefinitionDigest: described.definition.digest }
   }
 
   /** The send is over; now the outcome must not be lost to a ledger that is away. */
-  async function settle(id: ApprovalId, event: ApprovalEvent, replyText?: string): Promise<void> {
+  async function settle(id: ApprovalId, event: ApprovalEvent, reply: Reply | null): Promise<void> {
+    let isSettledOtherwise = false
+    let isTextKept = false
     let pauseMs = OUTCOME_RETRY_MS
     for (;;) {
       try {
-        const saved = await change(id, event, replyText === undefined ? {} : { replyText })
-        if (saved.ok) return
-        log.error(
-          { approval: id, event: event.kind, refused: saved.error.reason },
-          'an outcome came too late',
-        )
-        if (replyText !== undefined) await ledger.keepEvidence(id, replyText)
+        if (!isSettledOtherwise) {
+          const saved = await change(id, event, reply === null ? {} : { replyText: reply.text })
+          if (saved.ok) return
+          isSettledOtherwise = true
+          log.error(
+            { approval: id, event: event.kind, refused: saved.error.reason },
+            'an outcome came too late',
+          )
+        }
+        if (reply === null) return
+        if (!isTextKept) await ledger.keepEvidence(id, reply.text)
+        isTextKept = true
+        await change(id, { kind: 'late_reply', reply: replyRef(reply) })
         return
       } catch (error) {
         log.warn({ err: error, approval: id }, 'the ledger did not take an outcome; trying again')
@@ -162,7 +196,18 @@ function outcomeOf(sent: Sent): ApprovalEvent {
     case 'not_sent':
       return { kind: 'fail_unsent', reason: sent.reason }
     case 'indeterminate':
-      return { kind: 'lose_track', reason: sent.reason }
+      return { kind: 'lose_track', reason: sent.reason, send: sent.trace }
+  }
+}
+
+function saidOf(described: Described): string {
+  switch (described.kind) {
+    case 'listed':
+      return 'it answers, and still offers this tool'
+    case 'unlisted':
+      return 'it answers, and does not offer this tool any more'
+    case 'unavailable':
+      return described.reason.slice(0, SAID_LENGTH_MAX)
   }
 }
 

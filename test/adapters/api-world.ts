@@ -117,13 +117,22 @@ export function anApproval(wish: Wish = {}): Approval {
 
 type MemoryLedger = Pick<
   Ledger,
-  'nowMs' | 'get' | 'list' | 'replyText' | 'auditTrail' | 'waitingNodes' | 'save'
+  | 'nowMs'
+  | 'get'
+  | 'list'
+  | 'replyText'
+  | 'lateReplies'
+  | 'auditTrail'
+  | 'waitingNodes'
+  | 'save'
+  | 'keepEvidence'
 >
 
 export function createWorld() {
   const records = new Map<ApprovalId, Approval>()
   const trails = new Map<ApprovalId, AuditEvent[]>()
   const replies = new Map<ApprovalId, string>()
+  const late = new Map<ApprovalId, { atMs: number; text: string }[]>()
   const waiting = new Set<ApprovalId>()
   const world = {
     nowMs: START_MS + 5 * minutes,
@@ -158,6 +167,12 @@ export function createWorld() {
     async replyText(id) {
       return replies.get(id) ?? null
     },
+    async keepEvidence(id, text) {
+      late.set(id, [...(late.get(id) ?? []), { atMs: world.nowMs, text }])
+    },
+    async lateReplies(id) {
+      return late.get(id) ?? []
+    },
     async auditTrail(id) {
       return trails.get(id) ?? []
     },
@@ -180,7 +195,6 @@ export function createWorld() {
     lastSettledByAttachKey: unused,
     attachKeyOf: unused,
     markDelivered: unused,
-    keepEvidence: unused,
     noteUnsent: unused,
     unsentReason: unused,
     versionsOf: unused,
@@ -232,6 +246,7 @@ export function createWorld() {
     },
     get: (id: ApprovalId) => records.get(id),
     wait: (id: ApprovalId) => waiting.add(id),
+    keepEvidence: ledger.keepEvidence,
     /** Approved, claimed and answered with this reply. */
     async answer(approval: Approval, text: string, isError = false) {
       const { digest } = approval.proposed

@@ -1,4 +1,5 @@
 /** The MCP endpoint between a client and an upstream that both do as a test says. */
+
 import { Hono } from 'hono'
 import {
   type Approval,
@@ -7,6 +8,7 @@ import {
   type Outcome,
   type Settled,
 } from '../../src/domain/approval.ts'
+import { noEvidence } from '../../src/domain/evidence.ts'
 import { defaultLimits } from '../../src/domain/limits.ts'
 import type { Policy } from '../../src/domain/policy.ts'
 import { ok } from '../../src/domain/result.ts'
@@ -186,7 +188,13 @@ export const outcomes = {
     successor: null,
   },
   not_sent: { kind: 'not_sent', decision, reason: 'connect ECONNREFUSED 10.0.0.7:443' },
-  indeterminate: { kind: 'indeterminate', decision, reason: 'read ECONNRESET', annotations: [] },
+  indeterminate: {
+    kind: 'indeterminate',
+    decision,
+    reason: 'read ECONNRESET',
+    annotations: [],
+    evidence: noEvidence,
+  },
 } satisfies Record<string, Outcome | ((kind?: 'result' | 'error') => Outcome)>
 
 export const approvedNow = (approval: Approval): Approval => {
@@ -199,7 +207,7 @@ export const executingNow = (approval: Approval): Approval => {
     version: 3,
     status: 'executing',
     decision,
-    claim: { node: 'gateway-1', atMs: 1_050_000 },
+    claim: { node: 'gateway-1', atMs: 1_050_000, checked: null },
   }
 }
 

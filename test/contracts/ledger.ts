@@ -131,7 +131,9 @@ export function ledgerContract(name: string, open: () => Promise<Ledger>): void 
         true,
       )
       expect(await ledger.replyText(pending.id)).toBe(text)
+      expect(await ledger.lateReplies(pending.id)).toEqual([])
       await ledger.keepEvidence(pending.id, text)
+      expect(await ledger.lateReplies(pending.id)).toEqual([{ atMs: expect.any(Number), text }])
     })
 
     test('finds the unsettled and the last settled one of a call, and when it was delivered', async () => {

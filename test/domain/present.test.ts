@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Approval, Decision, Outcome } from '../../src/domain/approval.ts'
+import { noEvidence } from '../../src/domain/evidence.ts'
 import {
   approversText,
   type Beholder,
@@ -146,7 +147,13 @@ const outcomes: [Outcome, string][] = [
     'Approved by kim, but it could not be sent: connection refused. Certainly nothing was sent.',
   ],
   [
-    { kind: 'indeterminate', decision: decision(), reason: 'the connection broke', annotations: [] },
+    {
+      kind: 'indeterminate',
+      decision: decision(),
+      reason: 'the connection broke',
+      annotations: [],
+      evidence: noEvidence,
+    },
     'Approved by kim and perhaps sent; nobody can know whether it happened: the connection broke. It will not be sent again. A person has to look.',
   ],
   [
@@ -155,6 +162,7 @@ const outcomes: [Outcome, string][] = [
       decision: decision(),
       reason: 'the connection broke',
       annotations: [{ finding: 'did_not_happen', by: 'lee', note: 'checked', atMs: START_MS }],
+      evidence: noEvidence,
     },
     'Approved by kim and perhaps sent; nobody can know whether it happened: the connection broke. It will not be sent again. lee looked: it did not happen: “checked”.',
   ],

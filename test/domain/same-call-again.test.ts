@@ -1,6 +1,8 @@
 /** The same call after an earlier one has settled: what it gets, and for how long. */
+
 import { expect, test } from 'vitest'
 import type { Outcome, Settled } from '../../src/domain/approval.ts'
+import { noEvidence } from '../../src/domain/evidence.ts'
 import { sameCallAgain } from '../../src/domain/same-call-again.ts'
 import { defaultTimings as timings } from '../../src/domain/timings.ts'
 import { anApproval, approveEvent } from '../support/builders.ts'
@@ -12,7 +14,13 @@ const annotation = { by: 'mina', note: null, atMs: 0 }
 
 const answered: Outcome = { kind: 'answered', decision, reply }
 const rejected: Outcome = { kind: 'rejected', decision: { ...decision, kind: 'reject' } }
-const lost: Outcome = { kind: 'indeterminate', decision, reason: 'reset', annotations: [] }
+const lost: Outcome = {
+  kind: 'indeterminate',
+  decision,
+  reason: 'reset',
+  annotations: [],
+  evidence: noEvidence,
+}
 const happened: Outcome = { ...lost, annotations: [{ ...annotation, finding: 'happened' }] }
 const didNotHappen: Outcome = { ...lost, annotations: [{ ...annotation, finding: 'did_not_happen' }] }
 

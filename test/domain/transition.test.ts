@@ -46,6 +46,8 @@ const events: Record<string, ApprovalEvent> = {
   fail_unsent: { kind: 'fail_unsent', reason: 'refused' },
   lose_track: { kind: 'lose_track', reason: 'reset' },
   annotate: { kind: 'annotate', annotation: { finding: 'happened', by: 'mina', note: null } },
+  look_after: { kind: 'look_after', looked: { isReachable: true, said: 'it answers' } },
+  late_reply: { kind: 'late_reply', reply },
   edit: anEdit(pending),
   extend: { kind: 'extend', expiresAtMs: 100 + 60_000, by: 'mina', via: 'cli', reason: null },
 }
@@ -71,7 +73,7 @@ const arrows: Record<string, Record<string, string>> = {
     fail_unsent: 'not_sent',
   },
   executing: { answer: 'answered', fail_unsent: 'not_sent', lose_track: 'indeterminate' },
-  indeterminate: { annotate: 'indeterminate' },
+  indeterminate: { annotate: 'indeterminate', look_after: 'indeterminate', late_reply: 'indeterminate' },
   answered: {},
 }
 

@@ -1,6 +1,8 @@
 /** One critical call from asking to outcome, on the real services. */
+
 import { expect, test } from 'vitest'
 import type { Settled } from '../../src/domain/approval.ts'
+import { unknownSend } from '../../src/domain/evidence.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { canonicalParams } from '../../src/domain/tool-call.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
@@ -195,7 +197,11 @@ test('an upstream that is away is tried again until the yes is too old, then the
 test('when nobody can know, nobody says "failed", and the same call is refused until a person has looked', async () => {
   const world = aWorld()
   const { gateway, id } = await paused(world)
-  world.upstream.answer = async () => ({ kind: 'indeterminate', reason: 'connection reset' })
+  world.upstream.answer = async () => ({
+    kind: 'indeterminate',
+    reason: 'connection reset',
+    trace: unknownSend,
+  })
   const held = gateway.hold(id)
   await gateway.decide(id)
   expect(await held).toMatchObject({ approval: { outcome: { kind: 'indeterminate' } } })

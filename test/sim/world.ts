@@ -1,7 +1,9 @@
 /** The simulated world: ledger, queue, upstream and people's door, and what really happened, for the checker. */
+
 import type { Approval } from '../../src/domain/approval.ts'
 import { bindingDigest } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
+import { unknownSend } from '../../src/domain/evidence.ts'
 import type { ApproverChain, Policy } from '../../src/domain/policy.ts'
 import type { Principal } from '../../src/domain/principal.ts'
 import type { Timings } from '../../src/domain/timings.ts'
@@ -170,7 +172,8 @@ export function sessionOf(world: SimWorld, owner: Owner): UpstreamSession {
       await scheduler.use(owner, 'upstream.send', () => {
         world.hits.push({ atStep: scheduler.count(), approvalId, canonicalParams, reply })
       })
-      if (world.isStormy && dice.chance(0.2)) return { kind: 'indeterminate', reason: 'connection reset' }
+      if (world.isStormy && dice.chance(0.2))
+        return { kind: 'indeterminate', reason: 'connection reset', trace: unknownSend }
       await scheduler.use(owner, 'upstream.reply', () => {})
       return { kind: 'answered', reply: { kind: 'result', text: reply, isError: false } }
     },

@@ -2,6 +2,7 @@
 import { type Approval, dueAtMs, type Settled } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import type { AuditEvent } from '../../src/domain/audit.ts'
+import { LATE_REPLIES_MAX } from '../../src/domain/evidence.ts'
 import type { Change, Ledger } from '../../src/ports/ledger.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
 import { createMemoryRevisions } from './memory-revisions.ts'
@@ -12,7 +13,7 @@ interface Row {
   reply: string | null
   deliveredAtMs: number | null
   unsentReason: string | null
-  evidence: string[]
+  evidence: { atMs: number; text: string }[]
   judgedRevision: number | null
 }
 
@@ -73,7 +74,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     advance(ms) {
       nowMs += ms
     },
-    evidence: (id) => rows.get(id)?.evidence ?? [],
+    evidence: (id) => (rows.get(id)?.evidence ?? []).map(({ text }) => text),
     nowMs: async () => nowMs,
     async create({ approval, audit, pendingPerPrincipalMax, judgedRevision }) {
       const same = all().find((row) => isUnsettled(row, approval.asked.attachKey))
@@ -164,8 +165,9 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       if (row !== undefined && row.approval.status === 'settled') row.deliveredAtMs ??= nowMs
     },
     async keepEvidence(id, text) {
-      rows.get(id)?.evidence.push(text)
+      rows.get(id)?.evidence.push({ atMs: nowMs, text })
     },
+    lateReplies: async (id) => (rows.get(id)?.evidence ?? []).slice(0, LATE_REPLIES_MAX),
     async noteUnsent(id, reason) {
       const row = rows.get(id)
       if (row?.approval.status === 'approved') row.unsentReason = reason

@@ -45,7 +45,7 @@ export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: C
   const still = stillOf({ approval, nowMs, isRequesterWaiting }, deps)
   const { shown } = still
   const head = headLines(shown)
-  const title = [header(titleOf(shown)), lines(head.lines)]
+  const title = [header(titleOf(shown)), lines(head.lines), ...evidenceBlocks(shown)]
   const tail = [context(`${shown.ticket} · digest ${shown.digest.short}`)]
   const all = shown.sections.flatMap((section) => section.lines)
   const isSmall =
@@ -96,6 +96,12 @@ function editBlocks({ edit }: Presented): readonly Block[] {
     preformatted(shownText.text),
   ]
 }
+
+/** Of a call whose end nobody knows: what a person needs who goes and looks. */
+const evidenceBlocks = ({ evidence }: Presented): readonly Block[] =>
+  evidence.length === 0
+    ? []
+    : [lines(evidence.map(({ label, text }) => ({ label, text: cut(text, FIELD_MAX).text })))]
 
 const sectionBlocks = ({ sections }: Presented): readonly Block[] =>
   sections.flatMap(({ label, bytes, lines: all }) => [

@@ -43,6 +43,7 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
           return staleText
         case 'wrong_status':
         // Nobody edits or extends in Slack.
+        case 'enough_evidence':
         case 'same_params':
         case 'too_many_edits':
         case 'not_later':

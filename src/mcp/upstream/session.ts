@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { JsonValue } from '../../domain/canonical.ts'
+import type { SendTrace } from '../../domain/evidence.ts'
 import type { Limits } from '../../domain/limits.ts'
 import type { Principal } from '../../domain/principal.ts'
 import { err, ok } from '../../domain/result.ts'
@@ -160,9 +161,15 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
 function sentOf(asked: Asked): Sent {
   switch (asked.kind) {
     case 'fault':
-      return { kind: asked.isSent ? 'indeterminate' : 'not_sent', reason: asked.reason }
+      return asked.isSent
+        ? { kind: 'indeterminate', reason: asked.reason, trace: traceOf('begun', null, asked.reason) }
+        : { kind: 'not_sent', reason: asked.reason }
     case 'none':
-      return { kind: 'indeterminate', reason: asked.reason }
+      return {
+        kind: 'indeterminate',
+        reason: asked.reason,
+        trace: traceOf('response', asked.status, asked.reason),
+      }
     case 'answer': {
       const kind = asked.isError ? 'error' : 'result'
       const text = rawMember(asked.text, kind) ?? 'null'
@@ -171,6 +178,13 @@ function sentOf(asked: Asked): Sent {
       return { kind: 'answered', reply: { kind, text, isError } }
     }
   }
+}
+
+/** A text of the upstream's or the network's, kept in the record. */
+const ERROR_LENGTH_MAX = 500
+
+function traceOf(progress: SendTrace['progress'], httpStatus: number | null, error: string): SendTrace {
+  return { progress, httpStatus, error: error.slice(0, ERROR_LENGTH_MAX) }
 }
 
 function nameOf(canonicalParams: string): string {

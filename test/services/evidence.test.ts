@@ -1,0 +1,99 @@
+/** What is kept about a call whose end nobody knows: before, at the sending, afterwards, and what came later. */
+import { expect, test } from 'vitest'
+import type { Approval } from '../../src/domain/approval.ts'
+import { sha256 } from '../../src/domain/canonical.ts'
+import type { Sent } from '../../src/ports/upstream-session.ts'
+import { aGateway, aWorld, type World } from '../support/world.ts'
+
+async function sentInto(world: World, answer: () => Promise<Sent>) {
+  const gateway = await aGateway(world)
+  const asked = await gateway.ask()
+  if (!asked.ok || asked.value.kind !== 'waiting') throw new Error('it waits')
+  const { id } = asked.value.approval
+  world.upstream.answer = answer
+  const held = gateway.hold(id)
+  await gateway.decide(id)
+  return { gateway, id, held, now: async () => (await world.ledger.get(id))?.approval }
+}
+
+const evidenceOf = (approval: Approval | undefined) =>
+  approval?.status === 'settled' && approval.outcome.kind === 'indeterminate'
+    ? approval.outcome.evidence
+    : null
+
+const lost: Sent = {
+  kind: 'indeterminate',
+  reason: 'github answered HTTP 502 without a JSON-RPC answer',
+  trace: { progress: 'response', httpStatus: 502, error: 'bad gateway' },
+}
+
+test('the pre-flight, how far the sending came, and the upstream afterwards', async () => {
+  const world = aWorld()
+  const { held, now } = await sentInto(world, async () => lost)
+  await held
+  await expect.poll(async () => evidenceOf(await now())?.after).not.toBeNull()
+  expect(evidenceOf(await now())).toEqual({
+    before: { atMs: expect.any(Number), toolDefinitionDigest: 'd'.repeat(64) },
+    send: { progress: 'response', httpStatus: 502, error: 'bad gateway' },
+    after: { atMs: expect.any(Number), isReachable: true, said: 'it answers, and still offers this tool' },
+    lateReplies: [],
+  })
+})
+
+test('an upstream that is away afterwards is said to be, with its reason', async () => {
+  const world = aWorld()
+  const { held, now } = await sentInto(world, async () => {
+    world.upstream.described = { kind: 'unavailable', reason: 'connection refused' }
+    return lost
+  })
+  await held
+  await expect
+    .poll(async () => evidenceOf(await now())?.after)
+    .toMatchObject({
+      isReachable: false,
+      said: 'connection refused',
+    })
+})
+
+test('of a gateway that died, what it had noted with its claim is kept', async () => {
+  const world = aWorld()
+  const { gateway, id, now } = await sentInto(world, () => new Promise(() => {}))
+  await expect.poll(async () => (await now())?.status).toBe('executing')
+  await world.ledger.dropLease('gateway-1')
+  await gateway.attend(id)
+  expect(evidenceOf(await now())).toMatchObject({
+    before: { toolDefinitionDigest: 'd'.repeat(64) },
+    send: { progress: 'unknown' },
+  })
+})
+
+test('what comes later is kept with digest, size and text; the outcome stays what it is', async () => {
+  const world = aWorld()
+  let answer = (_sent: Sent) => {}
+  const { gateway, id, held, now } = await sentInto(
+    world,
+    () =>
+      new Promise((resolve) => {
+        answer = resolve
+      }),
+  )
+  await expect.poll(async () => (await now())?.status).toBe('executing')
+  await world.ledger.dropLease('gateway-1')
+  await gateway.attend(id)
+  expect(await held).toMatchObject({ approval: { outcome: { kind: 'indeterminate' } } })
+  const text = '{"content":[{"type":"text","text":"늦은 답"}]}'
+  answer({ kind: 'answered', reply: { kind: 'result', text, isError: false } })
+  await expect.poll(async () => evidenceOf(await now())?.lateReplies).toHaveLength(1)
+  expect(evidenceOf(await now())?.lateReplies).toEqual([
+    {
+      kind: 'result',
+      isError: false,
+      digest: sha256(text),
+      bytes: Buffer.byteLength(text),
+      atMs: expect.any(Number),
+    },
+  ])
+  expect(await world.ledger.lateReplies(id)).toEqual([{ atMs: expect.any(Number), text }])
+  expect(await now()).toMatchObject({ outcome: { kind: 'indeterminate', annotations: [] } })
+  expect(await world.ledger.replyText(id)).toBeNull()
+})
