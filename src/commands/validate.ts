@@ -55,7 +55,7 @@ function summary({ name, rules: { policy, approvers } }: ServerConfig, { localPr
   return {
     name,
     policy: policy === askForEverything ? 'none: every call waits' : policy.source,
-    rules: policy.tools.size,
+    rules: policy.rules.length,
     hidden: policy.hidden.has('*') ? 'all' : policy.hidden.size,
     otherwise: policy.fallback.action,
     approvers: { groups, people, selfConfirm },

@@ -22,6 +22,8 @@ export interface Asked {
   readonly server: string
   readonly tool: string
   readonly era: Era
+  /** Of the protocol, for limits of a session; not there in older records and where there is none. */
+  readonly session?: string | undefined
 }
 
 /** What would be sent, and the digest that binds a decision to it. */

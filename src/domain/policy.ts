@@ -1,30 +1,42 @@
-/** The policy decision point: which verdict a tool call gets, and by which rule. Pure; a missing policy asks for every call. */
-import { digestOf } from './canonical.ts'
-import type { JudgedCall } from './policy/judged-call.ts'
-import type { Risk } from './risk.ts'
-
-export type Action = 'allow' | 'deny' | 'require_approval'
-
-/** What the policy of one server says about one tool, or about all tools it does not name. */
-export type Rule =
-  | { readonly action: 'allow'; readonly pointer: string }
-  | { readonly action: 'deny'; readonly pointer: string; readonly reason: string | null }
-  | { readonly action: 'require_approval'; readonly pointer: string; readonly reason: string | null }
-
 /**
- * One server's policy, whatever spelling its document had.
- * `pointer` in a rule is the JSON Pointer (RFC 6901) of the place in `source` that decided.
+ * The policy decision point: which verdict a tool call gets, and by which rule. Pure; a missing policy asks for every call.
+ *
+ * Deny is stricter than require_approval, which is stricter than allow. Of all rules that match, the strictest decides; where
+ * none matches, the default. A rule of which nobody can know whether it matches is taken in the stricter way: the verdict is
+ * the strictest of all that could be true. The order of rules never matters.
  */
+import { digestOf } from './canonical.ts'
+import { truthOf } from './policy/condition.ts'
+import { glob, matchesGlob } from './policy/glob.ts'
+import type { JudgedCall } from './policy/judged-call.ts'
+import { type ApprovalTerms, isStricter, type Rule, usualTerms } from './policy/rule.ts'
+import { countedFor, historyFor, rulesFor } from './policy/rule-index.ts'
+import { amountOf, type Limit, type Reservation, tallyKey, type Window } from './policy/tally.ts'
+import { allOf, type Truth } from './policy/truth.ts'
+import { type Risk, risks } from './risk.ts'
+
+/** The languages a policy can be written in. All of them end in this one model. */
+export type Spelling = 'holdpoint' | 'hosted' | 'per-tool' | 'intercept'
+
+/** One server's policy, whatever spelling its document had. */
 export interface Policy {
   /** File name as people know it, or `built-in`. */
   readonly source: string
-  readonly fallback: Rule
-  readonly tools: ReadonlyMap<string, Rule>
-  /** Exact names that vanish from `tools/list`; `'*'` hides all. */
+  readonly spelling: Spelling
+  /** What happens to calls that no rule matches. */
+  readonly fallback: Fallback
+  readonly rules: readonly Rule[]
+  /** Names and patterns that vanish from `tools/list`; `'*'` hides all. */
   readonly hidden: ReadonlySet<string>
 }
 
-/** Who may decide about a server's calls. Settled in `holdpoint.yaml`, part of the digest that is approved. */
+export interface Fallback {
+  readonly action: 'allow' | 'deny' | 'require_approval'
+  readonly pointer: string
+  readonly reason: string | null
+}
+
+/** Who may decide about a call. Part of the digest that is approved. */
 export interface ApproverChain {
   readonly groups: readonly string[]
   readonly people: readonly string[]
@@ -34,45 +46,131 @@ export interface ApproverChain {
 
 export type Verdict =
   | { readonly kind: 'hide' }
-  | { readonly kind: 'allow'; readonly rule: string }
+  | { readonly kind: 'allow'; readonly rule: string; readonly reservations: readonly Reservation[] }
   | { readonly kind: 'deny'; readonly rule: string; readonly reason: string | null }
   | {
       readonly kind: 'require_approval'
       readonly rule: string
       readonly reason: string | null
       readonly risk: Risk
+      readonly terms: ApprovalTerms
+      readonly reservations: readonly Reservation[]
     }
 
 /** Until someone writes a policy, a person is asked about every call. */
 export const askForEverything: Policy = {
   source: 'built-in',
+  spelling: 'holdpoint',
   fallback: { action: 'require_approval', pointer: '/default', reason: 'this server has no policy yet' },
-  tools: new Map(),
+  rules: [],
   hidden: new Set(),
 }
 
-export function isHidden(policy: Policy, tool: string): boolean {
-  return policy.hidden.has(tool) || policy.hidden.has('*')
+export function isHidden({ hidden }: Policy, tool: string): boolean {
+  if (hidden.size === 0) return false
+  if (hidden.has(tool)) return true
+  for (const name of hidden) if (name.includes('*') && matchesGlob(glob(name), tool)) return true
+  return false
+}
+
+/** What the counters have to be asked before a call can be judged: nothing, for nearly every policy. */
+export function talliesToRead(
+  { rules }: Policy,
+  call: JudgedCall,
+): readonly { readonly key: string; readonly window: Window }[] {
+  return historyFor(rules, call.tool).map(({ tally }) => ({
+    key: tallyKey(tally, call),
+    window: tally.window,
+  }))
 }
 
 /** Names match byte for byte. Hiding wins over every rule. */
-export function evaluate(policy: Policy, { tool }: JudgedCall): Verdict {
-  if (isHidden(policy, tool)) return { kind: 'hide' }
-  const rule = policy.tools.get(tool) ?? policy.fallback
-  const name = `${policy.source}#${rule.pointer}`
-  switch (rule.action) {
-    case 'allow':
-      return { kind: 'allow', rule: name }
-    case 'deny':
-      return { kind: 'deny', rule: name, reason: rule.reason }
-    case 'require_approval':
-      return { kind: 'require_approval', rule: name, reason: rule.reason, risk: 'critical' }
+export function evaluate(policy: Policy, call: JudgedCall): Verdict {
+  if (isHidden(policy, call.tool)) return { kind: 'hide' }
+  const possible = rulesFor(policy.rules, call.tool).flatMap((rule) => {
+    const truth = matches(rule, call)
+    return truth === false ? [] : [{ rule, isSure: truth === true }]
+  })
+  const acting: Candidate[] = possible.flatMap(({ rule }) => candidateOf(rule, call))
+  const isCovered = possible.some(({ rule, isSure }) => isSure && rule.action !== null)
+  if (!isCovered) acting.push({ ...policy.fallback, risk: 'critical', terms: usualTerms })
+
+  const winner = acting.reduce(stricter)
+  const nameOf = (pointer: string) => `${policy.source}#${pointer}`
+  const rule = nameOf(winner.pointer)
+  if (winner.action === 'deny') return { kind: 'deny', rule, reason: winner.reason }
+
+  const limits = [...possible.flatMap((each) => each.rule.limits), ...countedFor(policy.rules, call.tool)]
+  const reservations: Reservation[] = []
+  for (const limit of limits) {
+    const amount = amountOf(limit.tally, call.arguments)
+    if (amount === null) return { kind: 'deny', rule: nameOf(limit.pointer), reason: uncountable(limit) }
+    const { tally, max, reason, pointer } = limit
+    const key = tallyKey(tally, call)
+    const wanted = { key, window: tally.window, amount, max, rule: nameOf(pointer), reason }
+    const same = reservations.findIndex((each) => each.key === key)
+    const earlier = reservations[same]
+    // Limits that share a count count a call once.
+    if (earlier === undefined) reservations.push(wanted)
+    else reservations[same] = narrower(earlier, wanted)
   }
+  if (winner.action === 'allow') return { kind: 'allow', rule, reservations }
+  const asking = acting.filter(({ action }) => action === 'require_approval')
+  const { reason, risk } = winner
+  return { kind: 'require_approval', rule, reason, risk, terms: strictestTerms(winner, asking), reservations }
+}
+
+function matches({ categories, risks: levels, when }: Rule, call: JudgedCall): Truth {
+  const { category, risk } = call.facts
+  if (levels !== null && !levels.includes(risk)) return false
+  const ofCategory = categories === null || (category === null ? null : categories.includes(category))
+  return allOf([ofCategory, when === null || truthOf(when, call)], (each) => each)
+}
+
+interface Candidate extends Fallback {
+  readonly risk: Risk
+  readonly terms: ApprovalTerms
+}
+
+function candidateOf({ action, pointer, reason, treatAs, terms }: Rule, call: JudgedCall): Candidate[] {
+  return action === null ? [] : [{ action, pointer, reason, risk: treatAs ?? call.facts.risk, terms }]
+}
+
+/** The stricter of two; between equals the higher risk, and then what does not depend on the order of rules. */
+function stricter(a: Candidate, b: Candidate): Candidate {
+  if (a.action !== b.action) return isStricter(a.action, b.action) ? a : b
+  if (a.risk !== b.risk) return risks.indexOf(a.risk) > risks.indexOf(b.risk) ? a : b
+  return sortText(a) <= sortText(b) ? a : b
+}
+
+const sortText = ({ terms, reason, pointer }: Candidate) =>
+  JSON.stringify([terms.approvers === null, terms.approvers, reason === null, reason, pointer])
+
+/** Whoever wins names the approvers; what several rules say about how to decide is taken in the stricter way. */
+function strictestTerms({ terms }: Candidate, asking: readonly Candidate[]): ApprovalTerms {
+  const timeouts = asking.flatMap(({ terms: { timeoutMs } }) => (timeoutMs === null ? [] : [timeoutMs]))
+  const said = asking.map((each) => each.terms.selfConfirm)
+  const isAllowed = said.every((each) => each === true) ? true : null
+  return {
+    approvers: terms.approvers,
+    selfConfirm: said.includes(false) ? false : isAllowed,
+    timeoutMs: timeouts.length === 0 ? null : Math.min(...timeouts),
+  }
+}
+
+function narrower(a: Reservation, b: Reservation): Reservation {
+  const tighter = (a.max ?? Infinity) <= (b.max ?? Infinity) ? a : b
+  return { ...tighter, amount: Math.max(a.amount, b.amount) }
+}
+
+function uncountable({ tally: { amount } }: Limit): string {
+  const where = typeof amount === 'number' ? 'the call' : `"${amount.source}"`
+  return `${where} must be a number that can be counted: not negative, and at most 1,000,000,000,000,000`
 }
 
 /** The rule in force and its approvers, as one digest: an approval given under another rule is not an approval. */
 export function effectiveRuleDigest(
-  verdict: Extract<Verdict, { kind: 'require_approval' }>,
+  verdict: Pick<Extract<Verdict, { kind: 'require_approval' }>, 'reason' | 'risk'>,
   approvers: ApproverChain,
 ): string {
   return digestOf({

@@ -13,6 +13,8 @@ export interface ToolCall {
   /** RFC 8785 text of `{name, arguments, _meta?}` without the `_meta` keys that only carry the call. */
   readonly canonicalParams: string
   readonly idempotencyKey: string | null
+  /** Of the protocol, where it has one. */
+  readonly session?: string | undefined
 }
 
 /** Our keys in `_meta` (MCP: reverse-DNS prefix), on requests and on results. */

@@ -5,222 +5,207 @@
  * `policies/README.md` describes the language.
  */
 import { z } from 'zod'
-import { REASON_LENGTH_MAX } from '../domain/limits.ts'
-import type { Action, Policy, Rule } from '../domain/policy.ts'
+import { isExact } from '../domain/policy/glob.ts'
+import type { Action, Rule } from '../domain/policy/rule.ts'
+import type { Fallback, Policy, Spelling } from '../domain/policy.ts'
 import { err, ok, type Result } from '../domain/result.ts'
-import { type Document, type Path, pointer, readDocument } from './document.ts'
+import { type Path, pointer, readDocument } from './document.ts'
+import { readAllTools, readHostedTool } from './policy/hosted.ts'
+import { readIntercept } from './policy/intercept.ts'
+import { noteOddities } from './policy/oddities.ts'
+import { plainRule, readLists, readRules, readTool } from './policy/own.ts'
+import { createReader, type Reader } from './policy/reader.ts'
+import { actionShape, nameError, namePattern, nameShape, topShape } from './policy/shapes.ts'
 import type { Problem } from './problem.ts'
-import { checkShape, problemAt, problemAtKey, says } from './shape.ts'
 
 /** What an empty policy would most likely have meant. */
 const ifEmpty = 'write `default: require_approval`, which asks about every call, or name no policy'
 
+export interface PolicyReading {
+  readonly policy: Policy
+  /** What loads and deserves a word. */
+  readonly notes: readonly Problem[]
+}
+
 /** @param file the name people know; it becomes `source`, and the name in problems */
 export function readPolicy(file: string, text: string): Result<Policy, Problem[]> {
+  const read = readPolicyWithNotes(file, text)
+  return read.ok ? ok(read.value.policy) : read
+}
+
+export function readPolicyWithNotes(file: string, text: string): Result<PolicyReading, Problem[]> {
   const read = readDocument(file, text, ifEmpty)
   if (!read.ok) return read
-  const document = read.value
-  const problems: Problem[] = []
+  const reader = createReader(read.value)
+  reader.check(topShape, [])
+  const action = reader.check(actionShape.optional(), ['default']) ?? null
+  const hidden = reader.check(z.array(nameShape).optional(), ['hide']) ?? []
 
-  collect(checkShape(document, topShape))
-  const fallback = collect(checkShape(document, actionShape.optional(), ['default'])) ?? null
-  const hidden = collect(checkShape(document, hiddenShape.optional(), ['hide'])) ?? []
-  const entries = collect(checkShape(document, entriesShape, ['tools'])) ?? {}
+  const entries = readEntries(reader)
+  const spelling = spellingOf(reader, entries)
+  const rules = [
+    ...readTools(reader, entries, action),
+    ...readAllTools(reader),
+    ...readLists(reader),
+    ...readRules(reader),
+  ]
+  refuseSecondRules(reader, rules)
+  if (reader.problems.length > 0) return err([...reader.problems])
 
-  const common = ['all_tools', 'limits']
-  if (isFilled(document, common)) problems.push(unsupported(document, common))
-
-  const tools = new Map<string, Rule>()
-  const add = (tool: string, rule: Rule, path: Path) => {
-    const earlier = tools.get(tool)
-    if (earlier === undefined) {
-      tools.set(tool, rule)
-      return
-    }
-    const message = `the tool "${tool}" has a rule already, at ${earlier.pointer}`
-    problems.push(problemAt(document, path, message, 'keep one of the two'))
-  }
-
-  for (const [tool, entry] of Object.entries(entries)) {
-    const path = ['tools', tool]
-    const name = collect(nameShape.safeParse(tool).success ? ok(tool) : err([badName(document, path)]))
-    const rule = collect(toolRule(document, path, entry, fallback))
-    if (name !== null && rule !== null) add(tool, rule, path)
-  }
-  for (const action of ['allow', 'deny', 'require_approval'] as const) {
-    for (const { tool, reason, path } of collect(namedTools(document, action)) ?? []) {
-      add(tool, ruleOf(action, reason, path), path)
-    }
-  }
-  if (problems.length > 0) return err(problems)
-
-  return ok({
+  const policy: Policy = {
     source: file,
-    fallback:
-      fallback === null
-        ? { action: 'require_approval', pointer: '/default', reason: 'no rule of the policy names this tool' }
-        : ruleOf(fallback, null, ['default']),
-    tools,
+    spelling,
+    fallback: fallbackOf(action, spelling),
+    rules,
     hidden: new Set(hidden),
-  })
-
-  function collect<T>(result: Result<T, Problem[]>): T | null {
-    if (result.ok) return result.value
-    problems.push(...result.error)
-    return null
   }
+  noteOddities(reader, policy)
+  return ok({ policy, notes: reader.notes })
 }
 
-const actionShape = z.enum(['allow', 'deny', 'require_approval'])
-const nameError = says(
-  'a tool name has 1 to 128 of the characters A-Z a-z 0-9 _ . -',
-  'write the exact name; patterns are not supported, and `default` is the rule for all other tools',
-)
-const nameShape = z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/, nameError)
-const hiddenShape = z.array(z.string().regex(/^(\*|[A-Za-z0-9_.-]{1,128})$/, nameError))
-const reasonShape = z
-  .string()
-  .max(REASON_LENGTH_MAX, says(`a reason has at most ${REASON_LENGTH_MAX} characters`, 'shorten it'))
-const anyList = z.array(z.unknown())
+interface Entry {
+  readonly tool: string
+  readonly path: Path
+  readonly keys: readonly string[]
+  readonly isNothing: boolean
+}
 
-const anything = z.unknown().optional()
-
-const topShape = z.strictObject({
-  version: z.literal(['1', 1]).optional(),
-  description: z.string().optional(),
-  default: anything,
-  hide: anything,
-  all_tools: z.strictObject({ limits: anyList.optional() }).optional(),
-  tools: anything,
-  allow: anything,
-  deny: anything,
-  require_approval: anything,
-})
-const entriesShape = z.record(z.string(), z.unknown()).optional()
-
-const toolShape = z.strictObject({
-  action: actionShape.optional(),
-  reason: reasonShape.optional(),
-  rate_limit: anything,
-  require: anyList.optional(),
-  deny_if: anyList.optional(),
-  limits: anyList.optional(),
-  rules: z
-    .array(
-      z.strictObject({
-        name: z.string().optional(),
-        action: z.enum(['allow', 'deny', 'require_approval', 'evaluate']).optional(),
-        reason: reasonShape.optional(),
-        on_deny: reasonShape.optional(),
-        conditions: anything,
-        rate_limit: anything,
-        state: anything,
-      }),
-    )
-    .optional(),
-})
-
-/** The rule of one entry under `tools`, which may have the hosted, the per-tool or the rule-list spelling. */
-function toolRule(
-  document: Document,
-  path: Path,
-  written: unknown,
-  fallback: Action | null,
-): Result<Rule, Problem[]> {
-  if (written === null) {
-    const message = `"${path.at(-1)}" says nothing`
-    return err([problemAtKey(document, path, message, 'write { action: allow }, or remove the line')])
-  }
-  const shape = checkShape(document, toolShape, path)
-  if (!shape.ok) return shape
-  const entry = shape.value
-  const problems: Problem[] = []
-  for (const key of ['require', 'deny_if', 'limits'] as const) {
-    if (isFilled(document, [...path, key])) problems.push(unsupported(document, [...path, key]))
-  }
-  if (entry.rate_limit !== undefined) problems.push(unsupported(document, [...path, 'rate_limit']))
-
-  entry.rules?.forEach((rule, index) => {
-    const at = [...path, 'rules', index]
-    for (const key of ['conditions', 'rate_limit', 'state'] as const) {
-      if (rule[key] !== undefined) problems.push(unsupported(document, [...at, key]))
+/** The entries under `tools`, as far as they are entries at all. */
+function readEntries(reader: Reader): Entry[] {
+  const written = reader.check(z.record(z.string(), z.unknown()).optional(), ['tools']) ?? {}
+  return Object.entries(written).flatMap(([tool, entry]) => {
+    const path = ['tools', tool]
+    if (!namePattern.test(tool)) {
+      const [message = '', remedy = ''] = nameError.split('\n')
+      reader.refuseKey(path, message, remedy)
+      return []
     }
-    const isBare = rule.conditions === undefined && rule.rate_limit === undefined
-    if (isBare && (rule.action === undefined || rule.action === 'evaluate')) {
-      problems.push(problemAt(document, at, 'this rule does nothing', 'give it `action: deny`, or remove it'))
+    if (entry === null) {
+      reader.refuseKey(path, `"${tool}" says nothing`, 'write { action: allow }, or remove the line')
+      return []
     }
+    if (typeof entry !== 'object' || Array.isArray(entry)) {
+      reader.check(z.strictObject({}), path)
+      return []
+    }
+    const keys = Object.keys(entry)
+    return [{ tool, path, keys, isNothing: keys.length === 0 }]
   })
-  if (entry.action !== undefined && entry.rules !== undefined) {
-    const message = '`action` and `rules` are two answers for one tool'
-    problems.push(problemAt(document, [...path, 'rules'], message, 'keep one of the two'))
-  }
-  if (problems.length > 0) return err(problems)
+}
 
-  if (entry.action !== undefined) {
-    const reason = entry.reason ?? null
-    return ok(ruleOf(entry.action, reason, [...path, 'action']))
+const hostedKeys = ['require', 'deny_if', 'limits']
+
+/** What an entry is written in; `null` where it could be any. */
+function spellingOfEntry({ keys }: Entry): Spelling | null {
+  if (keys.includes('rules')) return 'intercept'
+  if (keys.some((key) => hostedKeys.includes(key))) return 'hosted'
+  return keys.length === 0 ? null : 'per-tool'
+}
+
+/** One file, one language: `default` means something else in each. */
+function spellingOf(reader: Reader, entries: readonly Entry[]): Spelling {
+  const { document } = reader
+  const seen = new Map<Spelling, Path>()
+  if (document.get(['all_tools']) !== undefined) seen.set('hosted', ['all_tools'])
+  for (const entry of entries) {
+    const spelling = spellingOfEntry(entry)
+    if (spelling !== null && !seen.has(spelling)) seen.set(spelling, entry.path)
   }
-  if (entry.reason !== undefined) {
-    const message = '"action" is missing'
-    return err([problemAt(document, path, message, 'write one of: allow, deny, require_approval')])
+  const own = ['rules', 'allow', 'deny', 'require_approval'].find((key) => document.get([key]) !== undefined)
+  const [first, second] = [...seen]
+  if (first !== undefined && second !== undefined) {
+    const message = `this entry is written as ${named[second[0]]}, ${pointer(first[1])} as ${named[first[0]]}`
+    reader.refuseKey(second[1], message, 'keep to one of them in one file')
   }
-  if (entry.rules !== undefined) {
-    // Every rule of a list has to pass, so the strictest one decides; an empty list checks nothing and allows.
-    for (const action of ['deny', 'require_approval'] as const) {
-      const index = entry.rules.findIndex((rule) => rule.action === action)
-      const rule = entry.rules[index]
-      if (rule !== undefined) {
-        return ok(ruleOf(action, rule.on_deny ?? rule.reason ?? null, [...path, 'rules', index]))
+  if (own !== undefined && first !== undefined && first[0] !== 'per-tool') {
+    const message = `\`${own}\` is Holdpoint's own, and ${pointer(first[1])} is ${named[first[0]]}`
+    reader.refuseKey(
+      [own],
+      message,
+      'keep to one of them in one file; `holdpoint policy convert` rewrites the other',
+    )
+  }
+  if (own !== undefined) return 'holdpoint'
+  if (first !== undefined && first[0] !== 'per-tool') return first[0]
+  if (first === undefined) return document.get(['version']) === undefined ? 'holdpoint' : 'hosted'
+  const perTool = ['action', 'reason', 'rate_limit']
+  const isPlain = entries.every(({ keys }) => keys.every((key) => perTool.includes(key)))
+  return isPlain ? 'per-tool' : 'holdpoint'
+}
+
+/** How people know the spellings. */
+export const named: Readonly<Record<Spelling, string>> = {
+  holdpoint: "Holdpoint's own",
+  hosted: "PolicyLayer's hosted JSON",
+  'per-tool': "PolicyLayer's per-tool form",
+  intercept: 'PolicyLayer Intercept',
+}
+
+function readTools(reader: Reader, entries: readonly Entry[], action: Action | null): Rule[] {
+  const intercept = entries.filter((entry) => spellingOfEntry(entry) === 'intercept').map(({ tool }) => tool)
+  return [
+    ...readIntercept(reader, intercept),
+    ...entries.flatMap((entry) => {
+      const { tool, path, isNothing } = entry
+      if (isNothing) return readBare(reader, entry, action)
+      if (tool.includes('*') && spellingOfEntry(entry) === 'hosted') {
+        reader.refuseKey(
+          path,
+          'names are exact in the hosted spelling',
+          'write limits for every tool under `all_tools`',
+        )
+        return []
       }
-    }
-    return ok(ruleOf('allow', null, [...path, 'rules']))
-  }
-  if (fallback === 'allow' || fallback === 'deny') return ok(ruleOf('allow', null, path))
-  // The hosted spelling, where listing a tool allows it, has a `default` of allow or deny. Without one nobody can know
-  // that this was meant.
-  const message = `"${path.at(-1)}" has no action`
+      switch (spellingOfEntry(entry)) {
+        case 'hosted':
+          return readHostedTool(reader, tool, path)
+        case 'intercept':
+          return []
+        default: {
+          const rule = readTool(reader, tool, path)
+          return rule === null ? [] : [rule]
+        }
+      }
+    }),
+  ]
+}
+
+/** The hosted spelling, where listing a tool allows it, has a `default` of allow or deny. Without one nobody can know that this was meant. */
+function readBare(reader: Reader, { tool, path }: Entry, action: Action | null): Rule[] {
+  if (action === 'allow' || action === 'deny') return [plainRule('allow', tool, path)]
   const remedy =
     'write { action: allow }; only under `default: deny` or `default: allow` does {} allow a tool'
-  return err([problemAtKey(document, path, message, remedy)])
+  reader.refuseKey(path, `"${tool}" has no action`, remedy)
+  return []
 }
 
-interface NamedTool {
-  readonly tool: string
-  readonly reason: string | null
-  readonly path: Path
+function fallbackOf(action: Action | null, spelling: Spelling): Fallback {
+  const pointer = '/default'
+  if (action !== null) return { action, pointer, reason: null }
+  // Intercept lets pass what it has no rule for, and says so in its documentation.
+  if (spelling === 'intercept') return { action: 'allow', pointer, reason: null }
+  return { action: 'require_approval', pointer, reason: 'no rule of the policy names this tool' }
 }
 
-/** `allow: [names]`, and for the other two also `deny: { name: reason }`. */
-function namedTools(document: Document, action: Action): Result<NamedTool[], Problem[]> {
-  const written = document.get([action])
-  if (written === undefined) return ok([])
-  if (action === 'allow' || Array.isArray(written)) {
-    const list = checkShape(document, z.array(nameShape), [action])
-    if (!list.ok) return list
-    return ok(list.value.map((tool, index) => ({ tool, reason: null, path: [action, index] })))
+/** Two rules for one exact name, each without a condition, are two answers to one question. */
+function refuseSecondRules(reader: Reader, rules: readonly Rule[]) {
+  const seen = new Map<string, { pointer: string }>()
+  for (const rule of rules) {
+    const [tool] = rule.tools
+    const isFlat = /^\/(allow|deny|require_approval|tools)\//.test(rule.pointer) && rule.when === null
+    if (!isFlat || tool === undefined || !isExact(tool) || rule.action === null) continue
+    const earlier = seen.get(tool.source)
+    const [, section = '', last = ''] = rule.pointer.split('/')
+    const [, earlierSection, earlierTool] = earlier?.pointer.split('/') ?? []
+    if (earlier === undefined) {
+      seen.set(tool.source, rule)
+    } else if (section !== 'tools' || earlierSection !== 'tools' || earlierTool !== last) {
+      const at =
+        section === 'tools'
+          ? [section, tool.source]
+          : [section, /^\d+$/.test(last) ? Number(last) : tool.source]
+      const message = `the tool "${tool.source}" has a rule already, at ${earlier.pointer}`
+      reader.refuse(at, message, 'keep one of the two')
+    }
   }
-  const map = checkShape(document, z.record(nameShape, reasonShape.nullable()), [action])
-  if (!map.ok) return map
-  return ok(Object.entries(map.value).map(([tool, reason]) => ({ tool, reason, path: [action, tool] })))
-}
-
-function ruleOf(action: Action, reason: string | null, path: Path): Rule {
-  return action === 'allow' ? { action, pointer: pointer(path) } : { action, pointer: pointer(path), reason }
-}
-
-function badName(document: Document, path: Path): Problem {
-  const [message = '', remedy = ''] = nameError.split('\n')
-  return problemAtKey(document, path, message, remedy)
-}
-
-function isFilled(document: Document, path: Path): boolean {
-  const list = document.get(path)
-  return Array.isArray(list) && list.length > 0
-}
-
-function unsupported(document: Document, path: Path): Problem {
-  const key = String(path.at(-1))
-  const kind = key === 'require' || key === 'deny_if' || key === 'conditions' ? 'argument rules' : 'limits'
-  const remedy = `remove \`${key}\`; \`action: require_approval\` lets a person look at every call instead`
-  return problemAtKey(document, path, `${kind} (\`${key}\`) are not supported in this version`, remedy)
 }

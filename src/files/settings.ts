@@ -1,10 +1,10 @@
 /** The `timings` and `limits` of `holdpoint.yaml`: each name, its unit and its bounds. */
-import ms, { type StringValue } from 'ms'
 import { z } from 'zod'
 import { defaultLimits, type Limits } from '../domain/limits.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { defaultTimings, type Timings } from '../domain/timings.ts'
 import type { Document, Path } from './document.ts'
+import { durationMs, durationShape } from './duration.ts'
 import type { Problem } from './problem.ts'
 import { checkShape, problemAt, says } from './shape.ts'
 
@@ -42,8 +42,8 @@ export function readTimings(document: Document): Result<Timings, Problem[]> {
   const read = readSection(document, 'timings', defaultTimings, timingNames, (_field, path) => {
     const written = checkShape(document, durationShape, path)
     if (!written.ok) return written
-    const durationMs = isDuration(written.value) ? ms(written.value) : Number.NaN
-    if (durationMs >= DURATION_MIN_MS && durationMs <= DURATION_MAX_MS) return ok(Math.round(durationMs))
+    const duration = durationMs(written.value)
+    if (duration >= DURATION_MIN_MS && duration <= DURATION_MAX_MS) return ok(duration)
     return err([problemAt(document, path, 'the duration is out of bounds', 'write one between 10ms and 20d')])
   })
   if (!read.ok || read.value.nodeLeaseMs >= NODE_LEASE_MS_MIN) return read
@@ -66,14 +66,6 @@ const isSize = (field: keyof Limits) => field.includes('Bytes')
 const DURATION_MIN_MS = 10
 /** Timers of Node.js end at 24.8 days, and fire at once beyond that. */
 const DURATION_MAX_MS = 20 * 24 * 60 * 60 * 1000
-
-const durationShape = z
-  .string()
-  .regex(
-    /^\d{1,9}(\.\d{1,3})? ?(ms|s|m|h|d)$/,
-    says('this is not a duration', 'write a number and a unit, as 50s, 10m, 4h or 1d'),
-  )
-const isDuration = (value: string): value is StringValue => durationShape.safeParse(value).success
 
 function readSize(document: Document, path: Path): Result<number, Problem[]> {
   const number = checkShape(document, z.number(), path)

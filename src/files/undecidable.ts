@@ -12,7 +12,7 @@ export function undecidable(
   document: Document | null,
 ): Problem[] {
   const { policy, approvers } = server.rules
-  const asks = [policy.fallback, ...policy.tools.values()].some((rule) => rule.action === 'require_approval')
+  const asks = [policy.fallback, ...policy.rules].some((rule) => rule.action === 'require_approval')
   if (!asks || approvers.selfConfirm) return []
   const deciders = [...people.values()].filter(
     ({ id, groups }) =>

@@ -66,6 +66,7 @@ export async function startGateway(deps: {
   const services = createServices({
     lease,
     ledger,
+    counters: store.counters,
     queue,
     wakeUps,
     rules,
@@ -151,6 +152,8 @@ export async function startGateway(deps: {
       upstreams,
       extraMethods: (server) => config.servers.get(server)?.extraMethods ?? [],
       rules,
+      counters: store.counters,
+      random,
       ask: services.ask,
       awaitOutcome: services.awaitOutcome,
       markDelivered: ledger.markDelivered,

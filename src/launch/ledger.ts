@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import { createApprovals } from '../ledger/approvals.ts'
 import { createCards } from '../ledger/cards.ts'
 import { createPool, durabilityGap, failoverGap, migrate } from '../ledger/connect.ts'
+import { createCounters } from '../ledger/counters.ts'
 import { CREDENTIALS_CHANNEL, createCredentials } from '../ledger/credentials.ts'
 import { startEmbeddedPostgres } from '../ledger/embedded/start.ts'
 import { createIdentities } from '../ledger/identities.ts'
@@ -13,6 +14,7 @@ import { sharedKey } from '../ledger/shared-key.ts'
 import { createWaiting } from '../ledger/waiters.ts'
 import { createWakeUps, WAKE_UP_CHANNEL } from '../ledger/wake-ups.ts'
 import type { Cards } from '../ports/cards.ts'
+import type { Counters } from '../ports/counters.ts'
 import type { CredentialStore } from '../ports/credentials.ts'
 import type { Identities } from '../ports/identities.ts'
 import type { Ledger } from '../ports/ledger.ts'
@@ -22,6 +24,7 @@ import type { WakeUps } from '../ports/wake-ups.ts'
 
 export interface OpenLedger {
   readonly ledger: Ledger
+  readonly counters: Counters
   readonly credentials: CredentialStore
   readonly cards: Cards
   readonly identities: Identities
@@ -58,6 +61,7 @@ export async function openLedger(
 
   return {
     ledger: { ...createApprovals(pool), ...createWaiting(pool) },
+    counters: createCounters(pool),
     credentials: createCredentials(pool, notifications),
     cards: createCards(pool),
     identities: createIdentities(pool),

@@ -2,6 +2,7 @@
 import type { Limits } from '../domain/limits.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Counters } from '../ports/counters.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Queue } from '../ports/queue.ts'
@@ -15,12 +16,14 @@ import { createAnnounce, createChange } from '../services/change.ts'
 import { createPeople } from '../services/decide.ts'
 import { createExecute } from '../services/execute.ts'
 import { createJudge } from '../services/judge.ts'
+import { createLimiter } from '../services/limits.ts'
 import { createResume } from '../services/resume.ts'
 import { createWaiters } from '../services/waiters.ts'
 import type { Lease } from '../services/watch.ts'
 
 export interface ServicesDeps {
   readonly ledger: Ledger
+  readonly counters: Counters
   readonly queue: Queue
   readonly wakeUps: WakeUps
   readonly rules: Rules
@@ -42,11 +45,12 @@ export function createServices(deps: ServicesDeps) {
   const waiters = createWaiters()
   // One listener for all held requests, instead of one for each.
   deps.stopping.addEventListener('abort', () => waiters.wakeAll(), { once: true })
-  const judge = createJudge(deps.rules)
-  const execute = createExecute({ ...deps, change, judge })
+  const limiter = createLimiter(deps)
+  const judge = createJudge(deps)
+  const execute = createExecute({ ...deps, change, judge, limiter })
   const resume = createResume({ ...deps, waiters, execute })
   return {
-    ask: createAsk({ ...deps, announce }),
+    ask: createAsk({ ...deps, announce, limiter }),
     attend: createAttend({ ledger, change }),
     change,
     awaitOutcome: createAwaitOutcome({ ...deps, waiters, resume }),

@@ -90,6 +90,7 @@ const header = z.object({
     server: z.string(),
     tool: z.string(),
     era: z.enum(['legacy', 'modern']),
+    session: z.string().optional(),
   }),
   proposed: z.object({
     canonicalParams: z.string(),

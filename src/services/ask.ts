@@ -13,6 +13,7 @@ import type { Log } from '../ports/log.ts'
 import type { Random } from '../ports/random.ts'
 import type { UpstreamSession } from '../ports/upstream-session.ts'
 import type { Announce } from './change.ts'
+import type { Limiter } from './limits.ts'
 
 export interface AskRequest {
   readonly call: ToolCall
@@ -31,6 +32,9 @@ export type AskRefusal =
   | { readonly reason: 'cool_down'; readonly approval: Settled; readonly untilMs: InstantMs }
   | { readonly reason: 'unresolved'; readonly approval: Settled }
   | { readonly reason: 'idempotency_key_reused' }
+  /** A limit of the policy has no room for it, so that nobody needs to be asked. */
+  | { readonly reason: 'limited'; readonly rule: string; readonly because: string }
+  | { readonly reason: 'limits_unavailable' }
   | { readonly reason: 'too_many_pending'; readonly pending: number; readonly max: number }
   | { readonly reason: 'unknown_tool' }
   /** It is not known which person answers for the agent, so nobody could decide. */
@@ -42,12 +46,13 @@ export type Ask = (request: AskRequest) => Promise<Result<Answered, AskRefusal>>
 export function createAsk(deps: {
   ledger: Ledger
   announce: Announce
+  limiter: Limiter
   random: Random
   timings: Timings
   limits: Limits
   log: Log
 }): Ask {
-  const { ledger, announce, random, timings, limits, log } = deps
+  const { ledger, announce, limiter, random, timings, limits, log } = deps
 
   return async function ask(request) {
     const { call, session } = request
@@ -71,6 +76,10 @@ export function createAsk(deps: {
       const first = await ledger.attachKeyOf(call.principal.name, call.server, call.idempotencyKey)
       if (first !== null && first !== key) return err({ reason: 'idempotency_key_reused' })
     }
+
+    const full = await limiter.exceeded(request.verdict.reservations)
+    if (full?.kind === 'exceeded') return err({ reason: 'limited', rule: full.rule, because: full.reason })
+    if (full !== null) return err({ reason: 'limits_unavailable' })
 
     const described = await session.describe(call.tool)
     if (described.kind === 'unlisted') return err({ reason: 'unknown_tool' })
@@ -142,6 +151,7 @@ export function createAsk(deps: {
         server,
         tool,
         era: call.era,
+        session: call.session,
       },
       proposed: {
         canonicalParams,
@@ -161,7 +171,7 @@ export function createAsk(deps: {
       asking: { rule: verdict.rule, reason: verdict.reason, risk: verdict.risk, approvers, ruleDigest },
       predecessor: null,
       createdAtMs: nowMs,
-      expiresAtMs: nowMs + timings.decisionMs,
+      expiresAtMs: nowMs + (verdict.terms.timeoutMs ?? timings.decisionMs),
     }
   }
 }

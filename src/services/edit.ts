@@ -62,7 +62,8 @@ export function createEdit(deps: {
     if (!args.ok) return args
 
     const { server, tool, requester: principal } = asked
-    const judged = judge({ server, tool, principal, arguments: args.value, nowMs })
+    const call = { server, tool, principal, arguments: args.value, session: asked.session ?? null }
+    const judged = await judge({ ...call, nowMs })
     const isSameRule =
       judged?.verdict.kind === 'require_approval' &&
       effectiveRuleDigest(judged.verdict, judged.approvers) === asking.ruleDigest

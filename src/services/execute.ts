@@ -12,6 +12,7 @@ import {
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { type JsonValue, sha256 } from '../domain/canonical.ts'
 import { unknownSend } from '../domain/evidence.ts'
+import type { Reservation } from '../domain/policy/tally.ts'
 import { effectiveRuleDigest } from '../domain/policy.ts'
 import type { ApprovalEvent } from '../domain/transition.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -20,6 +21,7 @@ import type { Log } from '../ports/log.ts'
 import type { Described, Reply, Sent, UpstreamSession } from '../ports/upstream-session.ts'
 import type { Change } from './change.ts'
 import type { Judge } from './judge.ts'
+import type { Limiter } from './limits.ts'
 import type { Lease } from './watch.ts'
 
 /** @param isStillWaited whether somebody here could receive the outcome now */
@@ -36,7 +38,11 @@ const OUTCOME_RETRY_MS_MAX = 5_000
 const SAID_LENGTH_MAX = 500
 
 type Preflight =
-  | { readonly kind: 'ready'; readonly toolDefinitionDigest: string }
+  | {
+      readonly kind: 'ready'
+      readonly toolDefinitionDigest: string
+      readonly reservations: readonly Reservation[]
+    }
   | { readonly kind: 'wait'; readonly reason: string }
   | { readonly kind: 'invalid'; readonly change: string }
 
@@ -44,12 +50,13 @@ export function createExecute(deps: {
   ledger: Ledger
   change: Change
   judge: Judge
+  limiter: Limiter
   node: string
   clock: Clock
   lease: Lease
   log: Log
 }): Execute {
-  const { ledger, change, judge, node, clock, lease, log } = deps
+  const { ledger, change, judge, limiter, node, clock, lease, log } = deps
 
   return async function execute(id, session, isStillWaited) {
     const reading = await ledger.get(id)
@@ -57,12 +64,7 @@ export function createExecute(deps: {
     const { approval, nowMs } = reading
 
     const flight = await preflight(approval, session, nowMs)
-    if (flight.kind === 'wait') {
-      // Tried again at the next look until `startBy`; then the reason becomes the outcome.
-      await ledger.noteUnsent(id, flight.reason)
-      log.warn({ approval: id, reason: flight.reason }, 'an approved call cannot be sent yet')
-      return
-    }
+    if (flight.kind === 'wait') return waitLonger(id, flight.reason)
     if (flight.kind === 'invalid') {
       await change(
         id,
@@ -74,14 +76,15 @@ export function createExecute(deps: {
 
     // The pre-flight takes as long as the upstream does, and the requester may have left or been told to come back.
     if (!isStillWaited()) return
-    const { toolDefinitionDigest } = flight
-    const claimed = await change(
-      id,
-      { kind: 'claim', node, checked: { toolDefinitionDigest } },
-      { version: approval.version },
-    )
-    if (!claimed.ok) return
+    // Counted before the claim, because after it nothing may stand in the way; whoever does not claim takes it back.
+    const allowance = await limiter.reserve(flight.reservations)
+    if (allowance.kind === 'unavailable') return waitLonger(id, 'its limits could not be counted')
+    if (allowance.kind === 'exceeded') return waitLonger(id, allowance.reason)
+    if (!isStillWaited()) return allowance.release()
+    const isClaimed = await claim(approval, flight.toolDefinitionDigest, allowance.release)
+    if (!isClaimed) return
     const sent = await sendOnce(approval, session)
+    if (sent.kind === 'not_sent') await allowance.release()
     await settle(id, outcomeOf(sent), sent.kind === 'answered' ? sent.reply : null)
     // Not awaited: it may take long, and whoever stops this process must not have to wait for it.
     if (sent.kind === 'indeterminate') void lookAfter(approval, session)
@@ -100,6 +103,27 @@ export function createExecute(deps: {
         'nobody could look at the upstream after a call was lost track of',
       )
     }
+  }
+
+  /** Tried again at the next look until `startBy`; then the reason becomes the outcome. */
+  async function waitLonger(id: ApprovalId, reason: string): Promise<void> {
+    await ledger.noteUnsent(id, reason)
+    log.warn({ approval: id, reason }, 'an approved call cannot be sent yet')
+  }
+
+  async function claim(
+    { id, version }: Approved,
+    toolDefinitionDigest: string,
+    release: () => Promise<void>,
+  ): Promise<boolean> {
+    let isClaimed = false
+    try {
+      const checked = { toolDefinitionDigest }
+      isClaimed = (await change(id, { kind: 'claim', node, checked }, { version })).ok
+    } finally {
+      if (!isClaimed) await release()
+    }
+    return isClaimed
   }
 
   /** From here on there is an outcome, whatever happens. */
@@ -126,7 +150,8 @@ export function createExecute(deps: {
   ): Promise<Preflight> {
     const { asked, proposed, asking } = approval
     const { server, tool, requester: principal } = asked
-    const judged = judge({ server, tool, principal, arguments: argumentsOf(proposed), nowMs })
+    const call = { server, tool, principal, arguments: argumentsOf(proposed), session: asked.session ?? null }
+    const judged = await judge({ ...call, nowMs })
     if (judged === null) return { kind: 'invalid', change: `the server ${server} is no longer configured` }
     const { verdict, approvers } = judged
     if (verdict.kind === 'deny' || verdict.kind === 'hide') {
@@ -150,7 +175,8 @@ export function createExecute(deps: {
       log.error({ approval: approval.id, digest }, 'the stored call is not the call that was decided on')
       return { kind: 'invalid', change: 'the stored call is not the call that was decided on' }
     }
-    return { kind: 'ready', toolDefinitionDigest: described.definition.digest }
+    const { reservations } = verdict
+    return { kind: 'ready', toolDefinitionDigest: described.definition.digest, reservations }
   }
 
   /** The send is over; now the outcome must not be lost to a ledger that is away. */

@@ -5,6 +5,7 @@ import { type Approval, bindingDigest } from '../../src/domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../../src/domain/approval-id.ts'
 import { type AuditEvent, auditEvent, CHAIN_START } from '../../src/domain/audit.ts'
 import { canonical, type JsonObject, sha256 } from '../../src/domain/canonical.ts'
+import { usualTerms } from '../../src/domain/policy/rule.ts'
 import { type ApproverChain, effectiveRuleDigest } from '../../src/domain/policy.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
@@ -39,11 +40,13 @@ export const verdict = {
   rule: 'nworks.json#/tools/nworks_logout',
   reason: 'logs everybody out',
   risk: 'critical',
+  terms: usualTerms,
+  reservations: [],
 } as const
 const defaultApprovers: ApproverChain = { groups: ['ops'], people: ['lee'], selfConfirm: false }
 
 /** The policy says of every call what it said of one that is made without wishes. */
-const sameRule: Judge = () => ({ verdict, approvers: defaultApprovers })
+const sameRule: Judge = async () => ({ verdict, approvers: defaultApprovers })
 
 interface Wish {
   readonly id?: string

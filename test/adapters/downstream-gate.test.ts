@@ -1,17 +1,23 @@
 /** What the policy makes of a call, and what an agent is told when nothing is held. */
 import { describe, expect, it } from 'vitest'
+import { glob } from '../../src/domain/policy/glob.ts'
 import { err } from '../../src/domain/result.ts'
 import type { createUpstreamSession } from '../../src/mcp/upstream/session.ts'
 import type { AskRefusal } from '../../src/services/ask.ts'
-import { agent, anApproval, aPolicy, approvers } from '../support/builders.ts'
+import { agent, anApproval, aPolicy, approvers, aRule } from '../support/builders.ts'
 import { aHarness, call, ended, modernHeaders, modernMeta, outcomes } from './downstream-harness.ts'
 
 describe('a forbidden call', () => {
   const policy = {
     ...aPolicy(),
-    tools: new Map([
-      ['forbidden', { action: 'deny' as const, pointer: '/tools/forbidden', reason: 'never in production' }],
-    ]),
+    rules: [
+      aRule({
+        tools: [glob('forbidden')],
+        action: 'deny',
+        pointer: '/tools/forbidden',
+        reason: 'never in production',
+      }),
+    ],
   }
 
   it('gets a result that an agent can act on, and nothing happens', async () => {

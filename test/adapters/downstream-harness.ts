@@ -13,11 +13,13 @@ import { defaultLimits } from '../../src/domain/limits.ts'
 import type { Policy } from '../../src/domain/policy.ts'
 import { ok } from '../../src/domain/result.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
+import { random } from '../../src/launch/random.ts'
 import { createMcpRoutes, type McpDeps } from '../../src/mcp/downstream/routes.ts'
 import type { Upstream, WireRequest, WireResponse } from '../../src/mcp/upstream/wire.ts'
 import type { AskRequest } from '../../src/services/ask.ts'
 import type { Awaited, AwaitRequest } from '../../src/services/await-outcome.ts'
 import { admission, agent, anApproval, aPolicy, approvers } from '../support/builders.ts'
+import { createMemoryCounters } from '../support/memory-counters.ts'
 
 export type Wire = (request: WireRequest) => Promise<WireResponse> | WireResponse
 
@@ -69,6 +71,8 @@ export function aHarness(options: HarnessOptions = {}) {
     rules: {
       of: () => ({ policy: policy ?? aPolicy({ ping_tool: 'allow', forbidden: 'deny' }), approvers }),
     },
+    counters: createMemoryCounters(),
+    random,
     async ask(request) {
       asked.push(request)
       return ok({ kind: 'waiting', approval, isNew: true })

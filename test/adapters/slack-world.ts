@@ -84,7 +84,10 @@ export async function aSlackWorld(options: SlackWorldOptions) {
   const people = createPeople({
     ledger,
     change,
-    judge: () => ({ verdict: aVerdict(), approvers: { groups: ['ops'], people: [], selfConfirm: false } }),
+    judge: async () => ({
+      verdict: aVerdict(),
+      approvers: { groups: ['ops'], people: [], selfConfirm: false },
+    }),
     random,
     log,
   })

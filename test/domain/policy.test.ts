@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { glob } from '../../src/domain/policy/glob.ts'
+import { usualTerms } from '../../src/domain/policy/rule.ts'
 import {
   askForEverything,
   effectiveRuleDigest,
@@ -6,23 +8,34 @@ import {
   isHidden,
   type Policy,
 } from '../../src/domain/policy.ts'
-import { aJudgedCall } from '../support/builders.ts'
+import { aJudgedCall, aRule } from '../support/builders.ts'
 
 const policy: Policy = {
   source: 'policies/github.yaml',
   fallback: { action: 'deny', pointer: '/default', reason: null },
-  tools: new Map([
-    ['get_file', { action: 'allow', pointer: '/allow/0' }],
-    ['delete_repo', { action: 'deny', pointer: '/deny/delete_repo', reason: 'archive it' }],
-    ['merge', { action: 'require_approval', pointer: '/tools/merge/action', reason: 'deploys' }],
-    ['transfer', { action: 'allow', pointer: '/allow/1' }],
-  ]),
+  spelling: 'holdpoint',
+  rules: [
+    aRule({ tools: [glob('get_file')], action: 'allow', pointer: '/allow/0' }),
+    aRule({
+      tools: [glob('delete_repo')],
+      action: 'deny',
+      pointer: '/deny/delete_repo',
+      reason: 'archive it',
+    }),
+    aRule({
+      tools: [glob('merge')],
+      action: 'require_approval',
+      pointer: '/tools/merge/action',
+      reason: 'deploys',
+    }),
+    aRule({ tools: [glob('transfer')], action: 'allow', pointer: '/allow/1' }),
+  ],
   hidden: new Set(['transfer', 'secret']),
 }
 
 describe('evaluate', () => {
   test.each([
-    ['get_file', { kind: 'allow', rule: 'policies/github.yaml#/allow/0' }],
+    ['get_file', { kind: 'allow', rule: 'policies/github.yaml#/allow/0', reservations: [] }],
     ['delete_repo', { kind: 'deny', rule: 'policies/github.yaml#/deny/delete_repo', reason: 'archive it' }],
     [
       'merge',
@@ -31,6 +44,8 @@ describe('evaluate', () => {
         rule: 'policies/github.yaml#/tools/merge/action',
         reason: 'deploys',
         risk: 'critical',
+        terms: usualTerms,
+        reservations: [],
       },
     ],
     ['unheard_of', { kind: 'deny', rule: 'policies/github.yaml#/default', reason: null }],
@@ -66,13 +81,13 @@ describe('evaluate', () => {
 })
 
 describe('effectiveRuleDigest', () => {
-  const verdict = { kind: 'require_approval', rule: 'a#/b', reason: 'why', risk: 'critical' } as const
+  const verdict = { reason: 'why', risk: 'critical' } as const
   const approvers = { groups: ['ops', 'dev'], people: ['mina', 'jun'], selfConfirm: false }
   const digest = effectiveRuleDigest(verdict, approvers)
 
-  test('the order in which approvers are written does not matter, nor where the rule stands', () => {
+  test('the order in which approvers are written does not matter', () => {
     const shuffled = { groups: ['dev', 'ops'], people: ['jun', 'mina'], selfConfirm: false }
-    expect(effectiveRuleDigest({ ...verdict, rule: 'c#/d' }, shuffled)).toBe(digest)
+    expect(effectiveRuleDigest(verdict, shuffled)).toBe(digest)
   })
 
   test.each([

@@ -14,6 +14,7 @@ import {
   keepWatch,
 } from '../../src/services/watch.ts'
 import { aToolCall, aVerdict, mina, owner } from '../support/builders.ts'
+import { createMemoryCounters } from '../support/memory-counters.ts'
 import type { Owner } from './scheduler.ts'
 import { ledgerOf, queueOf, type SimWorld, sessionOf } from './world.ts'
 
@@ -46,6 +47,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   let deps: ServicesDeps = {
     lease,
     ledger: ledgerOf(world, owner),
+    counters: createMemoryCounters(() => scheduler.nowMs()),
     queue: queueOf(world, owner),
     wakeUps: {
       announce: (id) =>

@@ -3,7 +3,9 @@ import { type Approval, bindingDigest, type Pending } from '../../src/domain/app
 import { type ApprovalId, parseApprovalId, TICKET_ALPHABET } from '../../src/domain/approval-id.ts'
 import { type AuditEvent, auditEvent, CHAIN_START } from '../../src/domain/audit.ts'
 import type { JsonObject } from '../../src/domain/canonical.ts'
+import { glob } from '../../src/domain/policy/glob.ts'
 import type { JudgedCall } from '../../src/domain/policy/judged-call.ts'
+import { type Rule, usualTerms } from '../../src/domain/policy/rule.ts'
 import { effectiveRuleDigest, evaluate, type Policy } from '../../src/domain/policy.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
 import { unknownTool } from '../../src/domain/risk.ts'
@@ -37,14 +39,29 @@ export function aTicket(): ApprovalId {
 export function aPolicy(tools: Record<string, 'allow' | 'deny' | 'require_approval'> = {}): Policy {
   return {
     source: 'test',
+    spelling: 'holdpoint',
     fallback: { action: 'require_approval', pointer: '/default', reason: null },
-    tools: new Map(
-      Object.entries(tools).map(([name, action]) => {
-        const pointer = `/tools/${name}`
-        return [name, action === 'allow' ? { action, pointer } : { action, pointer, reason: null }]
-      }),
+    rules: Object.entries(tools).map(([tool, action]) =>
+      aRule({ pointer: `/tools/${tool}`, tools: [glob(tool)], action }),
     ),
     hidden: new Set(),
+  }
+}
+
+/** Allows every tool, if nothing else is said. */
+export function aRule(overrides: Partial<Rule> = {}): Rule {
+  return {
+    pointer: '/rules/0',
+    action: 'allow',
+    reason: null,
+    tools: [glob('*')],
+    categories: null,
+    risks: null,
+    when: null,
+    treatAs: null,
+    limits: [],
+    terms: usualTerms,
+    ...overrides,
   }
 }
 
@@ -74,6 +91,7 @@ export function aJudgedCall(tool: string, overrides: Partial<JudgedCall> = {}): 
     arguments: {},
     agent: agent.name,
     owner: agent.owner,
+    session: null,
     facts: unknownTool,
     nowMs: 1_000_000,
     ...overrides,

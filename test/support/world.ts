@@ -20,6 +20,7 @@ import {
   approvers as defaultApprovers,
   mina,
 } from './builders.ts'
+import { createMemoryCounters, type MemoryCounters } from './memory-counters.ts'
 import { createMemoryLedger, type MemoryLedger } from './memory-ledger.ts'
 
 export interface TestUpstream extends UpstreamSession {
@@ -50,6 +51,7 @@ export interface World {
   readonly upstream: TestUpstream
   readonly jobs: string[]
   readonly rules: { policy: Policy; approvers: ApproverChain }
+  readonly counters: MemoryCounters
   readonly wakeUps: WakeUps
 }
 
@@ -61,6 +63,7 @@ export function aWorld(): World {
     upstream: aTestUpstream(),
     jobs: [],
     rules: { policy: aPolicy(), approvers: defaultApprovers },
+    counters: createMemoryCounters(),
     wakeUps: {
       async announce(id) {
         for (const listener of listeners) listener(id)
@@ -86,6 +89,7 @@ export async function aGateway(
   const services = createServices({
     lease,
     ledger,
+    counters: world.counters,
     wakeUps,
     queue: {
       async setAlarm(id, version) {

@@ -11,7 +11,11 @@ export interface JudgedCall {
   readonly agent: string
   /** The person who answers for it. */
   readonly owner: string
+  /** Of the protocol; `null` where it has none, and then the principal stands for it. */
+  readonly session: string | null
   readonly facts: ToolFacts
   /** Milliseconds since the epoch, for time windows. */
   readonly nowMs: number
+  /** What the counters said, by key; only where the policy asks. What is not there is unknown. */
+  readonly tallies?: ReadonlyMap<string, number>
 }

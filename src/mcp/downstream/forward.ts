@@ -36,6 +36,8 @@ export interface ForwardRequest {
   readonly rewrite: Rewrite | null
   /** Aborts when the client leaves. */
   readonly signal: AbortSignal
+  /** Told when certainly nothing left. */
+  readonly onUnsent: (() => Promise<void>) | null
 }
 
 export type Forward = (request: ForwardRequest) => Promise<Response>
@@ -67,6 +69,7 @@ export function createForward(deps: {
     } catch (error) {
       // What is not passed back is not left open either.
       leave()
+      if (error instanceof UpstreamFault && !error.isSent) await request.onUnsent?.()
       if (error instanceof UpstreamFault || error instanceof Unreadable) return unavailable(request, error)
       throw error
     } finally {

@@ -1,14 +1,16 @@
 /** What becomes of a `tools/call`: passed on, refused, or paused until people have decided. It reaches an upstream only where the policy says so. */
+import type { Reservation } from '../../domain/policy/tally.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Judge } from '../../services/judge.ts'
+import type { Limiter } from '../../services/limits.ts'
 import { messageEvent } from '../sse.ts'
 import type { Upstream } from '../upstream/wire.ts'
 import type { Accepts } from './accepts.ts'
 import type { RequestMessage } from './message.ts'
 import type { Pause } from './pause.ts'
-import { deniedAnswer, unknownTool } from './replies.ts'
+import { deniedAnswer, limitedAnswer, unknownTool } from './replies.ts'
 import {
   type Answer,
   answerMessage,
@@ -33,19 +35,20 @@ export interface GateRequest {
   readonly client: string | null
   readonly accepts: Accepts
   readonly signal: AbortSignal
-  /** Passes the very bytes that came. */
-  readonly passOn: () => Promise<Response>
+  /** Passes the very bytes that came. @param onUnsent told when certainly nothing left */
+  readonly passOn: (onUnsent: (() => Promise<void>) | null) => Promise<Response>
 }
 
 export type Gate = (request: GateRequest) => Promise<Response>
 
 export function createGate(deps: {
   judge: Judge
+  limiter: Limiter
   pause: Pause
   clock: Pick<Clock, 'wallMs'>
   log: Log
 }): Gate {
-  const { judge, pause, clock, log } = deps
+  const { judge, limiter, pause, clock, log } = deps
 
   return async function gate(request) {
     const { upstream, principal, message, spoken } = request
@@ -54,12 +57,14 @@ export function createGate(deps: {
     if (!named.ok) return refusalResponse(named.error)
     const { name: tool, params } = named.value
     const args = params.arguments ?? {}
-    const judged = judge({ server, tool, principal, arguments: args, nowMs: clock.wallMs() })
+    const sessionId = request.session?.id ?? null
+    const call = { server, tool, principal, arguments: args, session: sessionId }
+    const judged = await judge({ ...call, nowMs: clock.wallMs() })
     if (judged === null) return withoutRules(server, message.id)
     const { verdict, approvers } = judged
     switch (verdict.kind) {
       case 'allow':
-        return request.passOn()
+        return passLimited(request, tool, verdict.reservations)
       case 'hide':
         return answered(request, unknownTool(tool))
       case 'deny': {
@@ -68,10 +73,35 @@ export function createGate(deps: {
         return answered(request, deniedAnswer({ server, tool, rule, reason }, spoken.era))
       }
       case 'require_approval': {
-        const call = readDecidableCall(named.value, spoken)
-        if (!call.ok) return refusalResponse(call.error)
-        const paused = await pause(request, { ...call.value, tool, verdict, approvers })
+        const decidable = readDecidableCall(named.value, spoken)
+        if (!decidable.ok) return refusalResponse(decidable.error)
+        const paused = await pause(request, { ...decidable.value, tool, verdict, approvers })
         return paused instanceof Response ? paused : answered(request, paused)
+      }
+    }
+  }
+
+  /** An allowed call under no limit asks nobody. */
+  async function passLimited(
+    request: GateRequest,
+    tool: string,
+    reservations: readonly Reservation[],
+  ): Promise<Response> {
+    if (reservations.length === 0) return request.passOn(null)
+    const { upstream, principal, message, spoken } = request
+    const { server } = upstream
+    const allowance = await limiter.reserve(reservations)
+    switch (allowance.kind) {
+      case 'reserved':
+        return request.passOn(allowance.release)
+      case 'exceeded': {
+        const { rule, reason } = allowance
+        log.info({ server, tool, rule, principal: principal.name }, 'a call was over a limit')
+        return answered(request, limitedAnswer({ server, tool, rule, reason }, spoken.era))
+      }
+      case 'unavailable': {
+        const text = 'Its limits cannot be counted right now. Nothing was executed. Retry later.'
+        return refusalResponse(refusal(503, INTERNAL_ERROR, text, message.id))
       }
     }
   }

@@ -61,12 +61,12 @@ export function createOnPost(deps: {
     const client = session?.client ?? clientName(message, headers)
     const id = message.kind === 'request' ? message.id : null
     const common = { upstream, principal, headers, spoken, session, client, signal }
-    const passOn = (rewrite: Rewrite | null) =>
-      forward({ ...common, method: 'POST', body: text, id, rewrite })
+    const passOn = (rewrite: Rewrite | null, onUnsent: (() => Promise<void>) | null = null) =>
+      forward({ ...common, method: 'POST', body: text, id, rewrite, onUnsent })
     if (message.kind !== 'request') return passOn(null)
     switch (message.method) {
       case 'tools/call':
-        return gate({ ...common, message, accepts, passOn: () => passOn(null) })
+        return gate({ ...common, message, accepts, passOn: (onUnsent) => passOn(null, onUnsent) })
       case 'tools/list':
         return passOn(hidingFor(upstream.server, spoken.era))
       default:

@@ -96,7 +96,7 @@ export function createPause(deps: {
   }
 }
 
-function callOf({ upstream, principal, spoken }: GateRequest, pausing: Pausing): ToolCall {
+function callOf({ upstream, principal, spoken, session }: GateRequest, pausing: Pausing): ToolCall {
   const { tool, arguments: args, meta, idempotencyKey } = pausing
   return {
     server: upstream.server,
@@ -105,6 +105,7 @@ function callOf({ upstream, principal, spoken }: GateRequest, pausing: Pausing):
     era: spoken.era,
     canonicalParams: canonicalParams(tool, args, meta),
     idempotencyKey,
+    session: session?.id,
   }
 }
 

@@ -185,6 +185,13 @@ export function askRefusedAnswer(
       })
     case 'unresolved':
       return told(approvalMeta(refused.approval), toldOutcome(refused.approval, coolDownMs))
+    case 'limited':
+      return limitedAnswer({ server, tool, rule: refused.rule, reason: refused.because }, era)
+    case 'limits_unavailable':
+      return told(refusedMeta, {
+        text: 'NOT EXECUTED, and nobody was asked: its limits cannot be counted right now. Try again later.',
+        retry: 'same',
+      })
     case 'idempotency_key_reused':
       return told(refusedMeta, {
         text:
@@ -236,6 +243,27 @@ export function deniedAnswer(
         `Nobody was asked and a repeat gets the same answer. ${noDetour} Continue without it, or tell your user, ` +
         'who can ask an operator to change the policy.',
       retry: 'never',
+    },
+    era,
+  )
+}
+
+/** The policy would allow it, or ask; only not so often, or not so much. */
+export function limitedAnswer(
+  limited: {
+    readonly server: string
+    readonly tool: string
+    readonly rule: string
+    readonly reason: string
+  },
+  era: Era,
+): Answer {
+  const { server, tool, rule, reason } = limited
+  return toolError(
+    { status: 'limited', outcome: null, rule, reason },
+    {
+      text: `NOT EXECUTED. A limit of "${server}" for ${tool} holds this call back: ${reason} (${rule}). ${noDetour}`,
+      retry: 'same',
     },
     era,
   )

@@ -6,12 +6,15 @@ import { type Context, Hono } from 'hono'
 import type { Limits } from '../../domain/limits.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Clock } from '../../ports/clock.ts'
+import type { Counters } from '../../ports/counters.ts'
 import type { Ledger } from '../../ports/ledger.ts'
 import type { Log } from '../../ports/log.ts'
+import type { Random } from '../../ports/random.ts'
 import type { Rules } from '../../ports/rules.ts'
 import type { Ask } from '../../services/ask.ts'
 import type { AwaitOutcome } from '../../services/await-outcome.ts'
 import { createJudge } from '../../services/judge.ts'
+import { createLimiter } from '../../services/limits.ts'
 import type { createUpstreamSession } from '../upstream/session.ts'
 import type { Upstream } from '../upstream/wire.ts'
 import { BODY_MS, createReadBody } from './body.ts'
@@ -32,6 +35,8 @@ export interface McpDeps extends DoorDeps {
   /** Methods beyond the negotiated revision that an operator lets through to this server. */
   extraMethods(server: string): readonly string[]
   readonly rules: Rules
+  readonly counters: Counters
+  readonly random: Random
   readonly ask: Ask
   readonly awaitOutcome: AwaitOutcome
   readonly markDelivered: Ledger['markDelivered']
@@ -52,7 +57,13 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   const hidingFor = createHidingFor(rules)
   const openSessionOf = createOpenSessionOf(seal)
   const pause = createPause({ ...deps, openHold: createOpenHold({ ...deps, held }) })
-  const gate = createGate({ judge: createJudge(rules), pause, clock: deps.clock, log })
+  const gate = createGate({
+    judge: createJudge(deps),
+    limiter: createLimiter(deps),
+    pause,
+    clock: deps.clock,
+    log,
+  })
   const readBody = createReadBody(limits, BODY_MS)
   const onPost = createOnPost({ ...deps, readBody, openSessionOf, held, gate, forward, hidingFor })
   const app = new Hono<McpEnv>()
@@ -99,6 +110,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
       ...{ session: session.value, client: session.value?.client ?? null, id: null },
       // A resumed stream can repeat the answer to an earlier tools/list.
       rewrite: hidingFor(upstream.server, spoken.value.era),
+      onUnsent: null,
     })
   }
 

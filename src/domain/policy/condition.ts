@@ -1,0 +1,79 @@
+/** When a rule applies. Conditions are true, false, or unknown where a call gives them nothing to judge. */
+import type { JsonValue } from '../canonical.ts'
+import { type Comparison, compare } from './comparison.ts'
+import type { Glob } from './glob.ts'
+import type { JudgedCall } from './judged-call.ts'
+import { type Tally, tallyKey } from './tally.ts'
+import { isWithin, type TimeWindow } from './time-window.ts'
+import { allOf, anyOf, not, type Truth } from './truth.ts'
+import { type ValuePath, valueAt } from './value-path.ts'
+
+export type Condition =
+  | { readonly kind: 'all' | 'any'; readonly of: readonly Condition[] }
+  | { readonly kind: 'not'; readonly of: Condition }
+  /** `otherwise`: what counts as the value where there is none. */
+  | {
+      readonly kind: 'value'
+      readonly path: ValuePath
+      readonly otherwise: JsonValue | undefined
+      readonly is: readonly Comparison[]
+    }
+  | { readonly kind: 'time'; readonly window: TimeWindow }
+  | History
+
+/** What went through before. `tools`: whose calls are counted; `null`: nothing is counted for this condition alone. */
+export interface History {
+  readonly kind: 'history'
+  readonly tally: Tally
+  readonly tools: readonly Glob[] | null
+  readonly is: readonly Comparison[]
+}
+
+export function truthOf(condition: Condition, call: JudgedCall): Truth {
+  switch (condition.kind) {
+    case 'all':
+      return allOf(condition.of, (each) => truthOf(each, call))
+    case 'any':
+      return anyOf(condition.of, (each) => truthOf(each, call))
+    case 'not':
+      return not(truthOf(condition.of, call))
+    case 'value': {
+      const value = read(condition.path, call) ?? condition.otherwise
+      return allOf(condition.is, (comparison) => compare(comparison, value))
+    }
+    case 'time':
+      return isWithin(condition.window, call.nowMs)
+    case 'history': {
+      const count = call.tallies?.get(tallyKey(condition.tally, call))
+      return allOf(condition.is, (comparison) => compare(comparison, count))
+    }
+  }
+}
+
+function read({ root, steps }: ValuePath, call: JudgedCall): JsonValue | undefined {
+  switch (root) {
+    case 'args':
+      return valueAt(call.arguments, steps)
+    case 'category':
+      return call.facts.category ?? undefined
+    case 'risk':
+      return call.facts.risk
+    default:
+      return call[root]
+  }
+}
+
+/** Everything a condition asks the counters about. */
+export function historyIn(condition: Condition): readonly History[] {
+  switch (condition.kind) {
+    case 'all':
+    case 'any':
+      return condition.of.flatMap(historyIn)
+    case 'not':
+      return historyIn(condition.of)
+    case 'history':
+      return [condition]
+    default:
+      return []
+  }
+}

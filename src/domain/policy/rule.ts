@@ -1,0 +1,38 @@
+/** One rule of a policy, whatever spelling it had. */
+import type { Category, Risk } from '../risk.ts'
+import type { Condition } from './condition.ts'
+import type { Glob } from './glob.ts'
+import type { Limit } from './tally.ts'
+
+export type Action = 'allow' | 'deny' | 'require_approval'
+
+export interface Rule {
+  /** JSON Pointer (RFC 6901) of the place in the policy that decided. */
+  readonly pointer: string
+  /** `null`: the rule only limits. */
+  readonly action: Action | null
+  readonly reason: string | null
+  readonly tools: readonly Glob[]
+  /** `null`: of any. */
+  readonly categories: readonly Category[] | null
+  readonly risks: readonly Risk[] | null
+  readonly when: Condition | null
+  /** How bad the call is said to be, instead of what is known about the tool. */
+  readonly treatAs: Risk | null
+  readonly limits: readonly Limit[]
+  readonly terms: ApprovalTerms
+}
+
+/** On which terms people decide; `null` leaves it to the server's configuration. */
+export interface ApprovalTerms {
+  readonly approvers: { readonly groups: readonly string[]; readonly people: readonly string[] } | null
+  readonly selfConfirm: boolean | null
+  /** How long people have. */
+  readonly timeoutMs: number | null
+}
+
+export const usualTerms: ApprovalTerms = { approvers: null, selfConfirm: null, timeoutMs: null }
+
+const strictness: Readonly<Record<Action, number>> = { allow: 0, require_approval: 1, deny: 2 }
+
+export const isStricter = (a: Action, b: Action): boolean => strictness[a] > strictness[b]

@@ -1,0 +1,86 @@
+/**
+ * Where in a call a condition looks: `args.items[0]["unit price"]`, or `tool`, `agent`, `owner`, `server`, `category`,
+ * `risk`. Walks own properties only, so that no name reaches the machinery of JavaScript objects.
+ */
+import type { JsonValue } from '../canonical.ts'
+import { err, ok, type Result } from '../result.ts'
+
+export const callFields = ['tool', 'agent', 'owner', 'server', 'category', 'risk'] as const
+export type CallField = (typeof callFields)[number]
+
+export interface ValuePath {
+  readonly source: string
+  readonly root: 'args' | CallField
+  /** Keys and indexes below `args`. */
+  readonly steps: readonly (string | number)[]
+}
+
+const PATH_LENGTH_MAX = 256
+const STEPS_MAX = 32
+/** Lists that are longer are no place for a rule about one entry. */
+const INDEX_MAX = 9_999
+const dangerous = new Set(['__proto__', 'constructor', 'prototype'])
+const stepPattern = /\.([A-Za-z0-9_-]+)|\[(\d{1,5})\]|\["((?:[^"\\]|\\["\\])*)"\]/y
+
+/** @returns why it is no path, in words */
+export function parsePath(source: string): Result<ValuePath, string> {
+  if (source.length > PATH_LENGTH_MAX) return err(`a path has at most ${PATH_LENGTH_MAX} characters`)
+  const field = callFields.find((name) => name === source)
+  if (field !== undefined) return ok({ source, root: field, steps: [] })
+  const [root = ''] = source.split(/[.[]/, 1)
+  if (root !== 'args') {
+    return err(
+      `a path begins with "args", or is one of ${callFields.join(', ')}; "${shown(source)}" does not`,
+    )
+  }
+  return stepsOf(source, 'args'.length, 'args')
+}
+
+/** A path inside one entry of a list: `price`, `a.b[0]`. */
+export function parseItemPath(source: string): Result<ValuePath, string> {
+  if (source.length > PATH_LENGTH_MAX) return err(`a path has at most ${PATH_LENGTH_MAX} characters`)
+  const dotted = source.startsWith('[') ? source : `.${source}`
+  const parsed = stepsOf(dotted, 0, 'args')
+  return parsed.ok ? ok({ ...parsed.value, source }) : parsed
+}
+
+function stepsOf(source: string, from: number, root: 'args'): Result<ValuePath, string> {
+  const steps: (string | number)[] = []
+  let at = from
+  while (at < source.length) {
+    stepPattern.lastIndex = at
+    const match = stepPattern.exec(source)
+    if (match === null)
+      return err(`"${shown(source)}" is not a path: it stops making sense at character ${at + 1}`)
+    const [text, name, index, quoted] = match
+    if (index !== undefined) {
+      if (Number(index) > INDEX_MAX) return err(`the index ${index} is larger than ${INDEX_MAX}`)
+      steps.push(Number(index))
+    } else {
+      const key = name ?? (quoted ?? '').replace(/\\(["\\])/g, '$1')
+      if (dangerous.has(key)) return err(`"${key}" is not allowed in a path`)
+      steps.push(key)
+    }
+    if (steps.length > STEPS_MAX) return err(`a path has at most ${STEPS_MAX} steps`)
+    at += text.length
+  }
+  return ok({ source, root, steps })
+}
+
+const shown = (source: string) => source.slice(0, 80)
+
+/** The value there, `undefined` where nothing is. `null` counts as nothing: that is what servers take it for. */
+export function valueAt(root: JsonValue, steps: ValuePath['steps']): JsonValue | undefined {
+  let value: JsonValue = root
+  for (const step of steps) {
+    if (value === null || typeof value !== 'object') return undefined
+    let below: JsonValue | undefined
+    if (isList(value)) below = typeof step === 'number' ? value[step] : undefined
+    else below = typeof step === 'string' && Object.hasOwn(value, step) ? value[step] : undefined
+    if (below === undefined) return undefined
+    value = below
+  }
+  return value === null ? undefined : value
+}
+
+export const isList = (value: JsonValue): value is readonly JsonValue[] => Array.isArray(value)

@@ -1,0 +1,107 @@
+/**
+ * Conditions as PolicyLayer writes them: `{path, op, value}`. A condition on an argument that is not there does not hold;
+ * `eq` compares how values are written. What cannot be compared at all is unknown, and unknown is taken in the stricter way.
+ */
+import type { Comparison, Scalar } from '../../domain/policy/comparison.ts'
+import type { Condition } from '../../domain/policy/condition.ts'
+import type { Tally } from '../../domain/policy/tally.ts'
+import { parsePath, type ValuePath } from '../../domain/policy/value-path.ts'
+import type { Path } from '../document.ts'
+import { matching, pathRemedy } from './conditions.ts'
+import type { Reader } from './reader.ts'
+import type { ForeignCondition } from './shapes.ts'
+
+/** @param counterOf the count that a `state` path names; `null` where no rule keeps it */
+export function readForeignCondition(
+  reader: Reader,
+  written: ForeignCondition,
+  at: Path,
+  counterOf: (path: string) => Tally | null,
+): Condition | null {
+  const op = written.op ?? 'exists'
+  const value = written.op === undefined ? true : written.value
+  if (written.op === undefined && written.value !== undefined) {
+    return reader.refuse(at, '"op" is missing', 'add it: eq, lte, in …')
+  }
+  if (op === 'exists' && typeof value !== 'boolean') {
+    return reader.refuse([...at, 'value'], '`exists` takes true or false', 'write one of them')
+  }
+  const comparison = comparisonOf(reader, op, value, at)
+  if (comparison === null) return null
+  const { is, isNegated } = comparison
+  const subject = subjectOf(reader, written.path, at, counterOf)
+  if (subject === null) return null
+  const holds: Condition =
+    'tally' in subject ? { kind: 'history', ...subject, tools: null, is: [is] } : valueIs(subject.path, is)
+  const stated: Condition = isNegated ? { kind: 'not', of: holds } : holds
+  if (op === 'exists' || 'tally' in subject) return stated
+  return { kind: 'all', of: [valueIs(subject.path, { op: 'exists', value: true }), stated] }
+}
+
+const valueIs = (path: ValuePath, is: Comparison): Condition => ({
+  kind: 'value',
+  path,
+  otherwise: undefined,
+  is: [is],
+})
+
+type Subject = { readonly tally: Tally } | { readonly path: ValuePath }
+
+function subjectOf(
+  reader: Reader,
+  path: string,
+  at: Path,
+  counterOf: (path: string) => Tally | null,
+): Subject | null {
+  if (path.startsWith('state.')) {
+    const tally = counterOf(path)
+    const message = `no rule keeps the counter "${path.slice(0, 80)}"`
+    return tally === null
+      ? reader.refuse([...at, 'path'], message, 'add a `state` block with this counter')
+      : { tally }
+  }
+  const parsed = parsePath(path)
+  if (!parsed.ok) return reader.refuse([...at, 'path'], parsed.error, pathRemedy)
+  return { path: parsed.value }
+}
+
+function comparisonOf(
+  reader: Reader,
+  op: NonNullable<ForeignCondition['op']>,
+  value: unknown,
+  at: Path,
+): { is: Comparison; isNegated: boolean } | null {
+  const place = [...at, 'value']
+  const plain = (is: Comparison | null, isNegated = false) => is && { is, isNegated }
+  switch (op) {
+    case 'eq':
+    case 'neq':
+      if (!isScalar(value))
+        return reader.refuse(place, `\`${op}\` takes text, a number, true or false`, 'write one')
+      return plain({ op: 'eq_text', value }, op === 'neq')
+    case 'in':
+    case 'not_in':
+      if (!Array.isArray(value) || !value.every(isScalar)) {
+        return reader.refuse(place, `\`${op}\` takes a list of values`, 'write a list')
+      }
+      return plain({ op: 'in_text', values: value }, op === 'not_in')
+    case 'lt':
+    case 'lte':
+    case 'gt':
+    case 'gte':
+      if (typeof value !== 'number') return reader.refuse(place, `\`${op}\` takes a number`, 'write a number')
+      return plain({ op, value })
+    case 'regex':
+      if (typeof value !== 'string') return reader.refuse(place, '`regex` takes a pattern', 'write text')
+      return plain(matching(reader, value, place))
+    case 'contains':
+      if (!isScalar(value))
+        return reader.refuse(place, '`contains` takes text, a number, true or false', 'write one')
+      return plain({ op: 'contains', value })
+    case 'exists':
+      return plain({ op: 'exists', value: value === true })
+  }
+}
+
+const isScalar = (value: unknown): value is Scalar =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'

@@ -1,0 +1,103 @@
+/** What loads and is probably not what was meant: rules that can never decide, and what a foreign spelling does by itself. */
+import { covers, type Glob, glob, isExact } from '../../domain/policy/glob.ts'
+import { isStricter, type Rule } from '../../domain/policy/rule.ts'
+import type { Policy } from '../../domain/policy.ts'
+import type { Path } from '../document.ts'
+import type { Reader } from './reader.ts'
+
+/** Comparing each rule with each pattern is not done for more of them than people write. */
+const COMPARED_MAX = 200
+
+export function noteOddities(reader: Reader, policy: Policy) {
+  const { rules, hidden, fallback, spelling } = policy
+  if (spelling === 'intercept' && fallback.action === 'allow') {
+    const message = 'tools without a rule pass: that is what Intercept does where `default` is not `deny`'
+    reader.note(['default'], message, 'write `default: deny` to let only listed tools pass')
+  }
+  noteShadowed(reader, rules, [...hidden].map(glob))
+  noteApprovers(reader, rules)
+  for (const { limits } of rules) {
+    for (const { tally, pointer } of limits) {
+      if (tally.per !== 'session') continue
+      const remedy = 'count `per: agent`, which an agent cannot leave'
+      reader.note(pathOf(pointer), 'an agent that opens a new session begins a new count', remedy)
+    }
+  }
+}
+
+const pathOf = (pointer: string): Path =>
+  pointer
+    .split('/')
+    .slice(1)
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+
+/** Rules whose every tool is hidden, or has a stricter rule without a condition. */
+function noteShadowed(reader: Reader, rules: readonly Rule[], hidden: readonly Glob[]) {
+  const flat = rules.filter(
+    ({ when, categories, risks, action }) =>
+      when === null && categories === null && risks === null && action !== null,
+  )
+  const exact = new Map<string, Rule[]>()
+  const patterns: { tool: Glob; rule: Rule }[] = []
+  for (const rule of flat) {
+    for (const tool of rule.tools) {
+      if (!isExact(tool)) patterns.push({ tool, rule })
+      else exact.set(tool.source, [...(exact.get(tool.source) ?? []), rule])
+    }
+  }
+  const compared = patterns.slice(0, COMPARED_MAX)
+  const hiders = hidden.filter((tool) => !isExact(tool)).slice(0, COMPARED_MAX)
+  const hiddenNames = new Set(hidden.filter(isExact).map(({ source }) => source))
+
+  for (const rule of rules) {
+    const { action, pointer, tools } = rule
+    const isHidden = (tool: Glob) =>
+      hiddenNames.has(tool.source) || hiders.some((outer) => covers(outer, tool))
+    if (tools.length > 0 && tools.every(isHidden)) {
+      reader.note(
+        pathOf(pointer),
+        'this rule never decides: its tools are hidden',
+        'remove it, or do not hide them',
+      )
+      continue
+    }
+    if (action === null) continue
+    const stricterOn = (tool: Glob) =>
+      (isExact(tool) ? (exact.get(tool.source) ?? []) : []).find((other) => isOver(other, rule)) ??
+      compared.find((other) => isOver(other.rule, rule) && covers(other.tool, tool))?.rule
+    const over = tools.map(stricterOn)
+    const [first] = over
+    // A tool that is listed to be allowed, with rules that forbid, is how the foreign spellings say "forbidden".
+    if (first === undefined || !over.every((each) => each !== undefined) || sameEntry(first, rule)) continue
+    const message = `this rule never decides: ${first.pointer} is stricter for the same tools`
+    reader.note(pathOf(pointer), message, 'remove it, or give the stricter rule a condition')
+  }
+}
+
+const isOver = (other: Rule, rule: Rule) =>
+  other.action !== null && rule.action !== null && isStricter(other.action, rule.action)
+
+const sameEntry = (a: Rule, b: Rule) => {
+  const [, section, tool] = a.pointer.split('/')
+  return section === 'tools' && b.pointer.startsWith(`/tools/${tool}`)
+}
+
+/** Where two rules ask about one tool, the one with the higher risk names the approvers; between equals it has to be said. */
+function noteApprovers(reader: Reader, rules: readonly Rule[]) {
+  const asking = rules.filter(
+    ({ action, terms }) => action === 'require_approval' && terms.approvers !== null,
+  )
+  for (const [index, rule] of asking.slice(0, COMPARED_MAX).entries()) {
+    const other = asking
+      .slice(0, index)
+      .find(
+        (each) =>
+          each.treatAs === rule.treatAs &&
+          JSON.stringify(each.terms.approvers) !== JSON.stringify(rule.terms.approvers) &&
+          each.tools.some((a) => rule.tools.some((b) => covers(a, b) || covers(b, a))),
+      )
+    if (other === undefined) continue
+    const message = `this rule and ${other.pointer} can ask about one call and name different approvers`
+    reader.note(pathOf(rule.pointer), message, 'give the one that should decide a higher `treat_as`')
+  }
+}

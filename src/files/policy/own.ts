@@ -1,0 +1,137 @@
+/** Holdpoint's own spelling: lists of names, `tools` one by one, and `rules` for everything else. */
+
+import type { z } from 'zod'
+import type { Condition } from '../../domain/policy/condition.ts'
+import { glob } from '../../domain/policy/glob.ts'
+import { type Action, type Rule, usualTerms } from '../../domain/policy/rule.ts'
+import { type Path, pointer } from '../document.ts'
+import { globsOf, readCondition } from './conditions.ts'
+import type { Reader } from './reader.ts'
+import { namesShape, reasonsShape, ruleShape, toolShape } from './shapes.ts'
+import { readLimits } from './tallies.ts'
+import { readTerms } from './terms.ts'
+
+const plain = { categories: null, risks: null, when: null, treatAs: null, limits: [], terms: usualTerms }
+
+export function plainRule(action: Action, tool: string, path: Path, reason: string | null = null): Rule {
+  return { ...plain, pointer: pointer(path), action, reason, tools: [glob(tool)] }
+}
+
+/** `allow: [names]`, and for the other two also `deny: { name: reason }`. */
+export function readLists(reader: Reader): Rule[] {
+  return (['allow', 'deny', 'require_approval'] as const).flatMap((action) => {
+    const written = reader.document.get([action])
+    if (written === undefined) return []
+    if (action === 'allow' || Array.isArray(written)) {
+      const names = reader.check(namesShape, [action]) ?? []
+      return names.map((tool, index) => plainRule(action, tool, [action, index]))
+    }
+    const reasons = reader.check(reasonsShape, [action]) ?? {}
+    return Object.entries(reasons).map(([tool, reason]) => plainRule(action, tool, [action, tool], reason))
+  })
+}
+
+/** An entry under `tools` in our own or the per-tool spelling. */
+export function readTool(reader: Reader, tool: string, at: Path): Rule | null {
+  const written = reader.check(toolShape, at)
+  if (written === null) return null
+  if (written.action === undefined && written.rate_limit === undefined && written.spend_limit === undefined) {
+    return reader.refuse(at, '"action" is missing', 'write one of: allow, deny, require_approval')
+  }
+  const rule = readParts(reader, written, at, tool)
+  const decider = written.action === undefined ? at : [...at, 'action']
+  return rule && { ...rule, pointer: pointer(decider), tools: [glob(tool)], categories: null, risks: null }
+}
+
+export function readRules(reader: Reader): Rule[] {
+  const written = reader.document.get(['rules'])
+  if (written === undefined) return []
+  if (!Array.isArray(written)) {
+    reader.refuse(['rules'], '"rules" must be a list', 'write a list')
+    return []
+  }
+  return written.flatMap((_, index) => {
+    const rule = readRule(reader, ['rules', index])
+    return rule === null ? [] : [rule]
+  })
+}
+
+function readRule(reader: Reader, at: Path): Rule | null {
+  const written = reader.check(ruleShape, at)
+  if (written === null) return null
+  const { action, tools, category, risk } = written
+  if (tools === undefined && category === undefined && risk === undefined) {
+    const remedy = 'name `tools`, a `category` or a `risk`; `tools: "*"` means every tool'
+    return reader.refuse(at, 'it is not said which tools this rule is about', remedy)
+  }
+  if (action === undefined && written.rate_limit === undefined && written.spend_limit === undefined) {
+    return reader.refuse(at, 'this rule does nothing', 'give it an `action` or a limit, or remove it')
+  }
+  const names = tools ?? '*'
+  const rule = readParts(reader, written, at, [
+    ...globsOf(names).map(({ source }) => source),
+    ...listed(category),
+    ...listed(risk),
+  ])
+  if (rule === null) return null
+  return {
+    ...rule,
+    pointer: pointer(at),
+    tools: globsOf(names),
+    categories: category === undefined ? null : listed(category),
+    risks: risk === undefined ? null : listed(risk),
+  }
+}
+
+function listed<T extends string>(written: T | T[] | undefined): T[] {
+  if (written === undefined) return []
+  return Array.isArray(written) ? written : [written]
+}
+
+type Parts = Pick<Rule, 'action' | 'reason' | 'when' | 'treatAs' | 'limits' | 'terms'>
+
+function readParts(
+  reader: Reader,
+  written: z.output<typeof toolShape>,
+  at: Path,
+  among: string | readonly string[],
+): Parts | null {
+  const before = reader.problems.length
+  const conditions: (Condition | null)[] = []
+  for (const [key, path] of [
+    ['agents', 'agent'],
+    ['owners', 'owner'],
+    ['servers', 'server'],
+  ] as const) {
+    const names = written[key]
+    if (names === undefined) continue
+    conditions.push({
+      kind: 'value',
+      path: { source: path, root: path, steps: [] },
+      otherwise: undefined,
+      is: [{ op: 'like', patterns: globsOf(names) }],
+    })
+  }
+  if (written.when !== undefined) conditions.push(readCondition(reader, written.when, [...at, 'when']))
+  if (written.approval !== undefined && written.action !== 'require_approval') {
+    const remedy = 'write `action: require_approval`, or remove the block'
+    reader.refuseKey(
+      [...at, 'approval'],
+      'people are asked only where the action is require_approval',
+      remedy,
+    )
+  }
+  const limits = readLimits(reader, at, among)
+  const terms = readTerms(reader, written.approval, [...at, 'approval'])
+  if (reader.problems.length > before) return null
+  const known = conditions.filter((condition) => condition !== null)
+  const [only] = known
+  return {
+    action: written.action ?? null,
+    reason: written.reason ?? null,
+    when: only === undefined || known.length === 1 ? (only ?? null) : { kind: 'all', of: known },
+    treatAs: written.treat_as ?? null,
+    limits,
+    terms,
+  }
+}

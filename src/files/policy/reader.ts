@@ -1,0 +1,48 @@
+/** Reads the parts of one document and collects what is wrong with them, so that all of it is said at once. */
+import type { z } from 'zod'
+import { type Document, type Path, pointer } from '../document.ts'
+import type { Problem } from '../problem.ts'
+import { checkShape, problemAt, problemAtKey } from '../shape.ts'
+
+export interface Reader {
+  readonly document: Document
+  /** A policy with problems does not load. */
+  readonly problems: Problem[]
+  /** What loads and deserves a word: `holdpoint validate` says it. */
+  readonly notes: Problem[]
+  /** `null` where the part does not have the shape; the problems are collected. */
+  check<Schema extends z.ZodType>(schema: Schema, path: Path): z.output<Schema> | null
+  refuse(path: Path, message: string, remedy: string): null
+  refuseKey(path: Path, message: string, remedy: string): null
+  note(path: Path, message: string, remedy: string): void
+}
+
+export function createReader(document: Document): Reader {
+  const problems: Problem[] = []
+  const notes: Problem[] = []
+  return {
+    document,
+    problems,
+    notes,
+    check(schema, path) {
+      const checked = checkShape(document, schema, path)
+      if (checked.ok) return checked.value
+      problems.push(...checked.error)
+      return null
+    },
+    refuse(path, message, remedy) {
+      problems.push(problemAt(document, path, message, remedy))
+      return null
+    },
+    refuseKey(path, message, remedy) {
+      problems.push(problemAtKey(document, path, message, remedy))
+      return null
+    },
+    note(path, message, remedy) {
+      // One word about one place is enough.
+      const at = pointer(path)
+      if (notes.some((note) => note.path === at && note.message === message)) return
+      notes.push(problemAtKey(document, path, message, remedy))
+    },
+  }
+}

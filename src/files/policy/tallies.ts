@@ -1,0 +1,81 @@
+/** Reads what is counted, and the limits on it. */
+import { digestOf } from '../../domain/canonical.ts'
+import type { Limit, Per, Tally, Window } from '../../domain/policy/tally.ts'
+import { parsePath, type ValuePath } from '../../domain/policy/value-path.ts'
+import { type Path, pointer } from '../document.ts'
+import { pathRemedy } from './conditions.ts'
+import type { Reader } from './reader.ts'
+import { rateLimitShape, spendLimitShape } from './shapes.ts'
+
+interface Written {
+  readonly window?: number | undefined
+  readonly calendar?: 'minute' | 'hour' | 'day' | undefined
+  readonly per?: Per | undefined
+  readonly counter?: string | undefined
+}
+
+/** @param of what tells an unnamed count from the others: whose calls, and what of them. It outlives an edit of the limit. */
+export function tallyOf(
+  reader: Reader,
+  { window, calendar, per = 'agent', counter }: Written,
+  at: Path,
+  of: { amount: number | ValuePath; among: string | readonly string[] },
+): Tally | null {
+  if ((window === undefined) === (calendar === undefined)) {
+    const message = window === undefined ? '"window" is missing' : '`window` and `calendar` are two answers'
+    return reader.refuse(
+      at,
+      message,
+      'write `window: 3600` (the last hour) or `calendar: hour` (the running hour, UTC)',
+    )
+  }
+  const span: Window =
+    window === undefined
+      ? { kind: 'calendar', unit: calendar ?? 'day' }
+      : { kind: 'sliding', seconds: window }
+  const { amount, among } = of
+  const name =
+    counter ?? digestOf({ among, amount: typeof amount === 'number' ? amount : amount.source }).slice(0, 16)
+  return { name, per, window: span, amount }
+}
+
+/** `rate_limit` and `spend_limit` of a rule, each one or a list. */
+export function readLimits(reader: Reader, at: Path, among: string | readonly string[]): readonly Limit[] {
+  return [
+    ...each(reader, [...at, 'rate_limit']).flatMap((path) => {
+      const written = reader.check(rateLimitShape, path)
+      const tally = written && tallyOf(reader, written, path, { amount: 1, among })
+      return tally === null ? [] : [limit(tally, written, path)]
+    }),
+    ...each(reader, [...at, 'spend_limit']).flatMap((path) => {
+      const written = reader.check(spendLimitShape, path)
+      if (written === null) return []
+      const amount = parsePath(written.path)
+      if (!amount.ok || amount.value.root !== 'args') {
+        reader.refuse(
+          [...path, 'path'],
+          amount.ok ? 'only an argument is an amount' : amount.error,
+          pathRemedy,
+        )
+        return []
+      }
+      const tally = tallyOf(reader, written, path, { amount: amount.value, among })
+      return tally === null ? [] : [limit(tally, written, path)]
+    }),
+  ]
+}
+
+function limit(
+  tally: Tally,
+  written: { max: number; reason?: string | undefined } | null,
+  path: Path,
+): Limit {
+  return { pointer: pointer(path), tally, max: written?.max ?? 0, reason: written?.reason ?? null }
+}
+
+/** The places of one entry, or of those of a list. */
+function each(reader: Reader, path: Path): Path[] {
+  const written = reader.document.get(path)
+  if (written === undefined) return []
+  return Array.isArray(written) ? written.map((_, index) => [...path, index]) : [path]
+}

@@ -1,0 +1,52 @@
+/** Counters in PostgreSQL: one statement reserves, under locks that order the gateways. */
+import type pg from 'pg'
+import type { Window } from '../domain/policy/tally.ts'
+import type { Counters } from '../ports/counters.ts'
+import { only } from './connect.ts'
+
+export function createCounters(pool: pg.Pool): Counters {
+  return {
+    async reserve(id, reservations) {
+      const items = reservations.map(({ key, window, amount, max }) => ({
+        key,
+        amount,
+        max,
+        ...spanOf(window),
+      }))
+      const { rows } = await pool.query<{ place: number | null }>({
+        name: 'tally-reserve',
+        text: 'SELECT holdpoint.tally_reserve($1, $2) AS place',
+        values: [id, JSON.stringify(items)],
+      })
+      const { place } = only(rows)
+      return place === null ? { kind: 'reserved' } : { kind: 'exceeded', index: place }
+    },
+
+    async release(id) {
+      await pool.query({
+        name: 'tally-release',
+        text: 'DELETE FROM holdpoint.tally_entry WHERE call = $1',
+        values: [id],
+      })
+    },
+
+    async read(tallies) {
+      const items = tallies.map(({ key, window }) => ({ key, ...spanOf(window) }))
+      const { rows } = await pool.query<{ key: string; used: number }>({
+        name: 'tally-read',
+        text: `
+          SELECT item->>'key' AS key, (
+            SELECT coalesce(sum(amount), 0)::double precision FROM holdpoint.tally_entry
+            WHERE key = item->>'key'
+              AND at >= holdpoint.tally_since(item->>'unit', (item->>'seconds')::double precision, clock_timestamp())
+          ) AS used
+          FROM jsonb_array_elements($1) AS item`,
+        values: [JSON.stringify(items)],
+      })
+      return new Map(rows.map(({ key, used }) => [key, used]))
+    },
+  }
+}
+
+const spanOf = (window: Window) =>
+  window.kind === 'sliding' ? { seconds: window.seconds } : { unit: window.unit }

@@ -1,0 +1,41 @@
+/** Every example of policies/README.md is loaded, and every call below it gets the verdict that the page promises. */
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import type { JsonValue } from '../../src/domain/canonical.ts'
+import { evaluate, talliesToRead } from '../../src/domain/policy.ts'
+import { readPolicy } from '../../src/files/policy-file.ts'
+import { aJudgedCall } from '../support/builders.ts'
+
+const page = readFileSync(new URL('../../policies/README.md', import.meta.url), 'utf8')
+const blocks = [...page.matchAll(/```(yaml|json|calls)( refused)?\n(.*?)```/gs)].map(
+  ([, language, refused, text = '']) => ({ language, text, isRefused: refused !== undefined }),
+)
+const policies = blocks.filter(({ language }) => language !== 'calls')
+
+test('the page has its examples', () => {
+  expect(policies.length).toBeGreaterThanOrEqual(8)
+  expect(policies.filter(({ isRefused }) => isRefused)).toHaveLength(1)
+})
+
+describe.each(policies)('$text', ({ text, isRefused }) => {
+  const read = readPolicy('README.md', text)
+  test(isRefused ? 'is refused' : 'loads', () => {
+    expect(read.ok ? [] : read.error).toEqual(isRefused ? [expect.anything()] : [])
+  })
+  const next = blocks[blocks.findIndex((block) => block.text === text) + 1]
+  const lines = next?.language === 'calls' ? next.text.trim().split('\n') : []
+  test('has calls, if it loads', () => expect(lines.length > 0).toBe(!isRefused))
+
+  test.each(lines)('%s', (line) => {
+    const [, tool = '', json, at, verdict] = /^(\S+)(?: (\{.*\}))?(?: @ (\S+))? → (\w+)$/.exec(line) ?? []
+    if (!read.ok) throw new Error('it does not load')
+    const args: JsonValue = JSON.parse(json ?? '{}')
+    const call = aJudgedCall(tool, {
+      arguments: args,
+      agent: 'night-agent',
+      nowMs: at === undefined ? 0 : Date.parse(at),
+    })
+    const tallies = new Map(talliesToRead(read.value, call).map(({ key }) => [key, 0]))
+    expect(evaluate(read.value, { ...call, tallies }).kind).toBe(verdict)
+  })
+})
