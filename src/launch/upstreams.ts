@@ -1,5 +1,7 @@
 /** The configured servers as upstreams. */
 import type { Config, ServerConfig } from '../config.ts'
+import { createEitherEra } from '../mcp/upstream/eras/either-era.ts'
+import { createModernStdio } from '../mcp/upstream/eras/modern-stdio.ts'
 import { createHttpUpstream } from '../mcp/upstream/http.ts'
 import { createSlots, type Slots } from '../mcp/upstream/slots.ts'
 import { createStdioUpstream, SESSION_IDLE_MS } from '../mcp/upstream/stdio.ts'
@@ -25,18 +27,9 @@ function createUpstream(
     case 'stdio': {
       const { command, args, env, cwd } = upstream
       const sessionIdleMs = SESSION_IDLE_MS
-      return createStdioUpstream({
-        server,
-        command,
-        args,
-        env,
-        cwd,
-        limits,
-        slots,
-        sessionIdleMs,
-        clock,
-        log,
-      })
+      const process = { server, command, args, env, cwd, limits, slots, sessionIdleMs, clock, log }
+      const spoken = { legacy: createStdioUpstream(process), modern: createModernStdio(process) }
+      return createEitherEra(spoken, { limits, sessionIdleMs, clock, log })
     }
     case 'http':
       return createHttpUpstream({ server, url: upstream.url.href, headers: upstream.headers, log })

@@ -30,6 +30,11 @@ export function withMember(objectText: string, name: string, rawValue: string): 
   )
 }
 
+/** The same object without the members that are dropped, the others byte for byte. */
+export function withoutMembers(objectText: string, isDropped: (name: string) => boolean): string {
+  return objectOf(membersOf(objectText).filter(({ name }) => !isDropped(name)))
+}
+
 /** Both objects as one; where both have a name, `over` wins. */
 export function mergeObjects(under: string, over: string): string {
   return membersOf(over).reduce((merged, member) => withMember(merged, member.name, member.value), under)

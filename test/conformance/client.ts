@@ -29,11 +29,7 @@ interface Listed {
 const { HOLDPOINT_PLACE, MCP_CONFORMANCE_CONTEXT, MCP_CONFORMANCE_PROTOCOL_VERSION } = process.env
 const upstream = process.argv[2] ?? ''
 const gateway =
-  HOLDPOINT_PLACE === undefined
-    ? null
-    : await startGateway(HOLDPOINT_PLACE, {
-        up: { url: upstream, policy: { version: '1', default: 'allow' } },
-      })
+  HOLDPOINT_PLACE === undefined ? null : await startGateway(HOLDPOINT_PLACE, { up: { url: upstream } })
 const url = new URL(gateway === null ? upstream : `${gateway.url}/mcp/up`)
 try {
   await (MCP_CONFORMANCE_PROTOCOL_VERSION === '2026-07-28' ? modern() : legacy())

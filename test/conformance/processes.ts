@@ -33,19 +33,23 @@ export async function startFixture(): Promise<Started> {
   return { url: `http://127.0.0.1:${port}/mcp`, stop: () => end(child) }
 }
 
-export interface Server {
-  readonly url: string
-  /** As in a policy file. */
-  readonly policy: object
-}
+/** A URL or a command, as in holdpoint.yaml. */
+export type Server = { readonly url: string } | { readonly command: string; readonly args: readonly string[] }
+
+/** The fixture as a stdio server that speaks one era alone. */
+export const stdioFixture = (era: 'legacy' | 'modern'): Server => ({
+  command: process.execPath,
+  args: [join(import.meta.dirname, 'fixture/stdio.ts'), era],
+})
 
 /** `npm start` without npm, for whoever is on this machine: nobody is configured, so that no token is needed. */
 export async function startGateway(place: string, servers: Record<string, Server>): Promise<Started> {
-  mkdirSync(join(place, 'policies'), { recursive: true })
-  const configured = Object.entries(servers).map(([name, { url, policy }]) => {
-    writeFileSync(join(place, `policies/${name}.json`), JSON.stringify(policy))
-    return [name, { url, policy: `policies/${name}.json` }]
-  })
+  mkdirSync(place, { recursive: true })
+  writeFileSync(join(place, 'allow.json'), JSON.stringify({ version: '1', default: 'allow' }))
+  const configured = Object.entries(servers).map(([name, server]) => [
+    name,
+    { ...server, policy: 'allow.json' },
+  ])
   // JSON is YAML.
   writeFileSync(join(place, 'holdpoint.yaml'), JSON.stringify({ servers: Object.fromEntries(configured) }))
   const dataDir = join(place, 'data')

@@ -1,4 +1,4 @@
-/** 2026-07-28 in front of an HTTP upstream, its fallback in front of stdio, and what a policy hides or forbids, with the real v2 client. */
+/** 2026-07-28 in front of an HTTP upstream, and what a policy hides or forbids, with the real v2 client. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
@@ -85,13 +85,6 @@ test('a modern client lists, calls, and waits for an approval', async () => {
     'mcp-name': 'create_refund',
   })
   expect(upstream.executed.filter(({ tool }) => tool === 'create_refund')).toHaveLength(1)
-  await client.close()
-})
-
-test('a client of both eras falls back in front of a stdio server', async () => {
-  const client = await connect('nworks', 'auto')
-  expect(client.getProtocolEra()).toBe('legacy')
-  expect((await client.listTools()).tools).toHaveLength(26)
   await client.close()
 })
 

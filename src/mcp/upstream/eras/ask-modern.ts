@@ -1,0 +1,33 @@
+/** One modern request of our own, and its answer. */
+import { newOwnId } from '../../own-id.ts'
+import { MODERN_REVISION } from '../../revisions.ts'
+import { ofAnyMessage } from '../ask.ts'
+import { peek } from '../peek.ts'
+import { anyTime, type Upstream, UpstreamFault, type WireRequest } from '../wire.ts'
+import { messagesOf } from './messages.ts'
+
+/** `npx` may have to install a server first. */
+const ANSWER_MS = 5 * 60_000
+
+/** @returns the whole JSON-RPC answer. @throws UpstreamFault */
+export async function askModern(
+  upstream: Upstream,
+  { principal, signal }: Pick<WireRequest, 'principal' | 'signal'>,
+  method: string,
+  envelope: string,
+  bytesMax: number,
+): Promise<string> {
+  const response = await upstream.exchange({
+    method: 'POST',
+    headers: { ...ofAnyMessage, 'mcp-protocol-version': MODERN_REVISION, 'mcp-method': method },
+    body: `{"jsonrpc":"2.0","id":"${newOwnId()}","method":"${method}","params":{"_meta":${envelope}}}`,
+    principal,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+    freshConnection: false,
+    mayStart: anyTime,
+  })
+  for await (const message of messagesOf(response, bytesMax)) {
+    if (peek(message).kind === 'response') return message
+  }
+  throw new UpstreamFault(`${upstream.server} did not answer ${method} (HTTP ${response.status})`, true)
+}

@@ -1,0 +1,46 @@
+/** Messages that come from several places and are read in one, in the order in which they came. */
+
+/** A reader that is so far behind does not read any more. */
+const WAITING_MAX = 10_000
+
+export interface Inbox {
+  put(message: string): void
+  /** Nothing more will come; what is there can still be read. */
+  end(): void
+  fail(error: Error): void
+  /** `null`: it has ended. @throws what it failed with */
+  take(): Promise<string | null>
+}
+
+export function createInbox(): Inbox {
+  const waiting: string[] = []
+  let ended: { readonly error: Error | null } | null = null
+  let wake = () => {}
+  const finish = (error: Error | null) => {
+    ended ??= { error }
+    wake()
+  }
+  return {
+    put(message) {
+      if (ended !== null) return
+      waiting.push(message)
+      if (waiting.length > WAITING_MAX) finish(new Error('nobody read the messages of an upstream'))
+      wake()
+    },
+    end: () => finish(null),
+    fail: finish,
+    async take() {
+      for (;;) {
+        const next = waiting.shift()
+        if (next !== undefined) return next
+        if (ended !== null) {
+          if (ended.error !== null) throw ended.error
+          return null
+        }
+        await new Promise<void>((done) => {
+          wake = done
+        })
+      }
+    },
+  }
+}
