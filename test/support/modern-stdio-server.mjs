@@ -67,7 +67,7 @@ serveStdio(
       },
     )
     server.registerTool('change', { description: 'Changes things', inputSchema: nothing }, async () => {
-      await server.sendToolListChanged()
+      server.sendToolListChanged()
       await server.server.sendResourceUpdated({ uri: 'note://one' })
       return text('changed')
     })
