@@ -5,6 +5,7 @@ import { CLI } from '../domain/command-line.ts'
 import type { ExitCode } from './io.ts'
 import type { DemoOptions, Parts } from './parts.ts'
 import { addApprovals } from './program-approvals.ts'
+import { addScan } from './program-scan.ts'
 import { addSlack } from './program-slack.ts'
 import { addAgents, addPeople } from './program-tokens.ts'
 
@@ -91,6 +92,7 @@ Exit codes: 0 done, 1 refused or failed, 2 used or configured wrongly.`,
       const { validate } = await import('./validate.ts')
       finish(validate(parts, { file: file ?? null, json }))
     })
+  addScan(program, parts, finish)
   addApprovals(program, parts, finish)
   addAgents(program, parts, finish)
   addPeople(program, parts, finish)

@@ -17,8 +17,8 @@ export function createUpstreams(
   return new Map([...servers].map(([name, server]) => [name, createUpstream(server, limits, slots, log)]))
 }
 
-function createUpstream(
-  { name: server, upstream }: ServerConfig,
+export function createUpstream(
+  { name: server, upstream }: Pick<ServerConfig, 'name' | 'upstream'>,
   limits: Config['limits'],
   slots: Slots,
   log: Log,

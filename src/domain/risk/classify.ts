@@ -4,7 +4,7 @@
  * can only make a tool look worse than the mildest reading; and where nothing speaks, the tool is critical.
  */
 import type { JsonObject, JsonValue } from '../canonical.ts'
-import { type Category, type Risk, type ToolFacts, unknownTool } from '../risk.ts'
+import { type Category, type Risk, risks, type ToolFacts, unknownTool } from '../risk.ts'
 import { type Evidence, worseCategory, worseRisk } from './evidence.ts'
 import { evidenceOfName, informationInName } from './name.ts'
 import { evidenceOfProse, moneyInProse } from './prose.ts'
@@ -76,10 +76,7 @@ function settle(
     if (words.some(({ rule }) => rule === 'local-file-argument')) risk = worseRisk(risk, 'high')
     if (words.some(({ rule }) => rule === 'people-argument')) risk = worseRisk(risk, 'high')
   }
-  const evidence = [
-    ...counted.filter((one) => one.category === category),
-    ...counted.filter((one) => one.category !== category),
-  ]
+  const evidence = inOrder(counted, category)
 
   // A claim to read only makes SQL less bad, not harmless: whether the server enforces it, nobody here can see.
   const isSql = counted
@@ -179,6 +176,13 @@ function hintOfTrusted(annotations: JsonObject): Evidence | null {
     }
   }
   return null
+}
+
+/** What decided first: of the settled category, then what raised its level, each the worst first. */
+function inOrder(evidence: readonly Evidence[], settled: Category): Evidence[] {
+  const place = ({ category, risk }: Evidence) =>
+    (category === settled ? 0 : category === null ? 10 : 20) - risks.indexOf(risk)
+  return [...evidence].sort((a, b) => place(a) - place(b))
 }
 
 /** The same words may stand in the name, the title and the description. People are shown each once, and not more than they read. */

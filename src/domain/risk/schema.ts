@@ -143,7 +143,6 @@ function codeIn({ name, words, field, schema }: Property): Evidence[] {
 
 const choiceNames = new Set([
   'action',
-  'actions',
   'operation',
   'op',
   'method',
@@ -159,7 +158,8 @@ function choicesIn({ name, words, field, schema }: Property): Evidence[] {
   const last = words.replaceAll(' ', '')
   if (!choiceNames.has(last)) return []
   const choices = choicesOf(schema)
-  if (choices.length === 0 && last !== 'method' && last !== 'mode' && last !== 'command') {
+  const takesText = schema.type === undefined || schema.type === 'string'
+  if (choices.length === 0 && takesText && last !== 'method' && last !== 'mode' && last !== 'command') {
     const reason = 'lets the caller name the operation, so that nobody knows which there are'
     const quote = quoted(name)
     return [

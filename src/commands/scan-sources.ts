@@ -1,0 +1,130 @@
+/** What there is to scan: the configured servers, those of a client's configuration, an address, or a saved list of tools. */
+import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { z } from 'zod'
+import { loadConfig, type ServerConfig } from '../config.ts'
+import type { JsonObject } from '../domain/canonical.ts'
+import { didYouMean } from '../domain/did-you-mean.ts'
+import { err, ok, type Result } from '../domain/result.ts'
+import { atHome, clientFiles, clientServers, readClientFile, readJsonc } from '../launch/scan.ts'
+import type { Parts } from './parts.ts'
+import type { Trouble } from './settings.ts'
+
+/** One server to scan, or the reason why it cannot be. */
+export type Source =
+  | {
+      readonly kind: 'server'
+      readonly name: string
+      readonly upstream: ServerConfig['upstream']
+      readonly from: string
+    }
+  | {
+      readonly kind: 'list'
+      readonly name: string
+      readonly tools: readonly JsonObject[]
+      readonly from: string
+    }
+  | { readonly kind: 'unreachable'; readonly name: string; readonly reason: string; readonly from: string }
+
+type Found = Result<readonly Source[], Trouble>
+
+/** @param target a name of a configured server, a client's name, a file, an http(s) address; `null`: every configured server */
+export function sourcesOf(target: string | null, parts: Parts): Found {
+  const { cwd } = parts.surroundings
+  if (target === null) return configured(null, parts)
+  if (/^https?:\/\//i.test(target)) return address(target)
+  const files = clientFiles[target]
+  if (files !== undefined) {
+    const there = files.map((file) => resolve(cwd, atHome(file))).filter((file) => existsSync(file))
+    if (there.length > 0) return all(there.map((file) => fromFile(file, parts)))
+    return err({
+      message: `There is no configuration of ${target} here: ${files.join(', ')}`,
+      remedy: 'name the file: holdpoint scan path/to/mcp.json',
+    })
+  }
+  const path = resolve(cwd, atHome(target))
+  return existsSync(path) ? fromFile(path, parts) : configured(target, parts)
+}
+
+function configured(name: string | null, { surroundings }: Parts): Found {
+  const loaded = loadConfig(surroundings)
+  if (!loaded.ok) {
+    const [first] = loaded.error
+    const where = first === undefined ? '' : `${first.file}: ${first.message}`
+    return err({
+      message: `The configuration has a problem: ${where}`,
+      remedy: '`holdpoint validate` lists all of them',
+    })
+  }
+  const { servers, file } = loaded.value
+  const from = file ?? 'the built-in sample'
+  const found = [...servers.values()].filter((server) => name === null || server.name === name)
+  if (found.length > 0)
+    return ok(found.map((server) => ({ kind: 'server', name: server.name, upstream: server.upstream, from })))
+  const known = [...servers.keys(), ...Object.keys(clientFiles)]
+  const remedy =
+    (name === null ? null : didYouMean(name, known)) ??
+    `known: ${known.join(', ')}; or name a file, or an https address`
+  return err({ message: `"${name}" is neither a configured server nor a file nor a client`, remedy })
+}
+
+function address(target: string): Found {
+  if (!URL.canParse(target))
+    return err({ message: `"${target}" is not an address`, remedy: 'write https://host/path' })
+  const url = new URL(target)
+  return ok([
+    { kind: 'server', name: url.hostname, upstream: { kind: 'http', url, headers: {} }, from: target },
+  ])
+}
+
+const listShape = z.object({ server: z.string().optional(), tools: z.array(z.record(z.string(), z.json())) })
+
+function fromFile(path: string, { surroundings }: Parts): Found {
+  const text = readClientFile(path)
+  if (!text.ok) return err({ message: text.error, remedy: null })
+  const value = readJsonc(text.value)
+  if (!value.ok) {
+    const remedy =
+      'a list of tools, or the MCP configuration of a client, as JSON; holdpoint.yaml is scanned by `holdpoint scan` alone'
+    return err({ message: `${path} is not JSON: ${value.error}`, remedy })
+  }
+  const list = [
+    value.value,
+    z.object({ result: z.unknown() }).safeParse(value.value).data?.result,
+    { tools: value.value },
+  ]
+    .map((candidate) => listShape.safeParse(candidate).data)
+    .find((candidate) => candidate !== undefined)
+  if (list !== undefined) {
+    return ok([{ kind: 'list', name: list.server ?? stem(path), tools: list.tools, from: path }])
+  }
+  const directory = /[/\\]\.(?:cursor|vscode)$/.test(dirname(path)) ? dirname(dirname(path)) : dirname(path)
+  const servers = clientServers(value.value, { directory, variable: (name) => surroundings.env[name] })
+  if (servers === null) {
+    return err({
+      message: `${path} holds neither a list of tools nor MCP servers`,
+      remedy: 'it should have `tools`, `mcpServers` or `servers`',
+    })
+  }
+  if (servers.length === 0) return err({ message: `${path} names no MCP server`, remedy: null })
+  return ok(
+    servers.map(
+      ({ name, upstream }): Source =>
+        upstream.ok
+          ? { kind: 'server', name, upstream: upstream.value, from: path }
+          : { kind: 'unreachable', name, reason: upstream.error, from: path },
+    ),
+  )
+}
+
+function all(found: readonly Found[]): Found {
+  const sources: Source[] = []
+  for (const one of found) {
+    if (!one.ok) return one
+    sources.push(...one.value)
+  }
+  return ok(sources)
+}
+
+const stem = (path: string) =>
+  (path.split(/[/\\]/).at(-1) ?? path).replace(/\.json$/, '').replace(/[^A-Za-z0-9_.-]/g, '_')

@@ -1,0 +1,146 @@
+/**
+ * The MCP servers that a client is configured with: `.mcp.json` and `~/.claude.json` (Claude Code), `.cursor/mcp.json` (Cursor),
+ * `.vscode/mcp.json` and `settings.json` (VS Code), `claude_desktop_config.json`. Comments and trailing commas are as those clients
+ * take them; nothing is started or connected to here.
+ */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser'
+import { z } from 'zod'
+import { err, ok, type Result } from '../domain/result.ts'
+import type { UpstreamConfig } from './upstream-config.ts'
+
+export interface ClientServer {
+  /** As the client calls it; with the project before it where a file has several. */
+  readonly name: string
+  /** `err`: why it cannot be reached from here, and what would help. */
+  readonly upstream: Result<UpstreamConfig, string>
+}
+
+/** Clients configure some tens of servers. */
+const SERVERS_MAX = 500
+
+export const clientFiles: Readonly<Record<string, readonly string[]>> = {
+  'claude-code': ['.mcp.json', '~/.claude.json'],
+  cursor: ['.cursor/mcp.json', '~/.cursor/mcp.json'],
+  vscode: [
+    '.vscode/mcp.json',
+    '~/.config/Code/User/mcp.json',
+    '~/Library/Application Support/Code/User/mcp.json',
+  ],
+  'claude-desktop': [
+    '~/.config/Claude/claude_desktop_config.json',
+    '~/Library/Application Support/Claude/claude_desktop_config.json',
+  ],
+}
+
+export const atHome = (path: string): string =>
+  path.startsWith('~/') ? join(homedir(), path.slice(2)) : path
+
+const entry = z.object({
+  type: z.string().optional(),
+  command: z.string().min(1).optional(),
+  args: z.array(z.coerce.string()).optional(),
+  env: z.record(z.string(), z.coerce.string()).optional(),
+  cwd: z.string().optional(),
+  url: z.string().optional(),
+  serverUrl: z.string().optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+})
+const entries = z.record(z.string(), z.unknown())
+const file = z.object({
+  mcpServers: entries.optional(),
+  servers: entries.optional(),
+  mcp: z.object({ servers: entries.optional() }).optional(),
+  projects: z.record(z.string(), z.object({ mcpServers: entries.optional() })).optional(),
+})
+
+export interface ClientFileContext {
+  /** The project's folder: `${workspaceFolder}`, and where programs start. */
+  readonly directory: string
+  variable(name: string): string | undefined
+}
+
+/** JSON with comments. */
+export function readJsonc(text: string): Result<unknown, string> {
+  const errors: ParseError[] = []
+  const value: unknown = parse(text, errors, { allowTrailingComma: true })
+  const [first] = errors
+  if (first === undefined) return ok(value)
+  const line = text.slice(0, first.offset).split('\n').length
+  return err(`line ${line}: ${printParseErrorCode(first.error)}`)
+}
+
+/** `null`: the file is something else. */
+export function clientServers(value: unknown, context: ClientFileContext): readonly ClientServer[] | null {
+  const read = file.safeParse(value)
+  if (!read.success) return null
+  const { mcpServers, servers, mcp, projects } = read.data
+  if (mcpServers === undefined && servers === undefined && mcp === undefined && projects === undefined)
+    return null
+  const found = [
+    ...named('', { ...mcp?.servers, ...servers, ...mcpServers }, context),
+    ...Object.entries(projects ?? {}).flatMap(([project, { mcpServers: own = {} }]) =>
+      named(`${project}: `, own, { ...context, directory: project }),
+    ),
+  ]
+  return found.slice(0, SERVERS_MAX)
+}
+
+function named(
+  prefix: string,
+  written: z.output<typeof entries>,
+  context: ClientFileContext,
+): ClientServer[] {
+  return Object.entries(written).map(([name, value]) => ({
+    name: `${prefix}${name}`,
+    upstream: upstreamOf(value, context),
+  }))
+}
+
+function upstreamOf(value: unknown, context: ClientFileContext): Result<UpstreamConfig, string> {
+  const read = entry.safeParse(value)
+  if (!read.success) return err('its entry has neither a `command` nor a `url` that can be read')
+  const { command, args = [], env = {}, cwd, headers = {} } = read.data
+  const missing = new Set<string>()
+  const fill = (text: string) => filled(text, context, missing)
+  const fillAll = (texts: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, fill(text)]))
+  const url = read.data.url ?? read.data.serverUrl
+  const upstream: UpstreamConfig | null =
+    command !== undefined
+      ? {
+          kind: 'stdio',
+          command: fill(command),
+          args: args.map(fill),
+          env: fillAll(env),
+          cwd: cwd === undefined ? context.directory : fill(cwd),
+        }
+      : url !== undefined && URL.canParse(fill(url))
+        ? { kind: 'http', url: new URL(fill(url)), headers: fillAll(headers) }
+        : null
+  if (missing.size > 0)
+    return err(
+      `it needs ${[...missing].join(', ')}: set ${missing.size > 1 ? 'them' : 'it'} in the environment and scan again`,
+    )
+  if (upstream === null) return err('its entry has neither a `command` nor a `url` that can be read')
+  if (upstream.kind === 'http' && !/^https?:$/.test(upstream.url.protocol))
+    return err(`${upstream.url.protocol} is no address of a server`)
+  if (upstream.kind === 'http' && read.data.type === 'sse')
+    return err('it uses the HTTP+SSE transport of 2024-11-05, which was replaced in 2025-03-26')
+  return ok(upstream)
+}
+
+/** `${NAME}`, `${NAME:-default}`, `${env:NAME}`, `${workspaceFolder}`, `${userHome}`; `${input:…}` is asked for by VS Code alone. */
+function filled(text: string, { directory, variable }: ClientFileContext, missing: Set<string>): string {
+  return text.replace(/\$\{([^}]{1,200})\}/g, (_match, reference: string) => {
+    if (reference === 'workspaceFolder') return directory
+    if (reference === 'userHome') return homedir()
+    if (reference === 'pathSeparator' || reference === '/') return '/'
+    const [, name = '', fallback] = /^(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/.exec(reference) ?? []
+    const value = name === '' ? undefined : (variable(name) ?? fallback)
+    if (value !== undefined) return value
+    missing.add(name === '' ? `\${${reference}}` : name)
+    return ''
+  })
+}

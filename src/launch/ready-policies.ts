@@ -1,0 +1,20 @@
+/** The policies that come with this package, and the tools that each names. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { packageRoot } from '../files/package-root.ts'
+
+interface ReadyPolicy {
+  /** `policies/github.yaml` */
+  readonly file: string
+  readonly tools: readonly string[]
+}
+
+export function readyPolicies(): readonly ReadyPolicy[] {
+  const directory = join(packageRoot(), 'policies')
+  return readdirSync(directory)
+    .filter((name) => /\.(?:ya?ml|json)$/.test(name) && !/\.test\.ya?ml$/.test(name))
+    .map((name) => {
+      const text = readFileSync(join(directory, name), 'utf8')
+      return { file: `policies/${name}`, tools: [...new Set(text.match(/[A-Za-z0-9_.-]+/g) ?? [])] }
+    })
+}
