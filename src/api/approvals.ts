@@ -146,14 +146,17 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
   const app = new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
 
   app.openapi(listRoute, async (c) => {
-    const { status, limit, after } = c.req.valid('query')
+    const { status, mine, limit, after } = c.req.valid('query')
     const cursor = after === undefined ? null : parseApprovalId(after)
     if (cursor !== null && !cursor.ok) {
       return c.json(toBody({ ...noSuchApproval, field: 'after' }), noSuchApproval.status)
     }
     const statuses: readonly Status[] | null =
       status === undefined ? null : typeof status === 'string' ? [status] : status
-    const approvals = await ledger.list({ statuses, principal: null, limit, after: cursor?.value ?? null })
+    const approvals = await ledger.list({
+      ...{ statuses, principal: null, limit, after: cursor?.value ?? null },
+      ...(mine === undefined ? {} : { owner: c.get('person').id }),
+    })
     const last = approvals.length < limit ? undefined : approvals.at(-1)
     const now = iso(await ledger.nowMs())
     return c.json({ now, approvals: approvals.map(toRow), next: last?.id ?? null }, 200)

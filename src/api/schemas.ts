@@ -23,6 +23,7 @@ export const listQuery = z.strictObject({
     .union([status, z.array(status)])
     .optional()
     .openapi({ description: 'may be repeated' }),
+  mine: z.enum(['true']).optional().openapi({ description: 'only calls of agents that you answer for' }),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
   after: z.string().max(TICKET_TEXT_MAX).optional().openapi({ description: '`next` of the page before' }),
 })

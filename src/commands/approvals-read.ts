@@ -18,21 +18,26 @@ const allStatuses: readonly Status[] = [...openStatuses, 'settled']
 
 export interface ListOptions {
   readonly which: readonly Status[] | 'open' | 'all'
+  /** Only of agents that the person answers for. */
+  readonly isMine: boolean
   readonly limit: number
   readonly after: string | null
   readonly json: boolean
 }
 
-export function listApprovals(parts: Parts, { which, limit, after, json }: ListOptions): Promise<ExitCode> {
+export function listApprovals(
+  parts: Parts,
+  { which, isMine, limit, after, json }: ListOptions,
+): Promise<ExitCode> {
   const { io } = parts
   return withClient(parts, async (client) => {
     const statuses = which === 'all' ? allStatuses : which === 'open' ? openStatuses : which
-    const page = await client.list({ statuses, limit, after })
+    const page = await client.list({ statuses, limit, after, isMine })
     if (!page.ok) return page
     if (json) {
       printJson(io, page.value)
     } else if (page.value.approvals.length === 0) {
-      io.out(noneText(which))
+      io.out(isMine ? 'No agent of yours has asked for anything like that.' : noneText(which))
     } else {
       for (const line of rows(page.value)) io.out(line)
       if (page.value.next !== null) io.err(`More: add --after ${visible(page.value.next)}`)

@@ -19,7 +19,12 @@ import { type ClientSettings, LOCAL_TOKEN, type Trouble } from './settings.ts'
 type Answer<T> = Promise<Result<T, Trouble>>
 
 export interface Client {
-  list(filter: { statuses: readonly Status[]; limit: number; after: string | null }): Answer<ApprovalPage>
+  list(filter: {
+    statuses: readonly Status[]
+    limit: number
+    after: string | null
+    isMine?: boolean
+  }): Answer<ApprovalPage>
   show(id: ApprovalId, withReply: boolean): Answer<ApprovalDetail>
   decide(
     id: ApprovalId,
@@ -77,10 +82,11 @@ export function createClient({ url, token }: ClientSettings): Client {
   const text = (name: string, value: string | null) => (value === null ? {} : { [name]: value })
 
   return {
-    list({ statuses, limit, after }) {
+    list({ statuses, limit, after, isMine = false }) {
       const query = new URLSearchParams({ limit: String(limit) })
       for (const status of statuses) query.append('status', status)
       if (after !== null) query.set('after', after)
+      if (isMine) query.set('mine', 'true')
       return request(`/approvals?${query}`, approvalPage)
     },
     show: (id, withReply) => request(`/approvals/${id}${withReply ? '?include=reply' : ''}`, approvalDetail),

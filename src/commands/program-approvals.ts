@@ -26,18 +26,25 @@ export function addApprovals(program: Command, parts: Parts, finish: (code: Exit
       ),
     )
     .option('--all', 'settled ones too')
+    .option('--mine', 'those of the agents you answer for, settled ones too')
     .option('--limit <n>', 'rows', toLimit, 50)
     .option('--after <ticket>', 'the page after this one')
     .option('--json', 'for programs')
     .action(
       async (
-        options: Json & { status?: readonly StatusName[]; all?: boolean; limit: number; after?: string },
+        options: Json & {
+          status?: readonly StatusName[]
+          all?: boolean
+          mine?: boolean
+          limit: number
+          after?: string
+        },
       ) => {
         const { listApprovals } = await import('./approvals-read.ts')
         const { limit, after = null, json = false } = options
-        const { status = null } = options
-        const which = options.all === true ? 'all' : (status ?? 'open')
-        finish(await listApprovals(parts, { which, limit, after, json }))
+        const { status = null, mine: isMine = false } = options
+        const which = options.all === true ? 'all' : (status ?? (isMine ? 'all' : 'open'))
+        finish(await listApprovals(parts, { which, isMine, limit, after, json }))
       },
     )
   approvals

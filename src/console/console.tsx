@@ -6,16 +6,18 @@ import type { Timings } from '../domain/timings.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
+import type { Outcomes } from '../ports/outcomes.ts'
 import type { Sessions } from '../ports/sessions.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 import type { People } from '../services/decide.ts'
 import { actRoute } from './act.tsx'
+import { agentsRoutes } from './agents.ts'
 import { ApprovalArticle, type ApprovalView, approvalPage, stateMark } from './approval-page.tsx'
 import { assets } from './assets.ts'
 import { createAttempts } from './attempts.ts'
 import { type ConsoleEnv, cookieFor, onlySignedIn, pageHeaders } from './guard.ts'
 import { historyPage } from './history-page.tsx'
-import type { Reader } from './layout.tsx'
+import { type Reader, UNSEEN_MAX } from './layout.tsx'
 import { createLive } from './live.ts'
 import { problemPage } from './problem-page.tsx'
 import { Queue, queuePage, queueTitle } from './queue-page.tsx'
@@ -25,6 +27,7 @@ import { askToSignIn, signInRoutes } from './sign-in.tsx'
 export interface ConsoleDeps {
   readonly ledger: Pick<Ledger, 'nowMs' | 'get' | 'list' | 'auditTrail' | 'waitingNodes' | 'lateReplies'>
   readonly people: People
+  readonly outcomes: Outcomes
   readonly timings: Timings
   readonly sessions: Sessions
   readonly wakeUps: WakeUps
@@ -42,23 +45,39 @@ export interface ConsoleDeps {
 const QUEUE_MAX = 100
 
 export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
-  const { ledger, sessions, timings, isApprover, publicUrl, board, log } = deps
+  const { ledger, outcomes, sessions, timings, isApprover, publicUrl, board, log } = deps
   const cookie = cookieFor(publicUrl)
   const live = createLive(deps)
   const app = new Hono<ConsoleEnv>()
 
   // Named one by one: other rooms are mounted beside this one, and their requests are not ours to judge.
-  for (const path of ['/', '/sign-in', '/sign-out', '/live', '/history', '/approvals/*', '/queues/*']) {
+  for (const path of [
+    '/',
+    '/sign-in',
+    '/sign-out',
+    '/live',
+    '/history',
+    '/agents',
+    '/approvals/*',
+    '/queues/*',
+  ]) {
     app.use(path, pageHeaders)
   }
   app.route('/', assets)
   app.route('/', signInRoutes({ sessions, attempts: createAttempts(deps.clock), cookie, publicUrl, log }))
   const requireSession = onlySignedIn(sessions, cookie, (c) => askToSignIn(c, cookie))
-  for (const path of ['/', '/live', '/history', '/approvals/*', '/queues/*']) app.use(path, requireSession)
+  for (const path of ['/', '/live', '/history', '/agents', '/approvals/*', '/queues/*'])
+    app.use(path, requireSession)
+  for (const path of ['/', '/history', '/agents', '/approvals/*', '/queues/*']) {
+    app.use(path, async function countUnseen(c, next) {
+      c.set('unseen', await outcomes.unseen(c.get('person').id, UNSEEN_MAX))
+      await next()
+    })
+  }
 
   const readerOf = (c: Context<ConsoleEnv>): Reader => {
     const person = c.get('person')
-    return { person, token: c.get('token'), isApprover: isApprover(person) }
+    return { person, token: c.get('token'), isApprover: isApprover(person), unseen: c.get('unseen') ?? 0 }
   }
   const isPart = (c: Context) => c.req.header('hx-request') !== undefined
 
@@ -126,6 +145,10 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
     const { settled, next } = await settledPage(ledger, show, cursor?.value ?? null)
     return c.html(historyPage({ show, settled, next, isFirst: cursor === null }, readerOf(c)))
   })
+
+  const agents = agentsRoutes({ outcomes, publicUrl, readerOf, missing })
+  app.get('/agents', agents.show)
+  app.post('/agents', agents.markSeen)
 
   app.all('/queues/*', async (c) => {
     if (!isApprover(c.get('person'))) {

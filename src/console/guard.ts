@@ -12,7 +12,7 @@ import type { Sessions } from '../ports/sessions.ts'
 /** `incoming` is missing when no socket is involved. */
 export type ConsoleEnv = {
   Bindings: Partial<HttpBindings>
-  Variables: { person: Person; token: string }
+  Variables: { person: Person; token: string; unseen: number }
 }
 
 /** A form of the console is a digest and a sentence, or arguments that fit a text box, in which a letter may take nine bytes. */

@@ -19,6 +19,8 @@ export interface Reader {
   /** The secret of this session, for the forms. */
   readonly token: string
   readonly isApprover: boolean
+  /** Outcomes of their own agents that they have not seen; up to a hundred are counted. */
+  readonly unseen: number
 }
 
 /**
@@ -38,7 +40,7 @@ export function page(parts: {
   title: string
   root: string
   reader: Reader | null
-  current?: 'waiting' | 'history'
+  current?: 'waiting' | 'history' | 'agents'
   /** A page that only leads to itself again. */
   isBounce?: boolean
   children: Child
@@ -108,6 +110,11 @@ function Navigation({
       <nav class="tabs" aria-label="Console">
         {link('waiting', '', 'Waiting')}
         {link('history', 'history', 'History')}
+        {link(
+          'agents',
+          'agents',
+          reader.unseen === 0 ? 'Your agents' : `Your agents (${unseenText(reader.unseen)})`,
+        )}
         {reader.isApprover && link('queues', 'queues', 'Queues')}
       </nav>
       <form class="who" method="post" action={`${root}/sign-out`}>
@@ -123,6 +130,10 @@ function Navigation({
     </>
   )
 }
+
+/** So many are counted; more are more. */
+export const UNSEEN_MAX = 100
+const unseenText = (unseen: number) => (unseen >= UNSEEN_MAX ? `${UNSEEN_MAX}+` : String(unseen))
 
 export const FormToken = ({ token }: { token: string }) => (
   <input type="hidden" name="token" value={formToken(token)} autocomplete="off" />

@@ -1,6 +1,7 @@
 /** The deliveries role: draws the cards of approvals wherever people are asked. Cards that could not be drawn follow by themselves. */
 import { createDirectory } from '../auth/directory.ts'
 import { createDeliver, keepReconciling } from '../services/deliver.ts'
+import { createTell, keepTelling } from '../services/tell.ts'
 import { clock } from './clock.ts'
 import { openSlackChannel } from './slack.ts'
 import { type Begin, runWorker } from './worker.ts'
@@ -10,11 +11,19 @@ export const runDeliveries = (): Promise<void> => runWorker('deliveries', beginD
 
 export const beginDeliveries: Begin = async ({ config, stores, log, stopping }) => {
   const { store, workers } = stores
-  const { ledger, cards } = store
+  const { ledger, cards, notices } = store
   // Gateways order deliveries as soon as a channel is named; whoever has this role takes them off the queue.
   if (config.channels.slack === null) return { ended: Promise.resolve() }
   const slack = await openSlackChannel({ config, store, directory: createDirectory(config.people), log })
   const deps = { ledger, cards, channels: slack === null ? [] : [slack], log }
-  workers.deliver(createDeliver(deps))
-  return { ended: keepReconciling({ ...deps, clock, stopping }) }
+  const deliver = createDeliver(deps)
+  const tell = createTell({ ...deps, notices })
+  workers.deliver(async function deliverAndTell(id) {
+    await deliver(id)
+    await tell(id)
+  })
+  const loop = { clock, stopping }
+  return {
+    ended: Promise.all([keepReconciling({ ...deps, ...loop }), keepTelling({ ...deps, notices, ...loop })]),
+  }
 }

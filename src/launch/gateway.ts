@@ -185,6 +185,7 @@ export async function startGateway(deps: {
     createConsole({
       ledger,
       people: services.people,
+      outcomes: store.outcomes,
       timings,
       sessions: createSessions({ identities: store.identities, directory }),
       wakeUps,

@@ -7,7 +7,9 @@ import { createCounters } from '../ledger/counters.ts'
 import { CREDENTIALS_CHANNEL, createCredentials } from '../ledger/credentials.ts'
 import { startEmbeddedPostgres } from '../ledger/embedded/start.ts'
 import { createIdentities } from '../ledger/identities.ts'
+import { createNotices } from '../ledger/notices.ts'
 import { createNotifications } from '../ledger/notifications.ts'
+import { createOutcomes } from '../ledger/outcomes.ts'
 import { createRevisions, REVISIONS_CHANNEL } from '../ledger/revisions.ts'
 import { sealAuditEvents } from '../ledger/sealer.ts'
 import { sharedKey } from '../ledger/shared-key.ts'
@@ -19,6 +21,8 @@ import type { CredentialStore } from '../ports/credentials.ts'
 import type { Identities } from '../ports/identities.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
+import type { Notices } from '../ports/notices.ts'
+import type { Outcomes } from '../ports/outcomes.ts'
 import type { Revisions } from '../ports/revisions.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 
@@ -27,6 +31,8 @@ export interface OpenLedger {
   readonly counters: Counters
   readonly credentials: CredentialStore
   readonly cards: Cards
+  readonly notices: Notices
+  readonly outcomes: Outcomes
   readonly identities: Identities
   readonly revisions: Revisions
   readonly wakeUps: WakeUps
@@ -64,6 +70,8 @@ export async function openLedger(
     counters: createCounters(pool),
     credentials: createCredentials(pool, notifications),
     cards: createCards(pool),
+    notices: createNotices(pool),
+    outcomes: createOutcomes(pool),
     identities: createIdentities(pool),
     revisions: createRevisions(pool, notifications),
     wakeUps: createWakeUps(notifications),

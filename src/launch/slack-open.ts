@@ -38,7 +38,14 @@ export interface SlackDoor {
 export async function openChannel(parts: SlackParts): Promise<Channel> {
   const { config, botToken, channel, log } = parts
   const client = createSlackClient({ botToken, apiUrl: config.slack.apiUrl }, log)
-  return createSlackChannel({ ...(await cardDeps(parts)), client, self: createSelf(client), channel, clock })
+  return createSlackChannel({
+    ...(await cardDeps(parts)),
+    client,
+    self: createSelf(client),
+    channel,
+    identities: parts.store.identities,
+    clock,
+  })
 }
 
 /** It needs the ledger and the people, and no upstream. */

@@ -42,9 +42,9 @@ const INSERT = `
   ), inserted AS (
     INSERT INTO holdpoint.approval
       (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
-       judged_revision)
+       judged_revision, owner)
     SELECT $1, $2, 'pending', $3, $14, $4, $5, $6, $7, to_timestamp($8::bigint / 1000.0),
-           to_timestamp($9::bigint / 1000.0), $10::json, $15::integer
+           to_timestamp($9::bigint / 1000.0), $10::json, $15::integer, $16
     FROM waiting WHERE n < $11
     ON CONFLICT (attach_key) WHERE status <> 'settled' DO NOTHING
     RETURNING id
@@ -83,9 +83,9 @@ const CHANGE = `
 const SUCCEED = `, succeeded AS (
     INSERT INTO holdpoint.approval
       (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
-       judged_revision)
+       judged_revision, owner)
     SELECT $17, $18, 'pending', $19, $20, $21, $15, $22, $23, to_timestamp($24::bigint / 1000.0),
-           to_timestamp($25::bigint / 1000.0), $26::json, $16
+           to_timestamp($25::bigint / 1000.0), $26::json, $16, $29
     FROM changed RETURNING id
   ), asked AS (
     INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
@@ -117,6 +117,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
         audit.hash,
         asked.callKey,
         judgedRevision ?? null,
+        asked.requester.owner,
       ])
       if (inserted?.created === 1) return { kind: 'created' }
       const same = await approvals.unsettledByAttachKey(asked.attachKey)
@@ -162,6 +163,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
           JSON.stringify(successor),
           successorAudit.payload,
           successorAudit.hash,
+          asked.requester.owner,
         ],
       })
       return only(rows).saved === 1
@@ -176,16 +178,17 @@ export function createApprovals(pool: pg.Pool): Approvals {
       return reading(rows)
     },
 
-    async list({ statuses, principal, limit, after }) {
+    async list({ statuses, principal, owner, limit, after }) {
       const { rows } = await pool.query<{ record: unknown }>({
         name: 'approval-list',
         text: `
           SELECT record FROM holdpoint.approval
           WHERE ($1::text[] IS NULL OR status = ANY ($1))
             AND ($2::text IS NULL OR principal = $2)
+            AND ($5::text IS NULL OR owner = $5)
             AND ($3::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM holdpoint.approval WHERE id = $3))
           ORDER BY created_at DESC, id DESC LIMIT $4`,
-        values: [statuses, principal, after, limit],
+        values: [statuses, principal, after, limit, owner ?? null],
       })
       return rows.flatMap((row): Approval[] => {
         try {

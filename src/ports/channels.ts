@@ -1,5 +1,6 @@
 /** Doors to people outside this process: each shows an approval as it is now, in a card that is changed in place. */
-import type { Approval, InstantMs } from '../domain/approval.ts'
+import type { Approval, InstantMs, Settled } from '../domain/approval.ts'
+import type { News } from '../domain/news.ts'
 
 /** Where the card of an approval is, in the channel's own words (for Slack: channel and `ts`, as JSON). */
 export interface ShownCard {
@@ -15,6 +16,16 @@ export interface Showing {
   readonly isRequesterWaiting: boolean
 }
 
+/** An outcome that somebody should hear of. */
+export interface Notice {
+  readonly approval: Settled
+  readonly nowMs: InstantMs
+  readonly person: string
+  readonly why: News['why']
+  /** Where its card is, in the channel's own words; `null`: there is none. */
+  readonly cardPlace: string | null
+}
+
 export interface Channel {
   /** `slack`, `webhook`, …: one word, also the key of its cards in the ledger. */
   readonly name: string
@@ -23,6 +34,11 @@ export interface Channel {
    * @throws ChannelFault
    */
   show(showing: Showing, place: string | null): Promise<ShownCard>
+  /**
+   * Tells this person of this outcome in a new message. `false`: they have no account here.
+   * @throws ChannelFault
+   */
+  tell(notice: Notice): Promise<boolean>
 }
 
 /** The channel did not take a card. */

@@ -59,6 +59,8 @@ export interface ApprovalFilter {
   readonly statuses: readonly Status[] | null
   /** Restricts to one requester. */
   readonly principal: string | null
+  /** Restricts to the agents that this person answers for. */
+  readonly owner?: string
   /** Rows per page, newest first. */
   readonly limit: number
   /** Id of the last row of the page before. */

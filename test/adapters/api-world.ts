@@ -153,10 +153,11 @@ export function createWorld() {
       const approval = records.get(id)
       return approval === undefined ? null : { approval, nowMs: world.nowMs }
     },
-    async list({ statuses, limit, after }) {
+    async list({ statuses, owner, limit, after }) {
       const rows = [...records.values()]
         .sort((a, b) => b.createdAtMs - a.createdAtMs)
         .filter((row) => statuses === null || statuses.includes(row.status))
+        .filter((row) => owner === undefined || row.asked.requester.owner === owner)
       const from = after === null ? 0 : rows.findIndex((row) => row.id === after) + 1
       return rows.slice(from, from + limit)
     },

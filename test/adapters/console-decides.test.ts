@@ -366,3 +366,72 @@ describe('changing the arguments and the deadline', () => {
     expect(asOwner.html).not.toContain('value="edit"')
   })
 })
+
+describe('your agents', () => {
+  const asOwner = async () => {
+    const session = await world.sessionOf(owner)
+    return { headers: { cookie: session.cookie }, form: session.form }
+  }
+  const post = async (path: string, body: string, headers: Record<string, string>) =>
+    world.app.request(path, {
+      method: 'POST',
+      headers: {
+        host: HOST,
+        origin: `http://${HOST}`,
+        'content-type': 'application/x-www-form-urlencoded',
+        ...headers,
+      },
+      body,
+    })
+
+  test('the owner sees how each call ended, how many are new, and marks what stood on the page', async () => {
+    const denied = await world.add()
+    await act(denied, { act: 'reject', digest: denied.proposed.digest, reason: '안 됩니다' })
+    const { headers, form } = await asOwner()
+    const first = await page('/agents', headers)
+    expect(first.html).toContain('Your agents (1)')
+    expect(first.html).toContain('Denied by mina: “안 됩니다”')
+    const later = await world.add()
+    await act(later, { act: 'cancel' })
+    const marked = await post(
+      '/agents',
+      new URLSearchParams({ token: form, id: denied.id }).toString(),
+      headers,
+    )
+    expect([marked.status, marked.headers.get('location')]).toEqual([303, './agents'])
+    const second = await page('/agents', headers)
+    expect(second.html).toContain('Your agents (1)')
+    expect(second.html).toContain('not seen how one of these ended')
+    expect((await page('/', headers)).html).toContain('Your agents (1)')
+  })
+
+  test('nobody marks or sees what is not theirs, and no foreign page marks anything', async () => {
+    const denied = await world.add()
+    await act(denied, { act: 'reject', digest: denied.proposed.digest })
+    expect((await page('/agents')).html).not.toContain(denied.id)
+    await post('/agents', new URLSearchParams({ token, id: denied.id }).toString(), { cookie })
+    const { headers, form } = await asOwner()
+    const body = new URLSearchParams({ token: form, id: denied.id }).toString()
+    expect((await post('/agents', body, { ...headers, origin: 'https://evil.example' })).status).toBe(403)
+    expect((await page('/agents', headers)).html).toContain('Your agents (1)')
+  })
+})
+
+test('evidence about an unknown end is on the page, with what came later for those who may read answers', async () => {
+  const approval = await world.add()
+  await act(approval, approve(approval))
+  await world.loseTrack(approval.id)
+  const text = '{"content":[{"type":"text","text":"늦은 답 \\u202E"}]}'
+  await world.ledger.keepEvidence(approval.id, text)
+  const { html } = await page(`/approvals/${approval.id}`)
+  for (const words of [
+    'Evidence',
+    'how far it came is not known',
+    'nobody has looked at the upstream since',
+    '늦은 답',
+  ])
+    expect(html).toContain(words)
+  const asGuest = await page(`/approvals/${approval.id}`, { cookie: (await world.sessionOf(guest)).cookie })
+  expect(asGuest.html).toContain('Evidence')
+  expect(asGuest.html).not.toContain('늦은 답')
+})

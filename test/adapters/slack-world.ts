@@ -9,6 +9,7 @@ import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { auditEvent, CHAIN_START } from '../../src/domain/audit.ts'
 import type { JsonObject } from '../../src/domain/canonical.ts'
 import { type ApproverChain, effectiveRuleDigest } from '../../src/domain/policy.ts'
+import type { Principal } from '../../src/domain/principal.ts'
 import type { Risk } from '../../src/domain/risk.ts'
 import { canonicalParams } from '../../src/domain/tool-call.ts'
 import { clock } from '../../src/launch/clock.ts'
@@ -22,6 +23,7 @@ import type { Log } from '../../src/ports/log.ts'
 import { createAnnounce, createChange } from '../../src/services/change.ts'
 import { createPeople } from '../../src/services/decide.ts'
 import { createDeliver, keepReconciling } from '../../src/services/deliver.ts'
+import { createTell, keepTelling } from '../../src/services/tell.ts'
 import { anApproval, aVerdict } from '../support/builders.ts'
 import { temporaryDirectory } from '../support/gateway-process.ts'
 import { freshDatabase } from '../support/postgres.ts'
@@ -34,6 +36,8 @@ export interface SlackWorldOptions {
   readonly gateways?: number
   readonly publicUrl?: string
   readonly double?: SlackDoubleOptions
+  /** Outcomes are told, too. */
+  readonly tells?: boolean
   /** Before the app starts, for a Slack that is away from the beginning. */
   readonly before?: (slack: SlackDouble) => Promise<void>
 }
@@ -44,6 +48,8 @@ export interface Asking {
   readonly risk?: Risk
   readonly approvers?: ApproverChain
   readonly decisionMs?: number
+  /** Of the agent that asks. */
+  readonly owner?: string
 }
 
 export async function aSlackWorld(options: SlackWorldOptions) {
@@ -59,7 +65,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
 
   const config = readConfig(options, slack, channel, database.connectionString)
   const store = await openLedger(config, silentLog)
-  const { ledger, cards, identities, wakeUps } = store
+  const { ledger, cards, identities, notices, wakeUps } = store
   const directory = createDirectory(config.people)
   await options.before?.(slack)
 
@@ -67,13 +73,16 @@ export async function aSlackWorld(options: SlackWorldOptions) {
   if (slackChannel === null) throw new Error('Slack is configured here')
   const channels = [slackChannel]
   const deliver = createDeliver({ ledger, cards, channels, log })
+  const tell = createTell({ ledger, notices, channels, log })
   const announce = createAnnounce({
     queue: {
       async setAlarm() {},
       async requestExecution() {},
       // As the queue does: at once, and a failure is left to the reconciler.
       async requestDelivery(id) {
-        deliver(id).catch(() => {})
+        deliver(id)
+          .then(() => (options.tells === true ? tell(id) : undefined))
+          .catch(() => {})
       },
     },
     wakeUps,
@@ -106,13 +115,18 @@ export async function aSlackWorld(options: SlackWorldOptions) {
     slack.useHttp(new URL(`http://127.0.0.1:${listeners[number]?.port}/slack/events`))
   if (options.mode === 'http') useGateway(0)
   const stopping = new AbortController()
-  const reconciling = keepReconciling({ ledger, cards, channels, clock, stopping: stopping.signal, log })
+  const loop = { ledger, channels, clock, stopping: stopping.signal, log }
+  const loops = [
+    keepReconciling({ ...loop, cards }),
+    ...(options.tells === true ? [keepTelling({ ...loop, notices })] : []),
+  ]
 
   async function ask(asking: Asking = {}): Promise<Pending> {
     const nowMs = await ledger.nowMs()
     const call = {
       ...(asking.tool === undefined ? {} : { tool: asking.tool }),
       arguments: asking.args ?? { n: ++asked },
+      ...(asking.owner === undefined ? {} : { principal: { name: 'day-agent', owner: asking.owner } }),
     }
     const made = anApproval({
       nowMs,
@@ -165,6 +179,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
     store,
     change,
     deliver,
+    tell,
     people,
     directory,
     logged,
@@ -180,7 +195,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
     statusOf: async (id: ApprovalId) => (await ledger.get(id))?.approval,
     async close() {
       stopping.abort()
-      await reconciling
+      await Promise.all(loops)
       for (const door of doors) await door.stop()
       for (const listener of listeners) {
         listener.close()
@@ -200,11 +215,13 @@ let asked = 0
 function withParams({
   tool = 'delete_repository',
   arguments: args,
+  ...more
 }: {
   tool?: string
   arguments: JsonObject
+  principal?: Principal
 }) {
-  return { tool, arguments: args, canonicalParams: canonicalParams(tool, args, {}) }
+  return { tool, arguments: args, canonicalParams: canonicalParams(tool, args, {}), ...more }
 }
 
 function bound(approval: Pending): Pending {

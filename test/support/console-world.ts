@@ -17,6 +17,7 @@ import { createChange } from '../../src/services/change.ts'
 import { agent, anApproval, mina, owner } from './builders.ts'
 import { memoryIdentities } from './memory-identities.ts'
 import { createMemoryLedger } from './memory-ledger.ts'
+import { memoryOutcomes } from './memory-outcomes.ts'
 import { aGateway, aWorld } from './world.ts'
 
 export const guest: Person = { id: 'guest', name: 'Guest', groups: [] }
@@ -57,6 +58,7 @@ export async function aConsole(options: { publicUrl?: string } = {}) {
       },
     },
     people: gateway.people,
+    outcomes: memoryOutcomes(ledger),
     timings: defaultTimings,
     sessions,
     wakeUps,

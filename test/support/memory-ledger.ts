@@ -130,12 +130,13 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       const row = rows.get(id)
       return row === undefined ? null : { approval: row.approval, nowMs }
     },
-    async list({ statuses, principal, limit, after }) {
+    async list({ statuses, principal, owner, limit, after }) {
       const newest = all()
         .map((row) => row.approval)
         .reverse()
         .filter((approval) => statuses === null || statuses.includes(approval.status))
         .filter((approval) => principal === null || approval.asked.requester.name === principal)
+        .filter((approval) => owner === undefined || approval.asked.requester.owner === owner)
       const start = after === null ? 0 : newest.findIndex((approval) => approval.id === after) + 1
       return newest.slice(start, start + limit)
     },

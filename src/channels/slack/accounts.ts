@@ -37,6 +37,12 @@ const MEMBERS_KEPT_MAX = 1_000
 
 export const accountText = ({ team, user }: Account): string => `${team}:${user}`
 
+/** `null`: it was written by something else. */
+export function parseAccount(text: string): Account | null {
+  const [, team, user] = /^([A-Z0-9]+):([A-Z0-9]+)$/.exec(text) ?? []
+  return team === undefined || user === undefined ? null : { team, user }
+}
+
 export function createAccounts(deps: {
   /** With the short patience of a click. */
   client: webApi.WebClient

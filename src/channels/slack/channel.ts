@@ -7,10 +7,13 @@ import type { ApprovalId } from '../../domain/approval-id.ts'
 import { sha256 } from '../../domain/canonical.ts'
 import { type Channel, ChannelFault } from '../../ports/channels.ts'
 import type { Clock } from '../../ports/clock.ts'
+import type { Identities } from '../../ports/identities.ts'
 import type { Log } from '../../ports/log.ts'
+import { parseAccount } from './accounts.ts'
 import { context } from './blocks.ts'
 import { type CardDeps, cardOf } from './card.ts'
 import { slackError, toFault } from './faults.ts'
+import { noticeOf } from './notices.ts'
 import { type Place, parsePlace, placeText } from './place.ts'
 import type { Self } from './self.ts'
 
@@ -21,11 +24,12 @@ export interface SlackChannelDeps extends CardDeps {
   readonly self: Self
   /** Id or `#name` of the channel for new cards. */
   readonly channel: string
+  readonly identities: Pick<Identities, 'accountsOf'>
   readonly clock: Clock
 }
 
 export function createSlackChannel(deps: SlackChannelDeps): Channel {
-  const { client, self, channel, clock } = deps
+  const { client, self, channel, identities, clock } = deps
   const pausedUntilMs = new Map<string, number>()
 
   /** Slack limits posts for each channel, and every other method as a whole. */
@@ -41,10 +45,11 @@ export function createSlackChannel(deps: SlackChannelDeps): Channel {
     }
   }
 
-  async function post(content: Content): Promise<Place> {
-    const posted = await obeying(`post ${channel}`, () =>
+  async function post(content: Content, to = channel, threadTs: string | null = null): Promise<Place> {
+    const posted = await obeying(`post ${to}`, () =>
       client.chat.postMessage({
-        channel,
+        channel: to,
+        ...(threadTs === null ? {} : { thread_ts: threadTs }),
         ...content,
         ...literally,
         unfurl_links: false,
@@ -81,6 +86,23 @@ export function createSlackChannel(deps: SlackChannelDeps): Channel {
       // Somebody removed the card. What is over needs no new one.
       if (at !== null && showing.approval.status === 'settled') return { place: at, renderDigest }
       return { place: placeText(await post(content)), renderDigest }
+    },
+
+    async tell(notice) {
+      // Somebody who has left the configuration is told nothing any more.
+      if (deps.directory.person(notice.person) === null) return false
+      const [account] = await identities.accountsOf(SLACK, notice.person)
+      const user = account === undefined ? null : parseAccount(account)?.user
+      if (user === null || user === undefined) return false
+      const { publicUrl, startWithinMs } = deps
+      const card = notice.cardPlace === null ? null : parsePlace(notice.cardPlace)
+      const isInThread = notice.why === 'decided' && card !== null
+      const content = noticeOf(notice, { mention: isInThread ? user : null, publicUrl, startWithinMs })
+      const message = { text: content.text, blocks: [...content.blocks] }
+      if (isInThread) await post(message, card.channel, card.ts)
+      // A user's id as the channel means the direct messages with that user.
+      else await post(message, user)
+      return true
     },
   }
 }
