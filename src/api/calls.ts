@@ -1,6 +1,6 @@
 /** How a call ended, for the agent that made it. The calls of others answer exactly like calls that never were. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
-import type { Annotation, Approval, Outcome } from '../domain/approval.ts'
+import { type Annotation, type Approval, type Outcome, successorOf } from '../domain/approval.ts'
 import { parseApprovalId } from '../domain/approval-id.ts'
 import { outcomeText } from '../domain/present.ts'
 import type { Principal } from '../domain/principal.ts'
@@ -39,10 +39,11 @@ export function callRoutes(deps: { ledger: ReadingLedger; timings: Timings }) {
   // Not through `app.openapi`: the reply must leave as the very bytes the upstream sent, not parsed and written anew.
   app.get('/:id', async (c) => {
     const id = parseApprovalId(c.req.param('id'))
-    const reading = id.ok ? await ledger.get(id.value) : null
-    if (reading === null || !isOf(c.get('principal'), reading.approval)) return refuse(c, noSuchCall)
-    const { approval } = reading
-    const head = JSON.stringify(callOf(approval, timings))
+    const first = id.ok ? await ledger.get(id.value) : null
+    if (first === null || !isOf(c.get('principal'), first.approval)) return refuse(c, noSuchCall)
+    const approval = await followed(ledger, first.approval)
+    const successor = approval.id === first.approval.id ? null : approval.id
+    const head = JSON.stringify({ ...callOf(approval, timings), id: first.approval.id, successor })
     if (approval.status !== 'settled' || approval.outcome.kind !== 'answered') {
       return c.body(head, 200, { 'Content-Type': 'application/json' })
     }
@@ -54,11 +55,26 @@ export function callRoutes(deps: { ledger: ReadingLedger; timings: Timings }) {
   return app
 }
 
+/** Each link is a change of the rule while the call waited; nobody changes it that often. */
+const SUCCESSORS_MAX = 100
+
+/** The approval that stands for the call now: where the rule changed, the one that took its place. */
+async function followed(ledger: ReadingLedger, first: Approval): Promise<Approval> {
+  let approval = first
+  for (let link = 0; link < SUCCESSORS_MAX; link++) {
+    const next = approval.status === 'settled' ? successorOf(approval) : null
+    const reading = next === null ? null : await ledger.get(next)
+    if (reading === null) return approval
+    approval = reading.approval
+  }
+  return approval
+}
+
 /** A name that has passed to another owner is another principal: results go only to the one that asked. */
 const isOf = (principal: Principal, { asked: { requester } }: Approval) =>
   requester.name === principal.name && requester.owner === principal.owner
 
-function callOf(approval: Approval, timings: Timings): CallView {
+function callOf(approval: Approval, timings: Timings): Omit<CallView, 'successor'> {
   const { id, status } = approval
   if (approval.status !== 'settled') {
     const advice =
@@ -109,6 +125,9 @@ function adviceOn(outcome: Outcome): Pick<CallView, 'retry' | 'advice'> {
     case 'indeterminate':
       return adviceOnUnknown(outcome.annotations.at(-1)?.finding)
     case 'invalidated':
+      if (outcome.forbidden) {
+        return { retry: 'never', advice: 'The policy forbids it now; the same call is refused unseen.' }
+      }
       return {
         retry: 'changed',
         advice: 'List the tools again and check the call; people are then asked anew.',

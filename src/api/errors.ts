@@ -26,6 +26,15 @@ export const noSuchApproval: ApiError = {
   remedy: 'A ticket reads HP- and ten characters; /api/v1/approvals lists them.',
 }
 
+const rulesUnreadable: ApiError = {
+  status: 503,
+  code: 'rules_unreadable',
+  message:
+    'Nothing was decided: this gateway cannot read the policy in force, so it cannot say whether you may.',
+  remedy:
+    'Decide at a gateway of the newer version, or tell whoever runs this one; /readyz says what is wrong.',
+}
+
 const lookAgain = 'Look at the approval again before you decide.'
 
 /** What a person tried to do when they were refused. */
@@ -66,6 +75,8 @@ export function refusalToError(refusal: DecideRefusal, act: Act, approval: Appro
         ...(isInput ? { field: 'arguments' } : {}),
       }
     }
+    case 'rules_unreadable':
+      return rulesUnreadable
     case 'refused':
       return transitionRefused(refusal, act)
   }

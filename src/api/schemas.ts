@@ -142,6 +142,7 @@ const outcome = z
         .string()
         .nullable()
         .openapi({ description: 'the approval that asks for the same call under the rule in force' }),
+      forbidden: z.boolean().openapi({ description: 'the policy forbids the call now' }),
     }),
     z.object({ kind: z.literal('not_sent'), decision, reason: z.string() }),
     z.object({
@@ -255,7 +256,11 @@ export const changed = z.object({ approval: approvalView }).openapi('ChangedAppr
 
 export const callView = z
   .object({
-    id: z.string(),
+    id: z.string().openapi({ description: 'the ticket that was asked for' }),
+    successor: z.string().nullable().openapi({
+      description:
+        'where the rule changed while the call waited: the ticket that took its place, whose outcome this is',
+    }),
     status,
     outcome: z
       .object({ kind: z.string(), text: z.string() })

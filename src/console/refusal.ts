@@ -7,7 +7,7 @@ import type { DecideRefusal } from '../services/decide.ts'
 import { instantMark } from './told.tsx'
 
 export interface Told {
-  readonly status: 400 | 403 | 404 | 409 | 410
+  readonly status: 400 | 403 | 404 | 409 | 410 | 503
   readonly text: string
 }
 
@@ -27,6 +27,11 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
       return {
         status: refusal.because === 'invalid_arguments' ? 400 : 409,
         text: `${refusal.text} ${refusal.remedy}`,
+      }
+    case 'rules_unreadable':
+      return {
+        status: 503,
+        text: 'This gateway cannot read the policy in force, so nothing was decided. Tell whoever runs Holdpoint.',
       }
     case 'refused':
       break

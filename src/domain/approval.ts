@@ -102,8 +102,14 @@ export type Outcome =
   | { readonly kind: 'expired' }
   | { readonly kind: 'lapsed'; readonly decision: Decision }
   | { readonly kind: 'cancelled'; readonly by: string; readonly reason: string | null }
-  /** `successor`: asks for the same call under the rule that came into force; who waited for this one waits for that. */
-  | { readonly kind: 'invalidated'; readonly change: string; readonly successor: ApprovalId | null }
+  | {
+      readonly kind: 'invalidated'
+      readonly change: string
+      /** Asks for the same call under the rule that came into force; who waited for this one waits for that. */
+      readonly successor: ApprovalId | null
+      /** The policy forbids the call now: asking again is refused unseen. */
+      readonly forbidden: boolean
+    }
   | { readonly kind: 'not_sent'; readonly decision: Decision; readonly reason: string }
   | {
       readonly kind: 'indeterminate'
@@ -169,6 +175,10 @@ export function headerOf(approval: Approval): Header {
     ...{ createdAtMs, expiresAtMs },
   }
 }
+
+/** The approval that asks for the same call since the rule changed; `null`: it ended for itself. */
+export const successorOf = ({ outcome }: Settled): ApprovalId | null =>
+  outcome.kind === 'invalidated' ? outcome.successor : null
 
 export interface Binding {
   readonly nonce: string

@@ -35,3 +35,63 @@ export const textDigest = (text: string | null): string => sha256(text ?? '')
 
 export const approversDigest = ({ groups, people, selfConfirm }: ApproverChain): string =>
   digestOf({ groups: [...groups].sort(), people: [...people].sort(), selfConfirm })
+
+/** What a gateway's own files say about one of its servers. */
+export interface Offer {
+  readonly server: string
+  readonly source: string
+  readonly text: string | null
+  readonly approvers: ApproverChain
+  readonly textOrigin: string
+  readonly approversOrigin: string
+}
+
+/** The newest revisions that had this text and these approvers; `null`: none ever had. */
+export interface HadBefore {
+  readonly text: number | null
+  readonly approvers: number | null
+}
+
+/**
+ * What of an offer comes into force by itself: what never was in force, and what the very file that was in force says now.
+ * Anything else is an old file of another gateway, which must not undo what has replaced it; a person can.
+ * @returns `null`: nothing of it
+ */
+export function partsTaken(
+  offer: Offer,
+  inForce: Revision | null,
+  had: HadBefore,
+  putBy: PutBy,
+): NewRevision | null {
+  const { server, source, text, approvers, textOrigin, approversOrigin } = offer
+  if (inForce === null) return { server, source, text, approvers, textOrigin, approversOrigin, putBy }
+  const takesText =
+    textDigest(text) !== textDigest(inForce.text) && (had.text === null || inForce.textOrigin === textOrigin)
+  const takesApprovers =
+    approversDigest(approvers) !== approversDigest(inForce.approvers) &&
+    (had.approvers === null || inForce.approversOrigin === approversOrigin)
+  if (!takesText && !takesApprovers) return null
+  return {
+    server,
+    ...(takesText
+      ? { source, text, textOrigin }
+      : { source: inForce.source, text: inForce.text, textOrigin: inForce.textOrigin }),
+    ...(takesApprovers
+      ? { approvers, approversOrigin }
+      : { approvers: inForce.approvers, approversOrigin: inForce.approversOrigin }),
+    putBy,
+  }
+}
+
+export function putByText(putBy: PutBy): string {
+  switch (putBy.kind) {
+    case 'file_at_start':
+      return 'its file, when a gateway started'
+    case 'file_changed':
+      return 'its file, when it was changed'
+    case 'person':
+      return putBy.restores === null
+        ? putBy.person
+        : `${putBy.person}, who brought back revision ${putBy.restores}`
+  }
+}

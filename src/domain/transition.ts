@@ -47,7 +47,12 @@ export type ApprovalEvent =
   | { readonly kind: 'expire' }
   | { readonly kind: 'lapse' }
   | { readonly kind: 'cancel'; readonly by: string; readonly reason: string | null }
-  | { readonly kind: 'invalidate'; readonly change: string; readonly successor: ApprovalId | null }
+  | {
+      readonly kind: 'invalidate'
+      readonly change: string
+      readonly successor: ApprovalId | null
+      readonly forbidden: boolean
+    }
   | { readonly kind: 'claim'; readonly node: string; readonly checked?: Omit<Checked, 'atMs'> }
   | { readonly kind: 'answer'; readonly reply: ReplyRef }
   | { readonly kind: 'fail_unsent'; readonly reason: string }
@@ -154,7 +159,10 @@ export function transition(
     }
     case 'invalidate': {
       if (approval.status !== 'pending' && approval.status !== 'approved') return wrongStatus
-      return settle({ kind: 'invalidated', change: event.change, successor: event.successor })
+      {
+        const { change, successor, forbidden } = event
+        return settle({ kind: 'invalidated', change, successor, forbidden })
+      }
     }
     case 'claim': {
       if (approval.status !== 'approved') return wrongStatus

@@ -4,11 +4,10 @@ import { z } from 'zod'
 import type { JsonValue } from '../domain/canonical.ts'
 import { didYouMean } from '../domain/did-you-mean.ts'
 import { defaultLimits, type Limits } from '../domain/limits.ts'
-import { askForEverything, type Policy } from '../domain/policy.ts'
+import { type ApproverChain, askForEverything, type Policy } from '../domain/policy.ts'
 import type { Person, Principal } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { defaultTimings, type Timings } from '../domain/timings.ts'
-import type { ServerRules } from '../ports/rules.ts'
 import { type Document, type Path, readTextFile } from './document.ts'
 import { type IssuerConfig, readIssuers, readPrivateNetworks, scopesShape } from './oauth-config.ts'
 import { readPolicy } from './policy-file.ts'
@@ -19,12 +18,23 @@ import { readUpstream, type UpstreamConfig, type UpstreamContext, upstreamShape 
 
 export interface ServerConfig {
   readonly name: string
-  readonly rules: ServerRules
+  /** What the files say, which need not be what is in force. */
+  readonly rules: { readonly policy: Policy; readonly approvers: ApproverChain }
+  /** `null`: the server has no policy. */
+  readonly policyFile: PolicyFile | null
   /** JSON-RPC methods that may pass although no MCP revision names them. */
   readonly extraMethods: readonly string[]
   /** A token of an OAuth issuer must carry these here, besides those of its issuer. */
   readonly scopes: readonly string[]
   readonly upstream: UpstreamConfig
+}
+
+export interface PolicyFile {
+  /** Absolute. */
+  readonly path: string
+  /** As people know it, from where they are. */
+  readonly name: string
+  readonly text: string
 }
 
 export interface ConfigFile {
@@ -272,11 +282,13 @@ function readServer(
   if (!upstream.ok) problems.push(...upstream.error)
 
   let policy: Policy = askForEverything
+  let policyFile: PolicyFile | null = null
   if (server.policy !== undefined) {
     const place = [...path, 'policy']
     const read = readPolicyAt(server.policy, context)
     if (read.ok) {
-      policy = read.value
+      policy = read.value.policy
+      policyFile = read.value.policyFile
     } else {
       // A policy that cannot be opened is a mistake in this file; one that cannot be read, a mistake in its own.
       const unplaced = read.error.filter((problem) => problem.line === null)
@@ -320,6 +332,7 @@ function readServer(
         selfConfirm: server.self_confirm ?? known.isLocal,
       },
     },
+    policyFile,
     extraMethods: server.methods ?? [],
     scopes: server.scopes ?? [],
     upstream: upstream.value,
@@ -327,12 +340,17 @@ function readServer(
 }
 
 /** @param written the path as the file has it, which is also the name under which approvals remember the policy */
-function readPolicyAt(written: string, context: ConfigFileContext): Result<Policy, Problem[]> {
+function readPolicyAt(
+  written: string,
+  context: ConfigFileContext,
+): Result<{ policy: Policy; policyFile: PolicyFile }, Problem[]> {
   const path = resolve(context.directory, written)
-  const read = readTextFile(path, context.nameOf(path))
+  const name = context.nameOf(path)
+  const read = readTextFile(path, name)
   if (!read.ok) return read
-  const policy = readPolicy(context.nameOf(path), read.value)
-  return policy.ok ? ok({ ...policy.value, source: written }) : policy
+  const policy = readPolicy(name, read.value)
+  if (!policy.ok) return policy
+  return ok({ policy: { ...policy.value, source: written }, policyFile: { path, name, text: read.value } })
 }
 
 function checkName(document: Document, path: Path, shape: z.ZodType<string>): Result<string, Problem[]> {

@@ -16,13 +16,15 @@ export function sampleServer(
 ): Result<ReadonlyMap<string, ServerConfig>, Problem[]> {
   const root = packageRoot()
   const source = 'policies/nworks.json'
-  const text = readTextFile(join(root, source), source)
+  const path = join(root, source)
+  const text = readTextFile(path, source)
   if (!text.ok) return text
   const policy = readPolicy(source, text.value)
   if (!policy.ok) return policy
   const server: ServerConfig = {
     name: SAMPLE_SERVER,
     rules: { policy: policy.value, approvers: { groups: [], people, selfConfirm } },
+    policyFile: { path, name: source, text: text.value },
     extraMethods: [],
     scopes: [],
     upstream: {

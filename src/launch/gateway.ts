@@ -14,13 +14,14 @@ import { createMcpRoutes } from '../mcp/downstream/routes.ts'
 import { createUpstreamSession } from '../mcp/upstream/session.ts'
 import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
-import type { Rules } from '../ports/rules.ts'
 import type { Attend } from '../services/attend.ts'
+import { keepJudged } from '../services/rejudge.ts'
 import { createLease, keepClaimsTrue, keepLease, keepWaitersTrue, keepWatch } from '../services/watch.ts'
 import { approversOf } from './approvers.ts'
 import { clock } from './clock.ts'
 import type { OpenLedger } from './ledger.ts'
 import { createOAuth } from './oauth.ts'
+import { openPolicies } from './policies.ts'
 import { newNodeId, random } from './random.ts'
 import { createServices } from './services.ts'
 import { createSites } from './sites.ts'
@@ -58,7 +59,8 @@ export async function startGateway(deps: {
   const stopping = new AbortController()
   const leaving = new AbortController()
 
-  const rules: Rules = { of: (server) => config.servers.get(server)?.rules ?? null }
+  const policies = await openPolicies({ config, revisions: store.revisions, log })
+  const { rules } = policies
   const lease = createLease(clock, timings)
   const askedAtMs = clock.monotonicMs()
   await ledger.renewLease(node, timings.nodeLeaseMs)
@@ -111,6 +113,8 @@ export async function startGateway(deps: {
     keepWaitersTrue({ ...loop, node, waiters: services.waiters }),
     keepClaimsTrue({ ...loop, node, change: services.change, isRunning: services.resume.isRunning }),
     keepSealing(store, leaving.signal, log),
+    policies.keep(leaving.signal),
+    keepJudged({ ...loop, rejudge: services.rejudge, rules, servers: [...config.servers.keys()] }),
   ]
   workers.execute(services.resume)
   const slack = await openSlackDoor({ config, store, directory, people: services.people, log })
@@ -133,6 +137,7 @@ export async function startGateway(deps: {
       hints: [
         { name: 'queue', missing: async () => queueTrouble() },
         { name: 'failover', missing: store.failoverGap },
+        { name: 'policies', missing: policies.gap },
       ],
       log,
     }),
@@ -190,7 +195,7 @@ export async function startGateway(deps: {
       sessions: createSessions({ identities: store.identities, directory }),
       wakeUps,
       board,
-      isApprover: approversOf(config),
+      isApprover: approversOf(config, rules),
       publicUrl: config.publicUrl,
       clock,
       stopping: stopping.signal,

@@ -7,7 +7,6 @@ import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Queue } from '../ports/queue.ts'
 import type { Random } from '../ports/random.ts'
-import type { Rules } from '../ports/rules.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 import { createAsk } from '../services/ask.ts'
 import { createAttend } from '../services/attend.ts'
@@ -15,9 +14,11 @@ import { createAwaitOutcome } from '../services/await-outcome.ts'
 import { createAnnounce, createChange } from '../services/change.ts'
 import { createPeople } from '../services/decide.ts'
 import { createExecute } from '../services/execute.ts'
-import { createJudge } from '../services/judge.ts'
+import { createJudge, createJudgeNow } from '../services/judge.ts'
 import { createLimiter } from '../services/limits.ts'
+import { createRejudge } from '../services/rejudge.ts'
 import { createResume } from '../services/resume.ts'
+import type { RulesInForce } from '../services/rules-in-force.ts'
 import { createWaiters } from '../services/waiters.ts'
 import type { Lease } from '../services/watch.ts'
 
@@ -26,7 +27,7 @@ export interface ServicesDeps {
   readonly counters: Counters
   readonly queue: Queue
   readonly wakeUps: WakeUps
-  readonly rules: Rules
+  readonly rules: Pick<RulesInForce, 'of' | 'now' | 'facts'>
   readonly hasChannels: boolean
   readonly node: string
   readonly timings: Timings
@@ -47,14 +48,17 @@ export function createServices(deps: ServicesDeps) {
   deps.stopping.addEventListener('abort', () => waiters.wakeAll(), { once: true })
   const limiter = createLimiter(deps)
   const judge = createJudge(deps)
-  const execute = createExecute({ ...deps, change, judge, limiter })
+  const rejudge = createRejudge({ ...deps, announce, judgeNow: createJudgeNow(deps) })
+  const execute = createExecute({ ...deps, change, rejudge, limiter })
   const resume = createResume({ ...deps, waiters, execute })
   return {
     ask: createAsk({ ...deps, announce, limiter }),
     attend: createAttend({ ledger, change }),
     change,
     awaitOutcome: createAwaitOutcome({ ...deps, waiters, resume }),
-    people: createPeople({ ...deps, change, judge }),
+    people: createPeople({ ...deps, change, judge, rejudge }),
+    judge,
+    rejudge,
     resume,
     waiters,
   }

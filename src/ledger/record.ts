@@ -58,6 +58,7 @@ const outcome = z.discriminatedUnion('kind', [
     kind: z.literal('invalidated'),
     change: z.string(),
     successor: approvalId.nullable().default(null),
+    forbidden: z.boolean().default(false),
   }),
   z.object({ kind: z.literal('not_sent'), decision, reason: z.string() }),
   z.object({

@@ -1,15 +1,21 @@
 /** The policies and approvers in force, in memory: an allowed call asks nobody else. */
 import type { ApproverChain, Policy } from '../domain/policy.ts'
+import type { Result } from '../domain/result.ts'
 import type { ToolFacts } from '../domain/risk.ts'
 
 export interface ServerRules {
   readonly policy: Policy
   readonly approvers: ApproverChain
+  /** The number of the policy revision that says so. */
+  readonly revision: number
 }
 
 export interface Rules {
-  /** `null`: no such server. */
+  /** `null`: no such server, or nothing in force that this process can read. */
   of(server: string): ServerRules | null
   /** Category and risk of a tool. Where nobody can say, every tool is critical. */
   facts?(server: string, tool: string): ToolFacts
 }
+
+/** From the text of a policy to what it means. The error says what is wrong where, for people. */
+export type ReadPolicy = (source: string, text: string) => Result<Policy, string>

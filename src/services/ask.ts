@@ -19,6 +19,8 @@ export interface AskRequest {
   readonly call: ToolCall
   readonly verdict: Extract<Verdict, { kind: 'require_approval' }>
   readonly approvers: ApproverChain
+  /** The number of the policy revision that asks. */
+  readonly revision: number
   /** Name and version of the client as it states them, for display. */
   readonly client: string | null
   readonly session: UpstreamSession
@@ -94,7 +96,8 @@ export function createAsk(deps: {
     const audit = auditEvent(CHAIN_START, { kind: 'ask' }, approval, approval.createdAtMs)
     const record: Approval = { ...approval, auditHead: audit.hash }
     const { pendingPerPrincipalMax } = limits
-    const created = await ledger.create({ approval: record, audit, pendingPerPrincipalMax })
+    const judgedRevision = request.revision
+    const created = await ledger.create({ approval: record, audit, pendingPerPrincipalMax, judgedRevision })
     switch (created.kind) {
       case 'attached':
         return ok({ kind: 'waiting', approval: created.approval, isNew: false })

@@ -2,7 +2,7 @@
  * Waits for the outcome of an approval on behalf of one held request, which is a waiter while it lasts.
  * Register, then read, then wait with a limit: a lost wake-up costs seconds, never the outcome.
  */
-import type { Approval, Settled } from '../domain/approval.ts'
+import { type Approval, type Settled, successorOf } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -13,6 +13,7 @@ import type { Resume } from './resume.ts'
 import type { LocalWaiter, Waiters } from './waiters.ts'
 
 export type Awaited =
+  /** Perhaps another approval than the one asked for: where the rule changed, the one that took its place. */
   | { readonly kind: 'settled'; readonly approval: Settled; readonly replyText: string | null }
   /** The time to hold is over (or the gateway stops); the approval goes on. */
   | { readonly kind: 'still_waiting'; readonly approval: Approval }
@@ -34,6 +35,9 @@ export type AwaitOutcome = (request: AwaitRequest) => Promise<Awaited>
 /** The watch of this process compares versions of all held approvals in one query; this is only for its own failure. */
 const IDLE_LOOK_MS = 20_000
 
+/** Each link is a change of the rule while the call waited; nobody changes it that often. */
+const SUCCESSORS_MAX = 100
+
 export function createAwaitOutcome(deps: {
   ledger: Ledger
   waiters: Waiters
@@ -48,6 +52,19 @@ export function createAwaitOutcome(deps: {
   const { ledger, waiters, resume, node, clock, timings, stopping, log } = deps
 
   return async function awaitOutcome({ id, session, holdMs, signal, onLook }) {
+    const giveUpMs = clock.monotonicMs() + holdMs
+    let followed = id
+    for (let link = 0; link < SUCCESSORS_MAX; link++) {
+      const restMs = Math.max(0, giveUpMs - clock.monotonicMs())
+      const awaited = await awaitOne({ id: followed, session, holdMs: restMs, signal, onLook })
+      const successor = awaited.kind === 'settled' ? successorOf(awaited.approval) : null
+      if (successor === null) return awaited
+      followed = successor
+    }
+    throw new Error(`${id} was asked again too often to be followed`)
+  }
+
+  async function awaitOne({ id, session, holdMs, signal, onLook }: AwaitRequest): Promise<Awaited> {
     const giveUpMs = clock.monotonicMs() + holdMs
     let look = new AbortController()
     const wake = () => look.abort()

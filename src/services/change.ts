@@ -23,6 +23,11 @@ export interface ChangeOptions {
   /** Only if the record still has this version; otherwise the event is applied to whatever is there now. */
   readonly version?: number
   readonly replyText?: string
+  /**
+   * Only while this revision of its server's policy is in force. What is not written because of that or because somebody
+   * else was first is `moved_on`: the caller has to judge anew.
+   */
+  readonly inForce?: number
 }
 
 export type Change = (
@@ -88,7 +93,9 @@ export function createChange(deps: {
         deadline,
         audit,
         replyText: options.replyText ?? null,
+        ...(options.inForce === undefined ? {} : { inForce: options.inForce }),
       })
+      if (!isSaved && options.inForce !== undefined) return err({ reason: 'moved_on', approval: previous })
       if (!isSaved) continue
       log.info(
         { approval: id, event: event.kind, status: next.status, version: next.version },

@@ -1,5 +1,5 @@
 /** What people do with an approval: decide, withdraw, say afterwards what really happened. Each is checked at the moment of the act. */
-import type { Approval, Door, InstantMs } from '../domain/approval.ts'
+import type { Approval, Decision, Door, InstantMs } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { authorise, type Unauthorised } from '../domain/authority.ts'
 import type { Person } from '../domain/principal.ts'
@@ -10,9 +10,13 @@ import type { Random } from '../ports/random.ts'
 import type { Change } from './change.ts'
 import { createEdit, type Edit, type EditRefusal } from './edit.ts'
 import type { Judge } from './judge.ts'
+import type { Rejudge } from './rejudge.ts'
 
 /** Why an act of a person did not take effect. */
-export type DecideRefusal = EditRefusal
+export type DecideRefusal =
+  | EditRefusal
+  /** In force is a policy that this process cannot read, so a yes could not be judged here. */
+  | { readonly reason: 'rules_unreadable' }
 
 export interface DecideRequest {
   readonly id: ApprovalId
@@ -50,14 +54,18 @@ export interface People {
   }): Promise<Result<Approval, DecideRefusal>>
 }
 
+/** Revisions of a policy are made by people: more of them than this during one click mean something else is wrong. */
+const ROUNDS_MAX = 20
+
 export function createPeople(deps: {
   ledger: Ledger
   change: Change
   judge: Judge
+  rejudge: Rejudge
   random: Random
   log: Log
 }): People {
-  const { ledger, change, log } = deps
+  const { ledger, change, rejudge, log } = deps
   const edit = createEdit(deps)
 
   const refuse = (id: ApprovalId, person: Person, because: Unauthorised) => {
@@ -68,6 +76,21 @@ export function createPeople(deps: {
     return err({ reason: 'unauthorised', because } as const)
   }
 
+  /** A yes counts only under the rule that is in force at the moment it is written; what that rule ends, nobody decides. */
+  async function sayYes(
+    id: ApprovalId,
+    decision: Omit<Decision, 'atMs'>,
+  ): Promise<Result<Approval, DecideRefusal>> {
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const judged = await rejudge(id)
+      if (judged?.kind === 'unreadable') return err({ reason: 'rules_unreadable' })
+      const guard = judged?.kind === 'stands' ? { inForce: judged.revision } : {}
+      const decided = await change(id, { kind: 'decide', decision }, guard)
+      if (decided.ok || decided.error.reason !== 'moved_on') return decided
+    }
+    throw new Error(`the policy that ${id} asks under kept changing for ${ROUNDS_MAX} rounds`)
+  }
+
   return {
     async decide({ id, person, answer, digest, reason, via }) {
       const reading = await ledger.get(id)
@@ -75,10 +98,8 @@ export function createPeople(deps: {
       const { asked, asking } = reading.approval
       const kind = authorise(person, answer, asked, asking)
       if (!kind.ok) return refuse(id, person, kind.error)
-      return change(id, {
-        kind: 'decide',
-        decision: { kind: kind.value, by: person.id, reason, digest, via },
-      })
+      const decision = { kind: kind.value, by: person.id, reason, digest, via }
+      return answer === 'reject' ? change(id, { kind: 'decide', decision }) : sayYes(id, decision)
     },
 
     async edit(request) {

@@ -2,26 +2,18 @@
  * Sends an approved call at most once: pre-flight, digest, claim, send, outcome, in this order.
  * After the claim nothing is ever sent again, whatever happens to this process.
  */
-import {
-  type Approved,
-  type InstantMs,
-  type Proposed,
-  type ReplyRef,
-  recomputedDigest,
-} from '../domain/approval.ts'
+import { type Approval, type Approved, type ReplyRef, recomputedDigest } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
-import { type JsonValue, sha256 } from '../domain/canonical.ts'
+import { sha256 } from '../domain/canonical.ts'
 import { unknownSend } from '../domain/evidence.ts'
-import type { Reservation } from '../domain/policy/tally.ts'
-import { effectiveRuleDigest } from '../domain/policy.ts'
 import type { ApprovalEvent } from '../domain/transition.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Described, Reply, Sent, UpstreamSession } from '../ports/upstream-session.ts'
 import type { Change } from './change.ts'
-import type { Judge } from './judge.ts'
 import type { Limiter } from './limits.ts'
+import type { Rejudge } from './rejudge.ts'
 import type { Lease } from './watch.ts'
 
 /** @param isStillWaited whether somebody here could receive the outcome now */
@@ -38,50 +30,54 @@ const OUTCOME_RETRY_MS_MAX = 5_000
 const SAID_LENGTH_MAX = 500
 
 type Preflight =
-  | {
-      readonly kind: 'ready'
-      readonly toolDefinitionDigest: string
-      readonly reservations: readonly Reservation[]
-    }
+  | { readonly kind: 'ready'; readonly toolDefinitionDigest: string }
   | { readonly kind: 'wait'; readonly reason: string }
   | { readonly kind: 'invalid'; readonly change: string }
 
 export function createExecute(deps: {
   ledger: Ledger
   change: Change
-  judge: Judge
+  rejudge: Rejudge
   limiter: Limiter
   node: string
   clock: Clock
   lease: Lease
   log: Log
 }): Execute {
-  const { ledger, change, judge, limiter, node, clock, lease, log } = deps
+  const { ledger, change, rejudge, limiter, node, clock, lease, log } = deps
 
   return async function execute(id, session, isStillWaited) {
     const reading = await ledger.get(id)
     if (reading === null || reading.approval.status !== 'approved') return
-    const { approval, nowMs } = reading
 
-    const flight = await preflight(approval, session, nowMs)
+    const judged = await rejudge(id)
+    if (judged?.kind === 'unreadable') {
+      log.error({ approval: id, problem: judged.problem }, 'the policy in force cannot be read here')
+      return waitLonger(id, 'this version cannot read the policy in force')
+    }
+    if (judged?.kind === 'no_rules') {
+      const { server } = judged.approval.asked
+      return end(judged.approval, `the server ${server} is no longer configured`)
+    }
+    if (judged?.kind !== 'stands' || judged.approval.status !== 'approved') return
+    const { approval, revision, reservations } = judged
+
+    const flight = await preflight(approval, session)
     if (flight.kind === 'wait') return waitLonger(id, flight.reason)
     if (flight.kind === 'invalid') {
-      await change(
-        id,
-        { kind: 'invalidate', change: flight.change, successor: null },
-        { version: approval.version },
-      )
+      await end(approval, flight.change)
       return
     }
 
     // The pre-flight takes as long as the upstream does, and the requester may have left or been told to come back.
     if (!isStillWaited()) return
     // Counted before the claim, because after it nothing may stand in the way; whoever does not claim takes it back.
-    const allowance = await limiter.reserve(flight.reservations)
+    const allowance = await limiter.reserve(reservations)
     if (allowance.kind === 'unavailable') return waitLonger(id, 'its limits could not be counted')
     if (allowance.kind === 'exceeded') return waitLonger(id, allowance.reason)
     if (!isStillWaited()) return allowance.release()
-    const isClaimed = await claim(approval, flight.toolDefinitionDigest, allowance.release)
+    const { toolDefinitionDigest } = flight
+    const isClaimed = await claim(approval, revision, toolDefinitionDigest, allowance.release)
     if (!isClaimed) return
     const sent = await sendOnce(approval, session)
     if (sent.kind === 'not_sent') await allowance.release()
@@ -105,21 +101,27 @@ export function createExecute(deps: {
     }
   }
 
+  async function end({ id, version }: Approval, why: string): Promise<void> {
+    await change(id, { kind: 'invalidate', change: why, successor: null, forbidden: false }, { version })
+  }
+
   /** Tried again at the next look until `startBy`; then the reason becomes the outcome. */
   async function waitLonger(id: ApprovalId, reason: string): Promise<void> {
     await ledger.noteUnsent(id, reason)
     log.warn({ approval: id, reason }, 'an approved call cannot be sent yet')
   }
 
+  /** Not by another revision than the one it was judged by: the ledger itself compares, in the statement of the claim. */
   async function claim(
     { id, version }: Approved,
+    inForce: number,
     toolDefinitionDigest: string,
     release: () => Promise<void>,
   ): Promise<boolean> {
     let isClaimed = false
     try {
       const checked = { toolDefinitionDigest }
-      isClaimed = (await change(id, { kind: 'claim', node, checked }, { version })).ok
+      isClaimed = (await change(id, { kind: 'claim', node, checked }, { version, inForce })).ok
     } finally {
       if (!isClaimed) await release()
     }
@@ -143,26 +145,8 @@ export function createExecute(deps: {
     }
   }
 
-  async function preflight(
-    approval: Approved,
-    session: UpstreamSession,
-    nowMs: InstantMs,
-  ): Promise<Preflight> {
-    const { asked, proposed, asking } = approval
-    const { server, tool, requester: principal } = asked
-    const call = { server, tool, principal, arguments: argumentsOf(proposed), session: asked.session ?? null }
-    const judged = await judge({ ...call, nowMs })
-    if (judged === null) return { kind: 'invalid', change: `the server ${server} is no longer configured` }
-    const { verdict, approvers } = judged
-    if (verdict.kind === 'deny' || verdict.kind === 'hide') {
-      return { kind: 'invalid', change: 'the policy forbids this tool now' }
-    }
-    if (
-      verdict.kind === 'require_approval' &&
-      effectiveRuleDigest(verdict, approvers) !== asking.ruleDigest
-    ) {
-      return { kind: 'invalid', change: 'the rule or its approvers changed after the decision' }
-    }
+  async function preflight(approval: Approved, session: UpstreamSession): Promise<Preflight> {
+    const { asked, proposed } = approval
     const described = await session.describe(asked.tool)
     if (described.kind === 'unavailable') return { kind: 'wait', reason: described.reason }
     if (described.kind === 'unlisted')
@@ -175,8 +159,7 @@ export function createExecute(deps: {
       log.error({ approval: approval.id, digest }, 'the stored call is not the call that was decided on')
       return { kind: 'invalid', change: 'the stored call is not the call that was decided on' }
     }
-    const { reservations } = verdict
-    return { kind: 'ready', toolDefinitionDigest: described.definition.digest, reservations }
+    return { kind: 'ready', toolDefinitionDigest: described.definition.digest }
   }
 
   /** The send is over; now the outcome must not be lost to a ledger that is away. */
@@ -207,12 +190,6 @@ export function createExecute(deps: {
       }
     }
   }
-}
-
-/** The arguments of a stored call; parsed from the text that would be sent. */
-function argumentsOf({ canonicalParams }: Proposed): JsonValue {
-  const params: { arguments?: JsonValue } = JSON.parse(canonicalParams)
-  return params.arguments ?? {}
 }
 
 function outcomeOf(sent: Sent): ApprovalEvent {

@@ -6,7 +6,8 @@ import type { Principal } from '../domain/principal.ts'
 import { unknownTool } from '../domain/risk.ts'
 import type { Counters } from '../ports/counters.ts'
 import type { Log } from '../ports/log.ts'
-import type { Rules } from '../ports/rules.ts'
+import type { Rules, ServerRules } from '../ports/rules.ts'
+import type { NowInForce, RulesInForce } from './rules-in-force.ts'
 
 export interface ToJudge {
   readonly server: string
@@ -23,43 +24,70 @@ export interface Judged {
   readonly verdict: Verdict
   /** Of the rule that asks, where it names them; else of the server. */
   readonly approvers: ApproverChain
+  /** The number of the policy revision that said so. */
+  readonly revision: number
 }
 
 /** `null`: no such server. */
 export type Judge = (call: ToJudge) => Promise<Judged | null>
 
-export function createJudge(deps: { rules: Rules; counters: Counters; log: Log }): Judge {
-  const { rules, counters, log } = deps
+interface Known {
+  readonly counters: Counters
+  readonly log: Log
+}
 
-  return async function judge({ server, tool, principal, arguments: args, session, nowMs }) {
-    const serverRules = rules.of(server)
-    if (serverRules === null) return null
-    const { policy, approvers } = serverRules
-    const call: JudgedCall = {
-      server,
-      tool,
-      arguments: args,
-      agent: principal.name,
-      owner: principal.owner,
-      session,
-      facts: rules.facts?.(server, tool) ?? unknownTool,
-      nowMs,
-    }
-    const verdict = evaluate(policy, await withHistory(policy, call))
-    return { verdict, approvers: chainOf(verdict, approvers) }
+export function createJudge(deps: Known & { rules: Rules }): Judge {
+  const { rules } = deps
+  return async function judge(call) {
+    const serverRules = rules.of(call.server)
+    return serverRules === null ? null : judgedBy(serverRules, call, deps)
   }
+}
 
-  /** Nearly every policy asks nothing about the past, and then no counter is asked either. */
-  async function withHistory(policy: Policy, call: JudgedCall): Promise<JudgedCall> {
-    const wanted = talliesToRead(policy, call)
-    if (wanted.length === 0) return call
-    try {
-      return { ...call, tallies: await counters.read(wanted) }
-    } catch (error) {
-      // What is not known is taken in the stricter way.
-      log.error({ err: error, server: call.server, tool: call.tool }, 'the past of a call could not be read')
-      return call
-    }
+export type JudgedNow =
+  | { readonly kind: 'judged'; readonly judged: Judged }
+  | Exclude<NowInForce, { kind: 'rules' }>
+
+/** By what the ledger says is in force at this moment, not by what this process remembers. */
+export type JudgeNow = (call: ToJudge) => Promise<JudgedNow>
+
+export function createJudgeNow(deps: Known & { rules: Pick<RulesInForce, 'now' | 'facts'> }): JudgeNow {
+  const { rules } = deps
+  return async function judgeNow(call) {
+    const now = await rules.now(call.server)
+    return now.kind === 'rules' ? { kind: 'judged', judged: await judgedBy(now.rules, call, deps) } : now
+  }
+}
+
+async function judgedBy(
+  { policy, approvers, revision }: ServerRules,
+  { server, tool, principal, arguments: args, session, nowMs }: ToJudge,
+  deps: Known & { rules: Pick<Rules, 'facts'> },
+): Promise<Judged> {
+  const call: JudgedCall = {
+    server,
+    tool,
+    arguments: args,
+    agent: principal.name,
+    owner: principal.owner,
+    session,
+    facts: deps.rules.facts?.(server, tool) ?? unknownTool,
+    nowMs,
+  }
+  const verdict = evaluate(policy, await withHistory(policy, call, deps))
+  return { verdict, approvers: chainOf(verdict, approvers), revision }
+}
+
+/** Nearly every policy asks nothing about the past, and then no counter is asked either. */
+async function withHistory(policy: Policy, call: JudgedCall, { counters, log }: Known): Promise<JudgedCall> {
+  const wanted = talliesToRead(policy, call)
+  if (wanted.length === 0) return call
+  try {
+    return { ...call, tallies: await counters.read(wanted) }
+  } catch (error) {
+    // What is not known is taken in the stricter way.
+    log.error({ err: error, server: call.server, tool: call.tool }, 'the past of a call could not be read')
+    return call
   }
 }
 

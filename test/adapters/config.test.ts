@@ -211,6 +211,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
         }),
         approvers: { groups: ['ops'], people: ['ari'], selfConfirm: true },
       },
+      policyFile: expect.objectContaining({ path: join(cwd, 'policies/nworks.json') }),
       extraMethods: [],
       scopes: [],
       upstream: {
@@ -228,6 +229,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
         policy: expect.objectContaining({ source: 'built-in' }),
         approvers: { groups: [], people: ['mina', 'jun', 'ari'], selfConfirm: false },
       },
+      policyFile: null,
       extraMethods: ['vendor/thing'],
       scopes: [],
       upstream: {

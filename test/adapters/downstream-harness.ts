@@ -69,7 +69,11 @@ export function aHarness(options: HarnessOptions = {}) {
     upstreams: new Map([['github', upstream]]),
     extraMethods: () => [],
     rules: {
-      of: () => ({ policy: policy ?? aPolicy({ ping_tool: 'allow', forbidden: 'deny' }), approvers }),
+      of: () => ({
+        policy: policy ?? aPolicy({ ping_tool: 'allow', forbidden: 'deny' }),
+        approvers,
+        revision: 1,
+      }),
     },
     counters: createMemoryCounters(),
     random,
@@ -190,6 +194,7 @@ export const outcomes = {
     kind: 'invalidated',
     change: 'the upstream changed the definition of this tool',
     successor: null,
+    forbidden: false,
   },
   not_sent: { kind: 'not_sent', decision, reason: 'connect ECONNREFUSED 10.0.0.7:443' },
   indeterminate: {

@@ -96,7 +96,9 @@ export async function aSlackWorld(options: SlackWorldOptions) {
     judge: async () => ({
       verdict: aVerdict(),
       approvers: { groups: ['ops'], people: [], selfConfirm: false },
+      revision: 1,
     }),
+    rejudge: async () => null,
     random,
     log,
   })

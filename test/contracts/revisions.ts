@@ -64,7 +64,12 @@ export function revisionsContract(
     function replacement(previous: Approval, revision: number) {
       const { server } = previous.asked
       const { approval, audit } = anApproval({ nowMs, call: { server, arguments: { server } } })
-      const event = { kind: 'invalidate', change: 'other approvers', successor: approval.id } as const
+      const event = {
+        kind: 'invalidate',
+        change: 'other approvers',
+        successor: approval.id,
+        forbidden: false,
+      } as const
       return { ...step(previous, event), successor: approval, successorAudit: audit, inForce: revision }
     }
 

@@ -139,7 +139,7 @@ const outcomes: [Outcome, string][] = [
   ],
   [{ kind: 'cancelled', by: 'lee', reason: null }, 'Withdrawn by lee. Nothing was sent.'],
   [
-    { kind: 'invalidated', change: 'the policy forbids this tool now', successor: null },
+    { kind: 'invalidated', change: 'the policy forbids this tool now', successor: null, forbidden: false },
     'No longer valid: the policy forbids this tool now. Nothing was sent.',
   ],
   [

@@ -40,7 +40,7 @@ const events: Record<string, ApprovalEvent> = {
   expire: { kind: 'expire' },
   lapse: { kind: 'lapse' },
   cancel: { kind: 'cancel', by: 'jun', reason: null },
-  invalidate: { kind: 'invalidate', change: 'tool', successor: null },
+  invalidate: { kind: 'invalidate', change: 'tool', successor: null, forbidden: false },
   claim: { kind: 'claim', node: 'gateway-1' },
   answer: { kind: 'answer', reply },
   fail_unsent: { kind: 'fail_unsent', reason: 'refused' },

@@ -94,7 +94,7 @@ function* successors(state: State): Generator<State> {
       { kind: 'expire' },
       { kind: 'lapse' },
       { kind: 'cancel', by: 'jun', reason: null },
-      { kind: 'invalidate', change: 'tool', successor: null },
+      { kind: 'invalidate', change: 'tool', successor: null, forbidden: false },
     ]
     for (const event of events) {
       const after = save(state, at, event)

@@ -74,7 +74,7 @@ describe('refused, and the call stays as it was:', () => {
 
   test('the owner also where they may confirm', async () => {
     const world = aWorld()
-    world.rules.approvers = { groups: ['ops'], people: [], selfConfirm: true }
+    await world.putInForce('default: require_approval', { groups: ['ops'], people: [], selfConfirm: true })
     const gateway = await aGateway(world)
     const asked = await gateway.ask()
     if (!asked.ok || asked.value.kind !== 'waiting') throw new Error('it waits')
@@ -110,8 +110,11 @@ describe('refused, and the call stays as it was:', () => {
   })
 
   test('a call under another rule, by now or with these arguments', async () => {
-    const { world, edit } = await waiting()
-    world.rules.approvers = { groups: ['security'], people: [], selfConfirm: false }
+    const { world, gateway, edit } = await waiting()
+    await world.putInForce('default: require_approval', {
+      ...{ groups: ['security'], people: [], selfConfirm: false },
+    })
+    await gateway.rules.refresh()
     expect(await edit('{"name":"acme/other"}')).toMatchObject({ error: { because: 'other_rule' } })
   })
 

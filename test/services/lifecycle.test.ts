@@ -144,7 +144,7 @@ test('a stopping gateway lets its held requests go and starts nothing new', asyn
 test.each([
   [
     'the upstream changed the tool',
-    (world: World) => {
+    async (world: World) => {
       world.upstream.described = {
         kind: 'listed',
         definition: { digest: 'e'.repeat(64), title: null, description: null },
@@ -153,28 +153,30 @@ test.each([
   ],
   [
     'the upstream dropped the tool',
-    (world: World) => {
+    async (world: World) => {
       world.upstream.described = { kind: 'unlisted' }
     },
   ],
   [
     'the approvers changed',
-    (world: World) => {
-      world.rules.approvers = { groups: ['security'], people: [], selfConfirm: false }
+    async (world: World) => {
+      const approvers = { groups: ['security'], people: [], selfConfirm: false }
+      await world.putInForce('default: require_approval', approvers)
     },
   ],
   [
     'the policy forbids it now',
-    (world: World) => {
-      world.rules.policy = { ...world.rules.policy, hidden: new Set(['*']) }
+    async (world: World) => {
+      await world.putInForce("hide: ['*']")
     },
   ],
 ])('when %s between decision and send, the approval is void and nothing is sent', async (_what, change) => {
   const world = aWorld()
   const { gateway, id } = await paused(world)
   await gateway.decide(id)
-  change(world)
-  expect(await gateway.hold(id)).toMatchObject({ approval: { outcome: { kind: 'invalidated' } } })
+  await change(world)
+  void gateway.hold(id, 1_000)
+  await expect.poll(() => outcomeOf(world, id)).toBe('invalidated')
   expect(world.upstream.sent).toEqual([])
 })
 
@@ -293,7 +295,7 @@ test('neither the owner of the agent nor a stranger decides', async () => {
 
 test('where the rule says so the owner confirms, and it is never called an approval', async () => {
   const world = aWorld()
-  world.rules.approvers = { groups: ['ops'], people: [], selfConfirm: true }
+  await world.putInForce('default: require_approval', { groups: ['ops'], people: [], selfConfirm: true })
   const { gateway, id } = await paused(world)
   expect(await gateway.decide(id, 'approve', owner)).toMatchObject({
     value: { decision: { kind: 'confirm' } },

@@ -4,8 +4,11 @@ import { parseApprovalId, TICKET_ALPHABET } from '../../src/domain/approval-id.t
 import { defaultLimits } from '../../src/domain/limits.ts'
 import type { Principal } from '../../src/domain/principal.ts'
 import { silentLog } from '../../src/launch/log.ts'
+import { readPolicyText } from '../../src/launch/policies.ts'
 import { createServices, type ServicesDeps } from '../../src/launch/services.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
+import { keepJudged } from '../../src/services/rejudge.ts'
+import { createRulesInForce } from '../../src/services/rules-in-force.ts'
 import {
   createLease,
   keepClaimsTrue,
@@ -13,10 +16,10 @@ import {
   keepWaitersTrue,
   keepWatch,
 } from '../../src/services/watch.ts'
-import { aToolCall, aVerdict, mina, owner } from '../support/builders.ts'
+import { aToolCall, mina, owner } from '../support/builders.ts'
 import { createMemoryCounters } from '../support/memory-counters.ts'
 import type { Owner } from './scheduler.ts'
-import { ledgerOf, queueOf, type SimWorld, sessionOf } from './world.ts'
+import { ledgerOf, queueOf, revisionsOf, type SimWorld, sessionOf } from './world.ts'
 
 /** A broken design: puts its decorators on the ports and services of every gateway. */
 export interface Mutant {
@@ -34,7 +37,7 @@ export interface Gateway {
 }
 
 export function startGateway(world: SimWorld, name: string, mutant: Mutant | null): Gateway {
-  const { scheduler, dice, timings, rules } = world
+  const { scheduler, dice, timings } = world
   const owner: Owner = { name, isDead: false, stalledUntilMs: 0 }
   world.owners.push(owner)
   const stopping = new AbortController().signal
@@ -44,6 +47,9 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
     sleep: (ms: number, signal?: AbortSignal) => scheduler.sleep(owner, ms, signal),
   }
   const lease = createLease(clock, timings)
+  const revisions = revisionsOf(world, owner)
+  const servers = ['github']
+  const rules = createRulesInForce({ revisions, servers, readPolicy: readPolicyText, clock, log: silentLog })
   let deps: ServicesDeps = {
     lease,
     ledger: ledgerOf(world, owner),
@@ -59,7 +65,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
         }),
       onWakeUp: () => () => {},
     },
-    rules: { of: () => rules },
+    rules,
     hasChannels: false,
     node: name,
     timings,
@@ -79,6 +85,8 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   void keepLease({ ...loop, lease, node: name })
   void keepWatch({ ...loop, attend: services.attend })
   void keepWaitersTrue({ ...loop, node: name, waiters: services.waiters })
+  void rules.keepFresh(stopping)
+  void keepJudged({ ...loop, rejudge: services.rejudge, rules, servers })
   void keepClaimsTrue({ ...loop, node: name, change: services.change, isRunning: services.resume.isRunning })
   return { owner, services, session }
 }
@@ -110,13 +118,15 @@ export function requestOf(world: SimWorld, gateway: Gateway, principal: Principa
     void scheduler.sleep(process, dice.below(timings.holdMs), leaving.signal).then(() => leaving.abort())
   }
   async function run(): Promise<void> {
-    const asked = await services.ask({
-      call: aToolCall({ principal, arguments: { call } }),
-      verdict: aVerdict(),
-      approvers: world.rules.approvers,
-      client: null,
-      session,
+    const toolCall = aToolCall({ principal, arguments: { call } })
+    const { server, tool } = toolCall
+    const judged = await services.judge({
+      ...{ server, tool, principal, arguments: { call }, session: null, nowMs: scheduler.nowMs() },
     })
+    // Allowed and denied calls are no matter of approvals.
+    if (judged?.verdict.kind !== 'require_approval') return
+    const { verdict, approvers, revision } = judged
+    const asked = await services.ask({ call: toolCall, verdict, approvers, revision, client: null, session })
     if (!asked.ok) return
     const { approval } = asked.value
     const awaited = await services.awaitOutcome({
@@ -129,7 +139,7 @@ export function requestOf(world: SimWorld, gateway: Gateway, principal: Principa
     if (awaited.kind === 'left') return
     const replyText = awaited.kind === 'settled' ? awaited.replyText : null
     world.told.push({ atStep: scheduler.count(), principal, approval: awaited.approval, replyText })
-    if (awaited.kind === 'settled') await world.ledger.markDelivered(approval.id)
+    if (awaited.kind === 'settled') await world.ledger.markDelivered(awaited.approval.id)
   }
   // A ledger that refuses ends the request; a dead gateway never answers it.
   run().catch(() => {})

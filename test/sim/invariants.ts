@@ -1,5 +1,5 @@
 /** The one checker: reads what really happened and what everyone was told, and names every promise that was broken. */
-import type { Approval, Outcome } from '../../src/domain/approval.ts'
+import { type Approval, type Outcome, successorOf } from '../../src/domain/approval.ts'
 import { CHAIN_START, chainHash } from '../../src/domain/audit.ts'
 import { authorise } from '../../src/domain/authority.ts'
 import { mina, owner } from '../support/builders.ts'
@@ -23,6 +23,7 @@ export async function brokenPromises(world: SimWorld): Promise<string[]> {
   const byId = new Map<string, Approval>(approvals.map((approval) => [approval.id, approval]))
 
   broken.push(...wrongDecisions(world))
+  broken.push(...world.underOldRules.map((what) => `I2: ${what} under a rule that was not in force any more`))
 
   for (const approval of approvals) {
     const own = hits.filter((hit) => hit.approvalId === approval.id)
@@ -45,6 +46,9 @@ export async function brokenPromises(world: SimWorld): Promise<string[]> {
       broken.push(`I4: ${approval.id} has no outcome, it is ${approval.status}`)
       continue
     }
+    const next = successorOf(approval)
+    if (next !== null && byId.get(next)?.predecessor?.id !== approval.id)
+      broken.push(`I4: ${approval.id} names the successor ${next}, which is not there`)
     const { kind } = approval.outcome
     if (unexecuted.includes(kind) && own.length > 0) broken.push(`I5: ${approval.id} is ${kind} and was sent`)
     if (kind === 'answered') {

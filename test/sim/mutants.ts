@@ -32,6 +32,11 @@ async function overwrite(
 
 const executing = (approval: Approval): approval is Executing => approval.status === 'executing'
 
+/** Writes whatever was judged, by whichever revision. */
+const unguardedByRevision = withLedger((ledger) => ({
+  save: ({ inForce: _inForce, ...change }) => ledger.save(change),
+}))
+
 export const mutants: readonly Mutant[] = [
   {
     name: 'the write is not guarded by the version',
@@ -252,6 +257,46 @@ export const mutants: readonly Mutant[] = [
     ports: withLedger((ledger) => ({
       save: (change) =>
         ledger.save({ ...change, audit: { ...change.audit, hash: change.previous.auditHead } }),
+    })),
+  },
+  {
+    name: 'every gateway goes by its own file',
+    ports(deps, world) {
+      const own = new Map<string, ReturnType<typeof deps.rules.now>>()
+      const now: typeof deps.rules.now = (server) => {
+        const known = own.get(server) ?? deps.rules.now(server)
+        own.set(server, known)
+        return known
+      }
+      return { ...unguardedByRevision(deps, world), rules: { ...deps.rules, now } }
+    },
+  },
+  {
+    name: 'the pre-flight trusts the memory of its process',
+    ports(deps, world) {
+      const { rules } = deps
+      const now: typeof rules.now = async (server) => {
+        const remembered = rules.of(server)
+        return remembered === null ? rules.now(server) : { kind: 'rules', rules: remembered }
+      }
+      return { ...unguardedByRevision(deps, world), rules: { ...rules, now } }
+    },
+  },
+  {
+    name: 'looking at the rule in force before the claim is thought to be enough',
+    ports: unguardedByRevision,
+  },
+  {
+    name: 'the successor of a void approval is written after it, when there is time',
+    ports: withLedger((ledger) => ({
+      async replace({ successor, successorAudit, ...change }) {
+        const isSaved = await ledger.save(change)
+        if (isSaved) {
+          const proposal = { approval: successor, audit: successorAudit, pendingPerPrincipalMax: 100 }
+          await ledger.create(proposal)
+        }
+        return isSaved
+      },
     })),
   },
 ]

@@ -1,5 +1,7 @@
 /** One seed from storm to calm: two agents, two people, three gateways that die, stall and come back, one fragile upstream. */
+import type { ApproverChain } from '../../src/domain/policy.ts'
 import type { Principal } from '../../src/domain/principal.ts'
+import { aRevision } from '../support/builders.ts'
 import { type Gateway, type Mutant, personActs, requestOf, startGateway } from './actors.ts'
 import { brokenPromises } from './invariants.ts'
 import { createSimWorld, type SimWorld } from './world.ts'
@@ -58,10 +60,15 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
       },
     },
     {
-      weight: 0.08,
+      weight: 0.25,
       happens() {
+        const text = dice.pick([
+          ...['default: require_approval', 'default: require_approval', 'default: allow'],
+          ...['deny: [delete_repository]', 'require_approval: { delete_repository: carefully }'],
+        ])
         const groups = [dice.pick(['ops', 'security'])]
-        world.rules.approvers = { groups, people: ['mina'], selfConfirm: dice.chance(0.3) }
+        const approvers = { groups, people: ['mina'], selfConfirm: dice.chance(0.3) }
+        void putInForce(world, text, approvers)
       },
     },
   ]
@@ -88,6 +95,12 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
   }
   for (let steps = 0; steps < 5_000 && (await scheduler.runOne()); steps++);
   return { seed, broken: await brokenPromises(world), world }
+}
+
+/** Somebody else's gateway or a person: from here on another policy is in force. */
+async function putInForce({ ledger }: SimWorld, text: string, approvers: ApproverChain): Promise<void> {
+  const after = (await ledger.revisions.inForce()).get('github') ?? null
+  await ledger.revisions.putInForce(aRevision(text, { approvers }), after)
 }
 
 function ringJob(world: SimWorld, gateway: Gateway): void {

@@ -4,14 +4,17 @@ import type { Approval } from '../../src/domain/approval.ts'
 import { bindingDigest } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { unknownSend } from '../../src/domain/evidence.ts'
-import type { ApproverChain, Policy } from '../../src/domain/policy.ts'
+import { effectiveRuleDigest, evaluate } from '../../src/domain/policy.ts'
 import type { Principal } from '../../src/domain/principal.ts'
+import { unknownTool } from '../../src/domain/risk.ts'
 import type { Timings } from '../../src/domain/timings.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
-import type { Ledger } from '../../src/ports/ledger.ts'
+import { readPolicyText } from '../../src/launch/policies.ts'
+import type { Change, Ledger } from '../../src/ports/ledger.ts'
 import type { Queue } from '../../src/ports/queue.ts'
+import type { Revisions } from '../../src/ports/revisions.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
-import { aPolicy, approvers } from '../support/builders.ts'
+import { aRevision } from '../support/builders.ts'
 import { createMemoryLedger, type MemoryLedger } from '../support/memory-ledger.ts'
 import { createDice, createScheduler, type Dice, type Owner, type Scheduler } from './scheduler.ts'
 
@@ -36,7 +39,8 @@ export interface SimWorld {
   readonly scheduler: Scheduler
   readonly ledger: MemoryLedger
   readonly timings: Timings
-  readonly rules: { policy: Policy; approvers: ApproverChain }
+  /** What was written although the rule in force was another one: `status` and id. */
+  readonly underOldRules: string[]
   readonly hits: Hit[]
   readonly told: Told[]
   /** Every state the ledger has been in, with step and time. */
@@ -68,11 +72,26 @@ export function createSimWorld(seed: number): SimWorld {
   const history: SimWorld['history'] = []
   const remember = (approval: Approval) =>
     history.push({ atStep: scheduler.count(), atMs: scheduler.nowMs(), approval })
-  const { save, create } = ledger
+  const { save, create, replace } = ledger
+  const underOldRules: string[] = []
+  // Runs to its end before anybody looks.
+  void ledger.revisions.putInForce(aRevision('default: require_approval'), null)
   ledger.save = async (change) => {
     const isSaved = await save(change)
     if (isSaved) remember(change.next)
+    if (isSaved && isYes(change)) {
+      const isUnderRule = await standsNow(ledger.revisions, change.next, scheduler.nowMs())
+      if (!isUnderRule) underOldRules.push(`${change.next.status} ${change.next.id}`)
+    }
     return isSaved
+  }
+  ledger.replace = async (replacement) => {
+    const isReplaced = await replace(replacement)
+    if (isReplaced) {
+      remember(replacement.next)
+      remember(replacement.successor)
+    }
+    return isReplaced
   }
   ledger.create = async (proposal) => {
     const created = await create(proposal)
@@ -99,7 +118,7 @@ export function createSimWorld(seed: number): SimWorld {
     scheduler,
     ledger: followed,
     timings,
-    rules: { policy: aPolicy(), approvers },
+    underOldRules,
     hits: [],
     told: [],
     history,
@@ -109,6 +128,42 @@ export function createSimWorld(seed: number): SimWorld {
     isUpstreamUp: true,
     isStormy: true,
   }
+}
+
+/** A yes, or the right to send. */
+const isYes = ({ previous, next }: Change) =>
+  next.status === 'executing' || (previous.status === 'pending' && next.status === 'approved')
+
+/** Whether the rule in force would let this approval go on, judged without any of the code under test but the policy itself. */
+async function standsNow(revisions: Revisions, { asked, asking }: Approval, nowMs: number): Promise<boolean> {
+  const inForce = await revisions.inForceOf(asked.server)
+  const policy = inForce === null ? null : readPolicyText(inForce.source, inForce.text ?? '')
+  if (inForce === null || policy?.ok !== true) return false
+  const { name: agent, owner } = asked.requester
+  const { server, tool } = asked
+  const call = { server, tool, arguments: {}, session: null, agent, owner, facts: unknownTool, nowMs }
+  const verdict = evaluate(policy.value, call)
+  if (verdict.kind !== 'require_approval') return verdict.kind === 'allow'
+  return effectiveRuleDigest(verdict, inForce.approvers) === asking.ruleDigest
+}
+
+/** Revisions as one process uses them, with the same breaks as the ledger. */
+export function revisionsOf(world: SimWorld, owner: Owner): Revisions {
+  const { scheduler, dice } = world
+  const { revisions } = world.ledger
+  return new Proxy(revisions, {
+    get(target, name, receiver) {
+      const value = Reflect.get(target, name, receiver)
+      // Hints get lost: nobody is told, everybody looks.
+      if (name === 'onChange') return () => () => {}
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) =>
+        scheduler.use(owner, `revisions.${String(name)}`, async () => {
+          if (world.isStormy && dice.chance(0.02)) throw new Error('connection terminated')
+          return value.apply(target, args)
+        })
+    },
+  })
 }
 
 /** The ledger as one process uses it: effect and news are separate steps, and a connection may break before or after the effect. */

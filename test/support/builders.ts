@@ -8,6 +8,7 @@ import type { JudgedCall } from '../../src/domain/policy/judged-call.ts'
 import { type Rule, usualTerms } from '../../src/domain/policy/rule.ts'
 import { effectiveRuleDigest, evaluate, type Policy } from '../../src/domain/policy.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
+import type { NewRevision } from '../../src/domain/revision.ts'
 import { unknownTool } from '../../src/domain/risk.ts'
 import { attachKey, callKey, canonicalParams, type ToolCall } from '../../src/domain/tool-call.ts'
 import type { Admission } from '../../src/ports/admission.ts'
@@ -22,6 +23,19 @@ export const admission = (principal: Principal | null): Admission =>
   principal === null
     ? { kind: 'refused', because: 'no_token', message: 'An agent’s token is needed.' }
     : { kind: 'admitted', principal }
+/** What a policy file says, and nothing else about it. */
+export function aRevision(text: string | null, more: Partial<NewRevision> = {}): NewRevision {
+  return {
+    server: 'github',
+    source: 'policies/github.yaml',
+    text,
+    approvers,
+    textOrigin: 'test:/policies/github.yaml',
+    approversOrigin: 'test:/holdpoint.yaml',
+    putBy: { kind: 'file_at_start' },
+    ...more,
+  }
+}
 
 let tickets = 0
 export function aTicket(): ApprovalId {

@@ -16,7 +16,6 @@ import { silentLog } from '../../src/launch/log.ts'
 import { createChange } from '../../src/services/change.ts'
 import { agent, anApproval, mina, owner } from './builders.ts'
 import { memoryIdentities } from './memory-identities.ts'
-import { createMemoryLedger } from './memory-ledger.ts'
 import { memoryOutcomes } from './memory-outcomes.ts'
 import { aGateway, aWorld } from './world.ts'
 
@@ -39,7 +38,7 @@ export interface Wish {
 }
 
 export async function aConsole(options: { publicUrl?: string } = {}) {
-  const world = { ...aWorld(), ledger: createMemoryLedger(START_MS) }
+  const world = aWorld(START_MS)
   const { ledger, wakeUps } = world
   const gateway = await aGateway(world)
   const clock = { nowMs: START_MS }

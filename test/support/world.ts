@@ -2,20 +2,22 @@
 
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { defaultLimits, type Limits } from '../../src/domain/limits.ts'
-import type { ApproverChain, Policy } from '../../src/domain/policy.ts'
+import type { ApproverChain } from '../../src/domain/policy.ts'
 import { defaultTimings, type Timings } from '../../src/domain/timings.ts'
 import { clock } from '../../src/launch/clock.ts'
 import { silentLog } from '../../src/launch/log.ts'
+import { readPolicyText } from '../../src/launch/policies.ts'
 import { random } from '../../src/launch/random.ts'
 import { createServices } from '../../src/launch/services.ts'
+import type { Revisions } from '../../src/ports/revisions.ts'
 import type { Described, SendRequest, Sent, UpstreamSession } from '../../src/ports/upstream-session.ts'
 import type { WakeUps } from '../../src/ports/wake-ups.ts'
+import { createRulesInForce } from '../../src/services/rules-in-force.ts'
 import { createLease } from '../../src/services/watch.ts'
 import {
   agent,
-  aPolicy,
+  aRevision,
   aToolCall,
-  aVerdict,
   type CallWish,
   approvers as defaultApprovers,
   mina,
@@ -50,19 +52,27 @@ export interface World {
   readonly ledger: MemoryLedger
   readonly upstream: TestUpstream
   readonly jobs: string[]
-  readonly rules: { policy: Policy; approvers: ApproverChain }
+  /** Puts another policy in force, or the same with other approvers. @returns its number */
+  putInForce(text: string, approvers?: ApproverChain): Promise<number>
   readonly counters: MemoryCounters
   readonly wakeUps: WakeUps
 }
 
 /** What several gateways share. */
-export function aWorld(): World {
+export function aWorld(startMs?: number): World {
   const listeners = new Set<(id: ApprovalId | 'all') => void>()
+  const ledger = createMemoryLedger(startMs)
+  async function putInForce(text: string, approvers: ApproverChain = defaultApprovers): Promise<number> {
+    const after = (await ledger.revisions.inForce()).get('github') ?? null
+    const number = await ledger.revisions.putInForce(aRevision(text, { approvers }), after)
+    if (number === null) throw new Error('somebody else was first')
+    return number
+  }
   return {
-    ledger: createMemoryLedger(),
+    ledger,
     upstream: aTestUpstream(),
     jobs: [],
-    rules: { policy: aPolicy(), approvers: defaultApprovers },
+    putInForce,
     counters: createMemoryCounters(),
     wakeUps: {
       async announce(id) {
@@ -78,12 +88,24 @@ export function aWorld(): World {
 
 export async function aGateway(
   world: World,
-  options: { node?: string; timings?: Partial<Timings>; limits?: Partial<Limits> } = {},
+  options: {
+    node?: string
+    timings?: Partial<Timings>
+    limits?: Partial<Limits>
+    revisions?: Revisions
+  } = {},
 ) {
   const node = options.node ?? 'gateway-1'
   const timings = { ...defaultTimings, loopMs: 5, ...options.timings }
   const stop = new AbortController()
-  const { ledger, upstream, jobs, wakeUps, rules } = world
+  const { ledger, upstream, jobs, wakeUps } = world
+  if ((await ledger.revisions.inForce()).size === 0) await world.putInForce('default: require_approval')
+  const revisions = options.revisions ?? ledger.revisions
+  const rules = createRulesInForce({
+    ...{ revisions, servers: ['github'], readPolicy: readPolicyText, clock, log: silentLog },
+  })
+  await rules.refresh()
+  revisions.onChange(() => void rules.refresh())
   const lease = createLease(clock, timings)
   lease.renewed(clock.monotonicMs())
   const services = createServices({
@@ -103,7 +125,7 @@ export async function aGateway(
       },
     },
     hasChannels: true,
-    rules: { of: (server) => (server === 'github' ? rules : null) },
+    rules,
     node,
     timings,
     limits: { ...defaultLimits, ...options.limits },
@@ -118,14 +140,17 @@ export async function aGateway(
   return {
     ...services,
     stop,
-    ask: (call: CallWish = {}, session: UpstreamSession = upstream) =>
-      services.ask({
-        call: aToolCall({ principal: agent, ...call }),
-        verdict: aVerdict(),
-        approvers: rules.approvers,
-        client: 'test 1.0',
-        session,
-      }),
+    rules,
+    async ask(wish: CallWish = {}, session: UpstreamSession = upstream) {
+      const call = aToolCall({ principal: agent, ...wish })
+      const { server, tool, principal } = call
+      const judged = await services.judge({
+        ...{ server, tool, principal, arguments: wish.arguments ?? {}, session: null, nowMs: 1_000_000 },
+      })
+      if (judged?.verdict.kind !== 'require_approval') throw new Error('the policy in force does not ask')
+      const { verdict, approvers, revision } = judged
+      return services.ask({ call, verdict, approvers, revision, client: 'test 1.0', session })
+    },
     hold: (
       id: ApprovalId,
       holdMs = 5_000,

@@ -34,6 +34,8 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
       return `Nothing was changed. ${refusal.text} ${refusal.remedy}`
     case 'moved_on':
       return presentText(refusal.approval)
+    case 'rules_unreadable':
+      return 'Nothing was decided: this gateway cannot read the policy in force. Tell whoever runs Holdpoint.'
     case 'refused':
       switch (refusal.refusal.reason) {
         case 'too_late':

@@ -61,7 +61,7 @@ export function createGate(deps: {
     const call = { server, tool, principal, arguments: args, session: sessionId }
     const judged = await judge({ ...call, nowMs: clock.wallMs() })
     if (judged === null) return withoutRules(server, message.id)
-    const { verdict, approvers } = judged
+    const { verdict, approvers, revision } = judged
     switch (verdict.kind) {
       case 'allow':
         return passLimited(request, tool, verdict.reservations)
@@ -75,7 +75,8 @@ export function createGate(deps: {
       case 'require_approval': {
         const decidable = readDecidableCall(named.value, spoken)
         if (!decidable.ok) return refusalResponse(decidable.error)
-        const paused = await pause(request, { ...decidable.value, tool, verdict, approvers })
+        const pausing = { ...decidable.value, tool, verdict, approvers, revision }
+        const paused = await pause(request, pausing)
         return paused instanceof Response ? paused : answered(request, paused)
       }
     }
@@ -107,8 +108,8 @@ export function createGate(deps: {
   }
 
   function withoutRules(server: string, id: Id): Response {
-    log.error({ server }, 'a server without rules was called')
-    const message = `There are no rules for "${server}", so nothing was executed. An operator must look.`
+    log.error({ server }, 'a server was called whose policy in force cannot be read here')
+    const message = `The policy in force for "${server}" cannot be read by this gateway, so nothing was executed. An operator must look.`
     return refusalResponse(refusal(503, INTERNAL_ERROR, message, id))
   }
 }

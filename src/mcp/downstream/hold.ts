@@ -80,6 +80,7 @@ export function createOpenHold(deps: {
     })
     let isToolReporting = false
     let lastSeen: Approval | null = null
+    let reportNow = () => {}
 
     function end() {
       over.abort()
@@ -97,30 +98,33 @@ export function createOpenHold(deps: {
       // Not before: an answer that is not taken lies in memory.
       place.release()
       if (!isTaken && ending.message !== null) log.info({ approval: approval.id }, 'an answer was not taken')
-      if (isTaken && ending.settled) await mark(approval)
+      if (isTaken && ending.settled !== null) await mark(ending.settled)
     }
 
     async function endingOf(approval: Approval, session: UpstreamSession, isRepeat: boolean) {
       try {
         const awaited = await outcomeOf(approval, session)
-        if (left.signal.aborted || awaited.kind === 'left') return { message: null, settled: false }
+        if (left.signal.aborted || awaited.kind === 'left') return { message: null, settled: null }
         return {
           message: answerMessage(id, answerTo(awaited, isRepeat)),
-          settled: awaited.kind === 'settled',
+          // Perhaps the one that took its place.
+          settled: awaited.kind === 'settled' ? awaited.approval : null,
         }
       } catch (error) {
         log.error({ err: error, approval: approval.id }, 'a held request could not be followed to its end')
         const message =
           `The state of ticket ${approval.id} cannot be read right now, so nothing is said about it. ` +
           'Call the same tool again with identical arguments to wait on; it does not run twice.'
-        return { message: answerMessage(id, errorAnswer(INTERNAL_ERROR, message)), settled: false }
+        return { message: answerMessage(id, errorAnswer(INTERNAL_ERROR, message)), settled: null }
       }
     }
 
     /** Once it is being sent, "not executed" would be false: then the answer is worth a longer wait. */
     async function outcomeOf(approval: Approval, session: UpstreamSession): Promise<Awaited> {
       const onLook = (seen: Approval) => {
+        const isAnother = lastSeen !== null && lastSeen.id !== seen.id
         lastSeen = seen
+        if (isAnother) reportNow()
       }
       const wait = (holdMs: number) =>
         awaitOutcome({ id: approval.id, session, holdMs, signal: left.signal, onLook })
@@ -152,6 +156,7 @@ export function createOpenHold(deps: {
         const waitedMs = clock.monotonicMs() - startMs
         if (lastSeen !== null) stream.offer(waitingProgress(token, ++tick, lastSeen, waitedMs))
       }
+      reportNow = report
       report()
       await every(timings.progressMs, report)
     }

@@ -18,6 +18,8 @@ export interface Pausing extends DecidableCall {
   readonly tool: string
   readonly verdict: Extract<Verdict, { kind: 'require_approval' }>
   readonly approvers: ApproverChain
+  /** The number of the policy revision that asks. */
+  readonly revision: number
 }
 
 /** @returns the open response, or what to answer at once */
@@ -53,8 +55,9 @@ export function createPause(deps: {
     try {
       const upstreamSession = sessionFor(request, pausing, hold)
       const call = callOf(request, pausing)
-      const { verdict, approvers } = pausing
-      const asked = await ask({ call, verdict, approvers, client: request.client, session: upstreamSession })
+      const { verdict, approvers, revision } = pausing
+      const { client } = request
+      const asked = await ask({ call, verdict, approvers, revision, client, session: upstreamSession })
       if (asked.ok) {
         const isRepeat = asked.value.kind === 'waiting' && !asked.value.isNew
         const { approval } = asked.value

@@ -82,6 +82,24 @@ function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: number):
         details: { by: outcome.by, reason: outcome.reason },
       }
     case 'invalidated':
+      if (outcome.forbidden) {
+        return {
+          text:
+            `NOT EXECUTED. Ticket ${id} is void: ${outcome.change}. Do not repeat it: the same call is refused unseen now. ` +
+            `${noDetour} Continue without it, or tell your user, who can ask an operator to change the policy.`,
+          retry: 'never',
+          details: { change: outcome.change },
+        }
+      }
+      if (outcome.successor !== null) {
+        return {
+          text:
+            `NOT EXECUTED so far. Ticket ${id} is void: ${outcome.change}. People are asked again as ${outcome.successor}. ` +
+            `${again} to wait for that one. ${noDetour}`,
+          retry: 'same',
+          details: { change: outcome.change, successor: outcome.successor },
+        }
+      }
       return {
         text:
           `NOT EXECUTED. Ticket ${id} is void: ${outcome.change}. List the tools again, check the call, ` +
@@ -145,7 +163,8 @@ function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean): T
       return {
         text:
           `NOT EXECUTED. Waiting for human approval, ticket ${id}. ${next} ${noDetour} ` +
-          `Asked: ${approversInWords(approval.asking.approvers)}. It can be decided until ${iso(approval.expiresAtMs)}.`,
+          `Asked: ${approversInWords(approval.asking.approvers)}. It can be decided until ${iso(approval.expiresAtMs)}.` +
+          changedRule(approval),
         retry: 'same',
       }
     case 'approved':
@@ -166,6 +185,12 @@ function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean): T
       }
   }
 }
+
+/** Why the ticket is another one than the agent may have seen before. */
+const changedRule = ({ predecessor }: Approval) =>
+  predecessor === null
+    ? ''
+    : ` The rule changed while ticket ${predecessor.id} waited (${predecessor.difference}), so this ticket took its place.`
 
 /** The call was not accepted as a new one. */
 export function askRefusedAnswer(
@@ -289,6 +314,7 @@ function approvalMeta(approval: Approval): JsonObject {
     id,
     status,
     outcome: approval.status === 'settled' ? approval.outcome.kind : null,
+    ...(approval.predecessor === null ? {} : { predecessor: approval.predecessor.id }),
     expiresAt: iso(expiresAtMs),
     ...(isEdited(approval) ? { edited: editedMeta(approval) } : {}),
     approvers: {

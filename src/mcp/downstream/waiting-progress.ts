@@ -25,10 +25,13 @@ export function waitingProgress(token: Id, tick: number, approval: Approval, wai
   })
 }
 
-function messageOf({ id, status, asking, expiresAtMs }: Approval, waited: string): string {
+function messageOf({ id, status, asking, expiresAtMs, predecessor }: Approval, waited: string): string {
   switch (status) {
     case 'pending': {
       const until = `${new Date(expiresAtMs).toISOString().slice(0, 16)}Z`
+      if (predecessor !== null) {
+        return `The rule changed, so people are asked again: ${id} instead of ${predecessor.id} (${waited} so far). Asked now: ${approversInWords(asking.approvers)}`
+      }
       return `Waiting for approval ${id} (${waited} so far, can be decided until ${until}). Asked: ${approversInWords(asking.approvers)}`
     }
     case 'approved':

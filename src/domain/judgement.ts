@@ -1,0 +1,53 @@
+/** What becomes of an open approval under the policy in force now. Looser is never a reason to end it: people were asked already. */
+import type { Asking } from './approval.ts'
+import { type ApproverChain, effectiveRuleDigest, type Verdict } from './policy.ts'
+
+export type Judgement =
+  | { readonly kind: 'keeps' }
+  /** Another rule asks: whoever said yes said it to the earlier one. */
+  | {
+      readonly kind: 'asks_anew'
+      readonly asking: Asking
+      readonly difference: string
+      /** How long people have, where the rule says so. */
+      readonly timeoutMs: number | null
+    }
+  | { readonly kind: 'forbids'; readonly change: string }
+
+export function judgementOf(asking: Asking, verdict: Verdict, approvers: ApproverChain): Judgement {
+  switch (verdict.kind) {
+    case 'allow':
+      return { kind: 'keeps' }
+    case 'hide':
+      return { kind: 'forbids', change: 'the policy hides this tool now' }
+    case 'deny':
+      return {
+        kind: 'forbids',
+        change: `the policy forbids this call now${verdict.reason === null ? '' : `: ${verdict.reason}`} (${verdict.rule})`,
+      }
+    case 'require_approval': {
+      const ruleDigest = effectiveRuleDigest(verdict, approvers)
+      if (ruleDigest === asking.ruleDigest) return { kind: 'keeps' }
+      const { rule, reason, risk } = verdict
+      const anew = { rule, reason, risk, approvers, ruleDigest }
+      const { timeoutMs } = verdict.terms
+      return { kind: 'asks_anew', asking: anew, difference: differenceOf(asking, anew), timeoutMs }
+    }
+  }
+}
+
+function differenceOf(before: Asking, after: Asking): string {
+  const said = (reason: string | null) => (reason === null ? 'none' : `“${reason}”`)
+  const differences = [
+    ['approvers', approversWords(before.approvers), approversWords(after.approvers)],
+    ['risk', before.risk, after.risk],
+    ['reason', said(before.reason), said(after.reason)],
+  ].flatMap(([what, was, is]) => (was === is ? [] : [`${what}: ${was} → ${is}`]))
+  return differences.join('; ') || `another rule asks: ${before.rule} → ${after.rule}`
+}
+
+/** Whom a chain names, in an order of its own. */
+export function approversWords({ groups, people, selfConfirm }: ApproverChain): string {
+  const named = [...[...groups].sort(), ...[...people].sort(), ...(selfConfirm ? ['the owner confirms'] : [])]
+  return named.join(', ') || 'nobody'
+}
