@@ -189,6 +189,12 @@ const header = {
     people: z.array(z.string()),
     selfConfirm: z.boolean(),
   }),
+  like: z
+    .object({ id: z.string(), differs: z.array(z.string()) })
+    .nullable()
+    .openapi({
+      description: 'nearly the same call that waited when this one was asked; JSON Pointers into `params`',
+    }),
   predecessor: z
     .object({ id: z.string(), difference: z.string() })
     .nullable()

@@ -39,6 +39,7 @@ export function toView(approval: Approval): ApprovalView {
       selfConfirm: asking.approvers.selfConfirm,
     },
     predecessor: approval.predecessor,
+    like: approval.like === null ? null : { id: approval.like.id, differs: [...approval.like.differs] },
     createdAt: iso(approval.createdAtMs),
     expiresAt: iso(approval.expiresAtMs),
   }
@@ -89,6 +90,7 @@ export function fromView(view: ApprovalView): Presentable {
     proposed: { canonicalParams: view.params, toolTitle: view.toolTitle, digest: view.digest },
     asking: { rule: view.rule, reason: view.reason, risk: view.risk, approvers: view.approvers },
     predecessor: view.predecessor,
+    like: view.like,
     expiresAtMs: Date.parse(view.expiresAt),
   }
   switch (view.status) {

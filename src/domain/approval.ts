@@ -2,6 +2,7 @@
 import type { ApprovalId } from './approval-id.ts'
 import { digestOf } from './canonical.ts'
 import type { Checked, Evidence } from './evidence.ts'
+import type { Likeness } from './likeness.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Principal } from './principal.ts'
 import type { Risk } from './risk.ts'
@@ -142,6 +143,8 @@ interface Header {
   readonly asking: Asking
   /** `null`: it was asked for by its requester. */
   readonly predecessor: Predecessor | null
+  /** `null`: when it was asked, nothing like it waited. */
+  readonly like: Likeness | null
   readonly createdAtMs: InstantMs
   readonly expiresAtMs: InstantMs
 }
@@ -169,10 +172,10 @@ export type Approval = Pending | Approved | Executing | Settled
 /** What an approval is whatever its status: the part that every next state takes over. */
 export function headerOf(approval: Approval): Header {
   const { v, id, version, auditHead, nonce, asked, proposed, edits, asking, predecessor } = approval
-  const { createdAtMs, expiresAtMs } = approval
+  const { like, createdAtMs, expiresAtMs } = approval
   return {
     ...{ v, id, version, auditHead, nonce, asked, proposed, edits, asking, predecessor },
-    ...{ createdAtMs, expiresAtMs },
+    ...{ like, createdAtMs, expiresAtMs },
   }
 }
 

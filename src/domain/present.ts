@@ -20,6 +20,7 @@ export type Presentable = {
   readonly edits: readonly Edit[]
   readonly asking: Omit<Asking, 'ruleDigest'>
   readonly predecessor: { readonly id: string; readonly difference: string } | null
+  readonly like: { readonly id: string; readonly differs: readonly string[] } | null
   readonly expiresAtMs: InstantMs
 } & (
   | { readonly status: 'pending' }
@@ -88,6 +89,7 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
       ...(edit === null ? [] : [field('Edited', edit.text)]),
       field('Why it asks', whyText(asking)),
       ...(approval.predecessor === null ? [] : [field('Asked again', askedAgainText(approval.predecessor))]),
+      ...(approval.like === null ? [] : [field('Like', likeText(approval.like))]),
       field('Who may decide', approversText(asking.approvers, requester.owner)),
       ...(approval.status === 'pending' ? [field('Decide by', deadlineText(approval, beholder))] : []),
       ...(approval.status === 'pending' ? [field('A yes now', yesMeans(beholder))] : []),
@@ -232,6 +234,10 @@ function stateText(approval: Presentable, { nowMs, isRequesterWaiting, when }: B
 function whyText({ reason, rule }: Pick<Asking, 'reason' | 'rule'>): string {
   return reason === null ? `the rule ${visible(rule)}` : `${visible(reason)} (rule ${visible(rule)})`
 }
+
+/** The agent had asked for nearly the same, and that one waited still. */
+const likeText = ({ id, differs }: { id: string; differs: readonly string[] }) =>
+  `${id}, which waited when this one was asked; it differs in ${differs.map((pointer) => visible(pointer)).join(', ')}`
 
 /** Why there is another ticket for a call that people may have seen before. */
 const askedAgainText = ({ id, difference }: { id: string; difference: string }) =>

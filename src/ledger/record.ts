@@ -108,6 +108,10 @@ const header = z.object({
     approvers,
     ruleDigest: z.string(),
   }),
+  like: z
+    .object({ id: approvalId, differs: z.array(z.string()) })
+    .nullable()
+    .default(null),
   predecessor: z.object({ id: approvalId, difference: z.string() }).nullable().default(null),
   createdAtMs: z.number(),
   expiresAtMs: z.number(),

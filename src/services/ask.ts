@@ -1,6 +1,7 @@
 /** A critical call asks for a decision: it attaches to the same call, receives its outcome, or becomes a new approval. */
 import { type Approval, bindingDigest, type InstantMs, type Settled } from '../domain/approval.ts'
 import { auditEvent, CHAIN_START } from '../domain/audit.ts'
+import { type Likeness, likenessOf } from '../domain/likeness.ts'
 import type { Limits } from '../domain/limits.ts'
 import { type ApproverChain, effectiveRuleDigest, type Verdict } from '../domain/policy.ts'
 import { hasOwner } from '../domain/principal.ts'
@@ -92,7 +93,8 @@ export function createAsk(deps: {
     const refusedMeanwhile = await refusalOf(sameCall, await ledger.nowMs())
     if (refusedMeanwhile !== null) return err(refusedMeanwhile)
 
-    const approval = newApproval(request, key, sameCall, described.definition, await ledger.nowMs())
+    const like = likenessOf(call, await waitingOf(call))
+    const approval = newApproval(request, key, sameCall, described.definition, like, await ledger.nowMs())
     const audit = auditEvent(CHAIN_START, { kind: 'ask' }, approval, approval.createdAtMs)
     const record: Approval = { ...approval, auditHead: audit.hash }
     const { pendingPerPrincipalMax } = limits
@@ -115,6 +117,11 @@ export function createAsk(deps: {
     }
   }
 
+  function waitingOf({ principal }: ToolCall) {
+    const { pendingPerPrincipalMax: limit } = limits
+    return ledger.list({ statuses: ['pending'], principal: principal.name, limit, after: null })
+  }
+
   /** A no, or an end that nobody knows, holds for the same call under any idempotency key and in any era. */
   async function refusalOf(sameCall: string, nowMs: InstantMs): Promise<AskRefusal | null> {
     const last = await ledger.lastSettledByCallKey(sameCall)
@@ -132,6 +139,7 @@ export function createAsk(deps: {
     key: string,
     sameCall: string,
     definition: ToolDefinition,
+    like: Likeness | null,
     nowMs: InstantMs,
   ): Approval {
     const nonce = random.nonce()
@@ -173,6 +181,7 @@ export function createAsk(deps: {
       edits: [],
       asking: { rule: verdict.rule, reason: verdict.reason, risk: verdict.risk, approvers, ruleDigest },
       predecessor: null,
+      like,
       createdAtMs: nowMs,
       expiresAtMs: nowMs + (verdict.terms.timeoutMs ?? timings.decisionMs),
     }

@@ -113,6 +113,7 @@ export function anApproval(wish: Wish = {}): Approval {
       ruleDigest: binding.ruleDigest,
     },
     predecessor: null,
+    like: null,
     createdAtMs,
     expiresAtMs: createdAtMs + defaultTimings.decisionMs,
   }

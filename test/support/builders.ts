@@ -162,6 +162,7 @@ export function anApproval(overrides: { nowMs?: number; call?: CallWish; decisio
     edits: [],
     asking: { rule: 'test#/default', reason: null, risk: 'critical', approvers, ruleDigest },
     predecessor: null,
+    like: null,
     createdAtMs: nowMs,
     expiresAtMs: nowMs + (overrides.decisionMs ?? 60_000),
   }

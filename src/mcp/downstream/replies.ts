@@ -164,7 +164,8 @@ function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean): T
         text:
           `NOT EXECUTED. Waiting for human approval, ticket ${id}. ${next} ${noDetour} ` +
           `Asked: ${approversInWords(approval.asking.approvers)}. It can be decided until ${iso(approval.expiresAtMs)}.` +
-          changedRule(approval),
+          changedRule(approval) +
+          likeText(approval),
         retry: 'same',
       }
     case 'approved':
@@ -191,6 +192,15 @@ const changedRule = ({ predecessor }: Approval) =>
   predecessor === null
     ? ''
     : ` The rule changed while ticket ${predecessor.id} waited (${predecessor.difference}), so this ticket took its place.`
+
+/** Impatient agents ask again with a detail changed; then two calls wait where one was meant. */
+function likeText({ like }: Approval): string {
+  if (like === null) return ''
+  return (
+    ` When you asked, ${like.id} of yours waited already; this one differs from it in ${like.differs.join(', ')}. If both ` +
+    'are not meant, tell your user which one people should deny.'
+  )
+}
 
 /** The call was not accepted as a new one. */
 export function askRefusedAnswer(
@@ -317,6 +327,7 @@ function approvalMeta(approval: Approval): JsonObject {
     ...(approval.predecessor === null ? {} : { predecessor: approval.predecessor.id }),
     expiresAt: iso(expiresAtMs),
     ...(isEdited(approval) ? { edited: editedMeta(approval) } : {}),
+    ...(approval.like === null ? {} : { like: { id: approval.like.id, differs: approval.like.differs } }),
     approvers: {
       groups: asking.approvers.groups,
       people: asking.approvers.people,

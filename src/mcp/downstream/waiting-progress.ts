@@ -25,14 +25,18 @@ export function waitingProgress(token: Id, tick: number, approval: Approval, wai
   })
 }
 
-function messageOf({ id, status, asking, expiresAtMs, predecessor }: Approval, waited: string): string {
+function messageOf(approval: Approval, waited: string): string {
+  const { id, status, asking, expiresAtMs, predecessor, like } = approval
   switch (status) {
     case 'pending': {
       const until = `${new Date(expiresAtMs).toISOString().slice(0, 16)}Z`
       if (predecessor !== null) {
         return `The rule changed, so people are asked again: ${id} instead of ${predecessor.id} (${waited} so far). Asked now: ${approversInWords(asking.approvers)}`
       }
-      return `Waiting for approval ${id} (${waited} so far, can be decided until ${until}). Asked: ${approversInWords(asking.approvers)}`
+      // Before the approvers: it is cut at the end where there are many.
+      const alike =
+        like === null ? '' : ` Like ${like.id}, differs in ${like.differs.slice(0, 2).join(', ')}.`
+      return `Waiting for approval ${id} (${waited} so far, can be decided until ${until}).${alike} Asked: ${approversInWords(asking.approvers)}`
     }
     case 'approved':
       return `${id} was approved and is about to run (${waited}).`
