@@ -132,7 +132,7 @@ export function createRejudge(deps: {
 
   /** The same call with the same edits, in new hands: a nonce of its own, so that nothing said about the other one fits. */
   function successorOf(
-    { v, id, asked, proposed, edits }: Approval,
+    { v, id, asked, proposed, edits, like }: Approval,
     asking: Asking,
     difference: string,
     nowMs: InstantMs,
@@ -146,7 +146,7 @@ export function createRejudge(deps: {
     })
     return {
       ...{ v, id: random.approvalId(), version: 1, auditHead: CHAIN_START, nonce, status: 'pending' },
-      ...{ asked, proposed: { ...proposed, digest }, edits, asking, predecessor: { id, difference } },
+      ...{ asked, proposed: { ...proposed, digest }, edits, asking, predecessor: { id, difference }, like },
       createdAtMs: nowMs,
     }
   }
