@@ -16,6 +16,8 @@
  * | SLACK_APP_TOKEN      | none                               | clicks over Socket Mode (xapp-…), no inbound address |
  * | SLACK_SIGNING_SECRET | none                               | clicks over HTTP, at /slack/events                   |
  * | SLACK_API_URL        | Slack's own                        | another address of Slack's Web API                   |
+ * | HOLDPOINT_ACCOUNTS_KEY | accounts.key in the data  | 32 bytes in base64: seals accounts at servers (`oauth`). |
+ * |                      | directory                          | The same for every gateway on one database           |
  * | LOG_LEVEL            | info                               | trace, debug, info, warn, error, fatal or silent     |
  *
  * Besides these, every variable that the file refers to as `${NAME}`. Empty counts as not set.
@@ -68,6 +70,8 @@ export interface Config {
   readonly channels: ChannelsConfig
   readonly oauth: OAuthConfig
   readonly slack: SlackSecrets
+  /** Seals connected accounts; `null`: a key in the data directory does. */
+  readonly accountsKey: Uint8Array | null
   readonly timings: Timings
   readonly limits: Limits
   readonly logLevel: LogLevel
@@ -223,7 +227,16 @@ const nothingWritten: ConfigFile = {
 
 type Settings = Pick<
   Config,
-  'host' | 'port' | 'probePort' | 'roles' | 'publicUrl' | 'databaseUrl' | 'redisUrl' | 'slack' | 'logLevel'
+  | 'host'
+  | 'port'
+  | 'probePort'
+  | 'roles'
+  | 'publicUrl'
+  | 'databaseUrl'
+  | 'redisUrl'
+  | 'slack'
+  | 'accountsKey'
+  | 'logLevel'
 >
 
 function readEnvironment(variable: (name: string) => string | null): Result<Settings, Problem[]> {
@@ -301,10 +314,28 @@ function readEnvironment(variable: (name: string) => string | null): Result<Sett
     apiUrl: apiUrl === null ? null : apiUrl.replace(/\/*$/, '/'),
   }
 
+  const writtenKey = secret(
+    'HOLDPOINT_ACCOUNTS_KEY',
+    /^[A-Za-z0-9+/]{43}=$/,
+    'set 32 random bytes in base64, as `openssl rand -base64 32` prints them',
+  )
+  const accountsKey = writtenKey === null ? null : Buffer.from(writtenKey, 'base64')
+
   if (problems.length > 0 || logLevel === undefined) return err(problems)
   const host = variable('HOST') ?? '127.0.0.1'
   const probePort = variable('PORT') === null ? null : port
-  return ok({ host, port, probePort, roles: wanted, publicUrl, databaseUrl, redisUrl, slack, logLevel })
+  return ok({
+    host,
+    port,
+    probePort,
+    roles: wanted,
+    publicUrl,
+    databaseUrl,
+    redisUrl,
+    slack,
+    accountsKey,
+    logLevel,
+  })
 }
 
 /** `path` is absolute, or `null` where built-in defaults apply. */

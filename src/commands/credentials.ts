@@ -1,6 +1,7 @@
 /** Tokens are made, listed and revoked in the ledger itself, so that this works without a running gateway. */
 import { newToken } from '../auth/tokens.ts'
 import { type Config, formatProblems, loadConfigWithoutUpstreams } from '../config.ts'
+import type { AccountStore } from '../ports/accounts.ts'
 import type { Credential, CredentialKind, CredentialStore } from '../ports/credentials.ts'
 import type { Identities } from '../ports/identities.ts'
 import type { ExitCode } from './io.ts'
@@ -8,16 +9,21 @@ import type { Parts } from './parts.ts'
 
 export async function withCredentials(
   parts: Parts,
-  use: (config: Config, credentials: CredentialStore, identities: Identities) => Promise<ExitCode>,
+  use: (
+    config: Config,
+    credentials: CredentialStore,
+    identities: Identities,
+    accounts: AccountStore,
+  ) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const loaded = loadConfigWithoutUpstreams(parts.surroundings)
   if (!loaded.ok) {
     parts.io.err(formatProblems(loaded.error))
     return 2
   }
-  const { credentials, identities, close } = await parts.openCredentials(loaded.value)
+  const { credentials, identities, accounts, close } = await parts.openCredentials(loaded.value)
   try {
-    return await use(loaded.value, credentials, identities)
+    return await use(loaded.value, credentials, identities, accounts)
   } finally {
     await close()
   }

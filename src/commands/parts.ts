@@ -1,5 +1,6 @@
 /** What the commands need from outside, so that tests can give them something else. */
 import type { Config, Surroundings } from '../config.ts'
+import type { AccountStore } from '../ports/accounts.ts'
 import type { CredentialStore } from '../ports/credentials.ts'
 import type { Identities } from '../ports/identities.ts'
 import type { ExitCode, Io } from './io.ts'
@@ -8,9 +9,12 @@ export interface Parts {
   readonly io: Io
   readonly surroundings: Surroundings
   /** Opens the ledger itself, for what must not need a running gateway. */
-  openCredentials(
-    config: Config,
-  ): Promise<{ credentials: CredentialStore; identities: Identities; close(): Promise<void> }>
+  openCredentials(config: Config): Promise<{
+    credentials: CredentialStore
+    identities: Identities
+    accounts: AccountStore
+    close(): Promise<void>
+  }>
   /** Stays until a signal and sets the exit code of the process itself. */
   start(): Promise<void>
   demo(options: DemoOptions): Promise<ExitCode>

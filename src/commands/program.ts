@@ -4,6 +4,7 @@ import { packageVersion } from '../config.ts'
 import { CLI } from '../domain/command-line.ts'
 import type { ExitCode } from './io.ts'
 import type { DemoOptions, Parts } from './parts.ts'
+import { addAccounts } from './program-accounts.ts'
 import { addApprovals } from './program-approvals.ts'
 import { addScan } from './program-scan.ts'
 import { addSlack } from './program-slack.ts'
@@ -34,6 +35,7 @@ Environment, all of it optional:
   HOLDPOINT_ROLES       what this process does (gateway,approvals,deliveries)
   DATABASE_URL          your own PostgreSQL, instead of the embedded one
   REDIS_URL             your own Redis, instead of a queue in PostgreSQL
+  HOLDPOINT_ACCOUNTS_KEY seals connected accounts: 32 bytes in base64 (a file in the data directory)
   LOG_LEVEL             trace, debug, info, warn, error, fatal or silent (info)
   SLACK_BOT_TOKEN       posts cards in Slack (xoxb-…)
   SLACK_APP_TOKEN       takes clicks over Socket Mode (xapp-…)
@@ -96,6 +98,7 @@ Exit codes: 0 done, 1 refused or failed, 2 used or configured wrongly.`,
   addApprovals(program, parts, finish)
   addAgents(program, parts, finish)
   addPeople(program, parts, finish)
+  addAccounts(program, parts, finish)
   addSlack(program, parts, finish)
   return program
 }

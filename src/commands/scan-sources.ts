@@ -72,9 +72,8 @@ function address(target: string): Found {
   if (!URL.canParse(target))
     return err({ message: `"${target}" is not an address`, remedy: 'write https://host/path' })
   const url = new URL(target)
-  return ok([
-    { kind: 'server', name: url.hostname, upstream: { kind: 'http', url, headers: {} }, from: target },
-  ])
+  const upstream = { kind: 'http', url, headers: {}, oauth: null, requireAuth: false } as const
+  return ok([{ kind: 'server', name: url.hostname, upstream, from: target }])
 }
 
 const listShape = z.object({ server: z.string().optional(), tools: z.array(z.record(z.string(), z.json())) })

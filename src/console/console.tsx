@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono'
 import { parseApprovalId } from '../domain/approval-id.ts'
 import type { Person } from '../domain/principal.ts'
 import type { Timings } from '../domain/timings.ts'
+import type { Accounts } from '../ports/accounts.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
@@ -10,6 +11,7 @@ import type { Outcomes } from '../ports/outcomes.ts'
 import type { Sessions } from '../ports/sessions.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 import type { People } from '../services/decide.ts'
+import { accountsRoutes } from './accounts-page.tsx'
 import { actRoute } from './act.tsx'
 import { agentsRoutes } from './agents.ts'
 import { ApprovalArticle, type ApprovalView, approvalPage, stateMark } from './approval-page.tsx'
@@ -35,6 +37,8 @@ export interface ConsoleDeps {
   readonly board: { fetch(request: Request): Response | Promise<Response> }
   /** Whether some rule lets this person decide. Only they see the machinery. */
   isApprover(person: Person): boolean
+  /** `null`: no server has accounts of people. */
+  readonly accounts: Accounts | null
   readonly publicUrl: URL | null
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly stopping: AbortSignal
@@ -45,7 +49,7 @@ export interface ConsoleDeps {
 const QUEUE_MAX = 100
 
 export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
-  const { ledger, outcomes, sessions, timings, isApprover, publicUrl, board, log } = deps
+  const { ledger, outcomes, sessions, timings, isApprover, accounts, publicUrl, board, log } = deps
   const cookie = cookieFor(publicUrl)
   const live = createLive(deps)
   const app = new Hono<ConsoleEnv>()
@@ -77,7 +81,13 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
 
   const readerOf = (c: Context<ConsoleEnv>): Reader => {
     const person = c.get('person')
-    return { person, token: c.get('token'), isApprover: isApprover(person), unseen: c.get('unseen') ?? 0 }
+    return {
+      person,
+      token: c.get('token'),
+      isApprover: isApprover(person),
+      unseen: c.get('unseen') ?? 0,
+      hasAccounts: accounts !== null,
+    }
   }
   const isPart = (c: Context) => c.req.header('hx-request') !== undefined
 
@@ -149,6 +159,11 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
   const agents = agentsRoutes({ outcomes, publicUrl, readerOf, missing })
   app.get('/agents', agents.show)
   app.post('/agents', agents.markSeen)
+
+  if (accounts !== null) {
+    for (const path of ['/accounts', '/oauth/callback']) app.use(path, pageHeaders, requireSession)
+    app.route('/', accountsRoutes({ accounts, publicUrl, readerOf }))
+  }
 
   app.all('/queues/*', async (c) => {
     if (!isApprover(c.get('person'))) {

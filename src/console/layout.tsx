@@ -21,6 +21,8 @@ export interface Reader {
   readonly isApprover: boolean
   /** Outcomes of their own agents that they have not seen; up to a hundred are counted. */
   readonly unseen: number
+  /** Whether there are servers where people have accounts of their own. */
+  readonly hasAccounts: boolean
 }
 
 /**
@@ -40,7 +42,7 @@ export function page(parts: {
   title: string
   root: string
   reader: Reader | null
-  current?: 'waiting' | 'history' | 'agents'
+  current?: 'waiting' | 'history' | 'agents' | 'accounts'
   /** A page that only leads to itself again. */
   isBounce?: boolean
   children: Child
@@ -115,6 +117,7 @@ function Navigation({
           'agents',
           reader.unseen === 0 ? 'Your agents' : `Your agents (${unseenText(reader.unseen)})`,
         )}
+        {reader.hasAccounts && link('accounts', 'accounts', 'Accounts')}
         {reader.isApprover && link('queues', 'queues', 'Queues')}
       </nav>
       <form class="who" method="post" action={`${root}/sign-out`}>

@@ -17,6 +17,10 @@ export interface Limits {
   readonly replyBytesMax: number
   /** Child processes of stdio upstreams in one gateway: tens of megabytes each. */
   readonly childrenMax: number
+  /** Child processes of one server, so that others start as well. */
+  readonly childrenPerServerMax: number
+  /** Child processes for all agents of one person: a team shares the rest. */
+  readonly childrenPerOwnerMax: number
   /** Child processes for one principal, so that one agent cannot take them all. */
   readonly childrenPerPrincipalMax: number
   /** One line from a stdio upstream. */
@@ -34,6 +38,8 @@ export const defaultLimits: Limits = {
   heldPerApprovalMax: 50,
   replyBytesMax: 16 * MiB,
   childrenMax: 64,
+  childrenPerServerMax: 48,
+  childrenPerOwnerMax: 32,
   childrenPerPrincipalMax: 16,
   lineBytesMax: 16 * MiB,
 }

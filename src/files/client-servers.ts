@@ -115,9 +115,17 @@ function upstreamOf(value: unknown, context: ClientFileContext): Result<Upstream
           args: args.map(fill),
           env: fillAll(env),
           cwd: cwd === undefined ? context.directory : fill(cwd),
+          // The person's own programs, looked at by the person.
+          accounts: 'shared',
         }
       : url !== undefined && URL.canParse(fill(url))
-        ? { kind: 'http', url: new URL(fill(url)), headers: fillAll(headers) }
+        ? {
+            kind: 'http',
+            url: new URL(fill(url)),
+            headers: fillAll(headers),
+            oauth: null,
+            requireAuth: false,
+          }
         : null
   if (missing.size > 0)
     return err(

@@ -66,7 +66,7 @@ export interface ChannelsConfig {
   readonly slack: { readonly channel: string } | null
 }
 
-export interface ConfigFileContext extends UpstreamContext {
+export interface ConfigFileContext extends Omit<UpstreamContext, 'hasPeople'> {
   /** Owns and decides where the file configures no people. */
   readonly localPerson: Person
   /** `false`: this process sends nothing upstream; of `servers` only the names are read. */
@@ -146,7 +146,7 @@ export function readConfigFile(
   const servers = new Map<string, ServerConfig>()
   const serverNames = namesIn('servers')
   for (const name of context.hasUpstreams ? serverNames : []) {
-    const server = collect(readServer(document, name, known, context))
+    const server = collect(readServer(document, name, known, { ...context, hasPeople: !isLocal }))
     if (server !== null) servers.set(name, server)
   }
   const hasServers = document.get(['servers']) !== undefined
@@ -269,7 +269,7 @@ function readServer(
   document: Document,
   name: string,
   known: Known,
-  context: ConfigFileContext,
+  context: ConfigFileContext & UpstreamContext,
 ): Result<ServerConfig, Problem[]> {
   const path = ['servers', name]
   const shape = checkShape(document, serverShape, path)

@@ -33,6 +33,8 @@ export function sampleServer(
       args: [join(root, 'dist/src/sample/main.js')],
       env: { NWORKS_SAMPLE_HOME: join(dataDir, 'sample-nworks') },
       cwd: null,
+      // It keeps what it keeps where its own variable says.
+      accounts: 'shared',
     },
   }
   return ok(new Map([[server.name, server]]))

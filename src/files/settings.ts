@@ -34,6 +34,8 @@ export const limitNames = {
   heldPerApprovalMax: 'held_per_approval',
   replyBytesMax: 'reply',
   childrenMax: 'children',
+  childrenPerServerMax: 'children_per_server',
+  childrenPerOwnerMax: 'children_per_owner',
   childrenPerPrincipalMax: 'children_per_principal',
   lineBytesMax: 'line',
 } as const satisfies Record<keyof Limits, string>

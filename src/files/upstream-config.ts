@@ -6,6 +6,7 @@ import { err, ok, type Result } from '../domain/result.ts'
 import type { Document, Path } from './document.ts'
 import type { Problem } from './problem.ts'
 import { problemAt, problemAtKey, says } from './shape.ts'
+import { readUpstreamOAuth, type UpstreamOAuthConfig, upstreamOAuthShape } from './upstream-oauth-config.ts'
 
 export type UpstreamConfig =
   | {
@@ -14,8 +15,17 @@ export type UpstreamConfig =
       readonly args: readonly string[]
       readonly env: Readonly<Record<string, string>>
       readonly cwd: string | null
+      readonly accounts: 'per_owner' | 'shared'
     }
-  | { readonly kind: 'http'; readonly url: URL; readonly headers: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'http'
+      readonly url: URL
+      readonly headers: Readonly<Record<string, string>>
+      /** Credentials that have to be got first; `null`: `headers` are all there are. */
+      readonly oauth: UpstreamOAuthConfig | null
+      /** The gateway is not ready while this server answers whoever comes without credentials. */
+      readonly requireAuth: boolean
+    }
 
 export interface UpstreamContext {
   /** Relative paths in the file start here. */
@@ -24,6 +34,8 @@ export interface UpstreamContext {
   nameOf(path: string): string
   /** The value of an environment variable that the file refers to as `${NAME}`. */
   variable(name: string): string | undefined
+  /** Whether agents of several people may use the servers of this file. */
+  readonly hasPeople: boolean
 }
 
 const text = z.string().regex(/^[^\0]*$/, says('the text holds a NUL character', 'remove it'))
@@ -35,6 +47,9 @@ export const upstreamShape = z.strictObject({
   cwd: filled.optional(),
   url: filled.optional(),
   headers: z.record(z.string(), text).optional(),
+  oauth: upstreamOAuthShape.optional(),
+  require_auth: z.boolean().optional(),
+  accounts: z.enum(['per_owner', 'shared']).optional(),
 })
 
 export function readUpstream(
@@ -49,7 +64,9 @@ export function readUpstream(
     const message = '`command` and `url` are two ways to one server'
     return err([problemAtKey(document, [...path, 'url'], message, 'keep one of the two')])
   }
-  for (const key of command === undefined ? (['args', 'env', 'cwd'] as const) : (['headers'] as const)) {
+  for (const key of command === undefined
+    ? (['args', 'env', 'cwd', 'accounts'] as const)
+    : (['headers', 'oauth', 'require_auth'] as const)) {
     if (server[key] === undefined) continue
     const owner = command === undefined ? 'command' : 'url'
     const message = `\`${key}\` belongs to a server with a \`${owner}\``
@@ -96,7 +113,9 @@ export function readUpstream(
     }
     const env = fillAll('env')
     if (problems.length > 0) return err(problems)
-    return ok({ kind: 'stdio', command, args: server.args ?? [], env, cwd })
+    // The programs of different people must not share what they keep at home, unless somebody says that it is safe.
+    const accounts = server.accounts ?? (context.hasPeople ? 'per_owner' : 'shared')
+    return ok({ kind: 'stdio', command, args: server.args ?? [], env, cwd, accounts })
   }
   if (url !== undefined) {
     const filled = fill(url, [...path, 'url'])
@@ -112,8 +131,18 @@ export function readUpstream(
         problemAtKey(document, [...path, 'headers', name], complaint, 'correct it, or remove the line'),
       )
     }
-    if (problems.length > 0 || parsed === null || !parsed.ok) return err(problems)
-    return ok({ kind: 'http', url: parsed.value, headers })
+    const oauth = readUpstreamOAuth(document, [...path, 'oauth'], server.oauth, fill)
+    if (!oauth.ok) problems.push(...oauth.error)
+    if (
+      server.oauth !== undefined &&
+      Object.keys(headers).some((name) => name.toLowerCase() === 'authorization')
+    ) {
+      const message = '`oauth` and a header Authorization are two ways to sign in'
+      problems.push(problemAtKey(document, [...path, 'oauth'], message, 'keep one of the two'))
+    }
+    if (problems.length > 0 || parsed === null || !parsed.ok || !oauth.ok) return err(problems)
+    const requireAuth = server.require_auth ?? false
+    return ok({ kind: 'http', url: parsed.value, headers, oauth: oauth.value, requireAuth })
   }
   const remedy = 'write `command` for a program that speaks MCP on stdio, or `url` for an HTTP server'
   return err([...problems, problemAtKey(document, path, 'the server has no `command` and no `url`', remedy)])

@@ -17,6 +17,7 @@ import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import type { Attend } from '../services/attend.ts'
 import { keepJudged } from '../services/rejudge.ts'
 import { createLease, keepClaimsTrue, keepLease, keepWaitersTrue, keepWatch } from '../services/watch.ts'
+import { CLIENT_METADATA_PATH, createOwnCredentials } from './accounts.ts'
 import { approversOf } from './approvers.ts'
 import { clock } from './clock.ts'
 import type { OpenLedger } from './ledger.ts'
@@ -102,7 +103,8 @@ export async function startGateway(deps: {
     localPrincipal: config.localPrincipal,
     verifyToken: oauth?.verifyToken ?? null,
   })
-  const upstreams = createUpstreams(config, log)
+  const own = await createOwnCredentials(config, store.accounts, baseUrl(config, port), log)
+  const upstreams = createUpstreams(config, own, log)
 
   const gap = await store.durabilityGap()
   if (gap !== null) log.error({ gap }, 'the ledger is not durable; this gateway does not become ready')
@@ -151,6 +153,7 @@ export async function startGateway(deps: {
     )
   })
   if (oauth !== null) app.route('/', oauth.routes)
+  if (own.clientMetadata !== null) app.get(CLIENT_METADATA_PATH, (c) => c.json(own.clientMetadata))
   app.route(
     '/mcp',
     createMcpRoutes({
@@ -195,6 +198,7 @@ export async function startGateway(deps: {
       sessions: createSessions({ identities: store.identities, directory }),
       wakeUps,
       board,
+      accounts: own.accounts,
       isApprover: approversOf(config, rules),
       publicUrl: config.publicUrl,
       clock,
@@ -212,12 +216,19 @@ export async function startGateway(deps: {
       await slack?.stop()
       await services.resume.drained()
       authenticator.stop()
+      own.stop()
       stopListening()
       leaving.abort()
       await Promise.all(loops)
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()))
     },
   }
+}
+
+/** How browsers reach this gateway. */
+function baseUrl({ publicUrl, host }: Config, port: number): string {
+  const here = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return (publicUrl?.href ?? here).replace(/\/+$/, '')
 }
 
 async function keepSealing(store: OpenLedger, stopping: AbortSignal, log: Log): Promise<void> {

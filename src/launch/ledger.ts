@@ -1,5 +1,6 @@
 /** Opens the ledger: the configured PostgreSQL, or the embedded one, started or adopted. Closes it again without harming others. */
 import type { Config } from '../config.ts'
+import { ACCOUNTS_CHANNEL, createAccounts } from '../ledger/accounts.ts'
 import { createApprovals } from '../ledger/approvals.ts'
 import { createCards } from '../ledger/cards.ts'
 import { createPool, durabilityGap, failoverGap, migrate } from '../ledger/connect.ts'
@@ -15,6 +16,7 @@ import { sealAuditEvents } from '../ledger/sealer.ts'
 import { sharedKey } from '../ledger/shared-key.ts'
 import { createWaiting } from '../ledger/waiters.ts'
 import { createWakeUps, WAKE_UP_CHANNEL } from '../ledger/wake-ups.ts'
+import type { AccountStore } from '../ports/accounts.ts'
 import type { Cards } from '../ports/cards.ts'
 import type { Counters } from '../ports/counters.ts'
 import type { CredentialStore } from '../ports/credentials.ts'
@@ -34,6 +36,7 @@ export interface OpenLedger {
   readonly notices: Notices
   readonly outcomes: Outcomes
   readonly identities: Identities
+  readonly accounts: AccountStore
   readonly revisions: Revisions
   readonly wakeUps: WakeUps
   readonly connectionString: string
@@ -61,7 +64,7 @@ export async function openLedger(
   const notifications = await createNotifications(
     connectionString,
     pool,
-    [WAKE_UP_CHANNEL, CREDENTIALS_CHANNEL, REVISIONS_CHANNEL],
+    [WAKE_UP_CHANNEL, CREDENTIALS_CHANNEL, REVISIONS_CHANNEL, ACCOUNTS_CHANNEL],
     log,
   )
 
@@ -73,6 +76,7 @@ export async function openLedger(
     notices: createNotices(pool),
     outcomes: createOutcomes(pool),
     identities: createIdentities(pool),
+    accounts: createAccounts(pool, notifications),
     revisions: createRevisions(pool, notifications),
     wakeUps: createWakeUps(notifications),
     connectionString,

@@ -15,7 +15,13 @@ const SILENCE_MS = 60_000
 export async function toolsOf(
   server: Pick<ServerConfig, 'name' | 'upstream'>,
 ): Promise<Result<readonly JsonObject[], string>> {
-  const upstream = createUpstream(server, defaultLimits, createSlots(defaultLimits), silentLog)
+  const upstream = createUpstream(server, {
+    limits: defaultLimits,
+    slots: createSlots(defaultLimits),
+    homeOf: null,
+    credentials: null,
+    log: silentLog,
+  })
   try {
     return await listTools(upstream, { name: 'scan', owner: 'scan' }, SILENCE_MS)
   } finally {

@@ -33,7 +33,12 @@ export type Described =
   | { readonly kind: 'listed'; readonly definition: ToolDefinition }
   | { readonly kind: 'unlisted' }
   /** The upstream could not be asked; nothing was sent that acts. */
-  | { readonly kind: 'unavailable'; readonly reason: string }
+  | {
+      readonly kind: 'unavailable'
+      readonly reason: string
+      /** What the agent and its user can do about it. */
+      readonly told?: string
+    }
 
 export interface UpstreamSession {
   /** Asks the upstream what this tool is now. Also proves that the session is alive. */

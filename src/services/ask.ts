@@ -42,7 +42,8 @@ export type AskRefusal =
   | { readonly reason: 'unknown_tool' }
   /** It is not known which person answers for the agent, so nobody could decide. */
   | { readonly reason: 'owner_unknown' }
-  | { readonly reason: 'upstream_unavailable'; readonly detail: string }
+  /** `told`: what the agent and its user can do about it. */
+  | { readonly reason: 'upstream_unavailable'; readonly detail: string; readonly told?: string }
 
 export type Ask = (request: AskRequest) => Promise<Result<Answered, AskRefusal>>
 
@@ -87,7 +88,11 @@ export function createAsk(deps: {
     const described = await session.describe(call.tool)
     if (described.kind === 'unlisted') return err({ reason: 'unknown_tool' })
     if (described.kind === 'unavailable')
-      return err({ reason: 'upstream_unavailable', detail: described.reason })
+      return err({
+        reason: 'upstream_unavailable',
+        detail: described.reason,
+        ...(described.told === undefined ? {} : { told: described.told }),
+      })
 
     // The upstream may have taken its time, and people may have said no to the same call meanwhile.
     const refusedMeanwhile = await refusalOf(sameCall, await ledger.nowMs())

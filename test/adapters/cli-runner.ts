@@ -4,8 +4,10 @@ import { Hono } from 'hono'
 import { createColors } from 'picocolors'
 import type { Parts } from '../../src/commands/parts.ts'
 import { run } from '../../src/commands/program.ts'
+import type { AccountStore } from '../../src/ports/accounts.ts'
 import type { Credential, CredentialStore } from '../../src/ports/credentials.ts'
 import type { Identities } from '../../src/ports/identities.ts'
+import { memoryAccounts } from '../support/memory-accounts.ts'
 import { memoryIdentities } from '../support/memory-identities.ts'
 import type { World } from './api-world.ts'
 
@@ -23,6 +25,7 @@ export interface Stage {
   readonly answer?: string | null
   readonly credentials?: CredentialStore
   readonly identities?: Identities
+  readonly accounts?: AccountStore
   readonly hasColours?: boolean
   readonly demo?: Parts['demo']
 }
@@ -46,7 +49,12 @@ export async function holdpoint(args: readonly string[], stage: Stage = {}): Pro
     surroundings: { env, cwd },
     async openCredentials() {
       if (credentials === undefined) throw new Error('this test has no ledger')
-      return { credentials, identities: stage.identities ?? memoryIdentities(), close: async () => {} }
+      return {
+        credentials,
+        identities: stage.identities ?? memoryIdentities(),
+        accounts: stage.accounts ?? memoryAccounts(),
+        close: async () => {},
+      }
     },
     start: async () => {},
     demo: stage.demo ?? (async () => 0),

@@ -64,6 +64,7 @@ describe('without a file', () => {
       args: [expect.stringMatching(/^\/.*\/dist\/src\/sample\/main\.js$/)],
       env: { NWORKS_SAMPLE_HOME: join(cwd, '.holdpoint', 'sample-nworks') },
       cwd: null,
+      accounts: 'shared',
     })
   })
 
@@ -221,6 +222,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
         // biome-ignore lint/suspicious/noTemplateCurlyInString: the escaped reference is what is expected
         env: { NWORKS_CLIENT_SECRET: 's3cret', MODE: 'plain', COST: '${PRICE}' },
         cwd: join(cwd, 'work'),
+        accounts: 'per_owner',
       },
     })
     expect(config.servers.get('github')).toEqual({
@@ -236,6 +238,8 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
         kind: 'http',
         url: new URL('https://example.com/mcp'),
         headers: { Authorization: 'Bearer tok' },
+        oauth: null,
+        requireAuth: false,
       },
     })
     expect(config.timings).toEqual({
@@ -455,6 +459,67 @@ describe('what is refused', () => {
     const found = problems(server('url: "%{SECRET}"\nheaders: { A: "%{SECRET}" }'), { SECRET: 'hunter2\n' })
     expect(found).toHaveLength(2)
     expect(JSON.stringify(found)).not.toContain('hunter2')
+  })
+})
+
+describe('credentials at servers', () => {
+  const crm = (lines: string, env: Env = {}) =>
+    load(server(`url: https://crm.example.com/mcp\n${lines}`), env)
+
+  test('are read, the secret from the environment', () => {
+    const yaml = `require_auth: true
+oauth:
+  grant: client_credentials
+  issuer: https://login.example.com
+  client_id: gateway
+  client_secret: "%{CRM_SECRET}"
+  scopes: [crm]`
+    expect(crm(yaml, { CRM_SECRET: 's3cret' }).servers.get('github')?.upstream).toMatchObject({
+      requireAuth: true,
+      oauth: {
+        grant: 'client_credentials',
+        issuer: new URL('https://login.example.com'),
+        clientId: 'gateway',
+        clientSecret: 's3cret',
+        scopes: ['crm'],
+      },
+    })
+    expect(crm('oauth: { grant: authorization_code }').servers.get('github')?.upstream).toMatchObject({
+      requireAuth: false,
+      oauth: { grant: 'authorization_code', issuer: null, clientId: null, clientSecret: null, scopes: [] },
+    })
+  })
+
+  test.each([
+    ['oauth: { grant: password }', /cannot be "password"/],
+    ['oauth: { grant: client_credentials, issuer: https://a.example }', /needs a `client_id`/],
+    [
+      'oauth: { grant: authorization_code, client_id: a, client_secret: plain }',
+      /a secret stands in the file itself/,
+    ],
+    ['oauth: { grant: authorization_code, client_id: a, client_secret: "%{S}" }', /it is not said which/],
+    ['oauth: { grant: authorization_code, client_id: "%{MISSING}" }', /MISSING is not set/],
+    ['oauth: { grant: authorization_code, issuer: http://a.example }', /not an address that secrets/],
+    ['oauth: { grant: authorization_code }\nheaders: { AUTHORIZATION: x }', /two ways to sign in/],
+    ['accounts: per_owner', /`accounts` belongs to a server with a `command`/],
+  ])('%s is refused', (lines, message) => {
+    const found = problems(server(`url: https://crm.example.com/mcp\n${lines}`), { S: 's3cret' })
+    expect(found.map((problem) => problem.message).join('\n')).toMatch(message)
+    expect(JSON.stringify(found)).not.toContain('s3cret')
+    for (const { line } of found) expect(line).not.toBeNull()
+  })
+
+  test.each(['c2hvcnQ=', 'not base64', 'x'.repeat(44)])('%s is no key for accounts', (key) => {
+    expect(problems(null, { HOLDPOINT_ACCOUNTS_KEY: key })).toMatchObject([
+      { path: 'HOLDPOINT_ACCOUNTS_KEY' },
+    ])
+  })
+
+  test('programs of several people have a home each, unless it is said that they may share one', () => {
+    const of = (lines: string) => load(lines).servers.get('github')?.upstream
+    expect(of(server('command: x'))).toMatchObject({ accounts: 'per_owner' })
+    expect(of(server('command: x\naccounts: shared'))).toMatchObject({ accounts: 'shared' })
+    expect(of('servers: { github: { command: x } }')).toMatchObject({ accounts: 'shared' })
   })
 })
 

@@ -40,7 +40,7 @@ async function http(handle: (request: IncomingMessage, response: ServerResponse)
 }
 
 function upstreamAt(url: string, headers: Record<string, string> = {}): Upstream {
-  const upstream = createHttpUpstream({ server: 'test', url, headers, log })
+  const upstream = createHttpUpstream({ server: 'test', url, headers, credentials: null, log })
   closers.push(() => upstream.close())
   return upstream
 }

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { canonical } from '../../src/domain/canonical.ts'
+import { defaultLimits } from '../../src/domain/limits.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { createHttpUpstream } from '../../src/mcp/upstream/http.ts'
 import { createUpstreamSession } from '../../src/mcp/upstream/session.ts'
@@ -46,7 +47,7 @@ async function listen(server: Server) {
 }
 
 function upstreamAt(url: string): Upstream {
-  const upstream = createHttpUpstream({ server: 'test', url, headers: {}, log })
+  const upstream = createHttpUpstream({ server: 'test', url, headers: {}, credentials: null, log })
   closers.push(() => upstream.close())
   return upstream
 }
@@ -578,7 +579,8 @@ function stdioEverything(
     env: {},
     cwd: null,
     limits: { lineBytesMax: 1_000_000 },
-    slots: createSlots({ childrenMax: 5, childrenPerPrincipalMax: 5 }),
+    slots: createSlots(defaultLimits),
+    homeOf: null,
     sessionIdleMs: 1_800_000,
     clock: {
       monotonicMs: () => performance.now(),

@@ -1,9 +1,11 @@
 /** A stdio command as a legacy Streamable HTTP server: real processes, what they write, and what becomes of them. */
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
+import { type Principal, unknownOwner } from '../../src/domain/principal.ts'
+import { homeIn } from '../../src/launch/homes.ts'
 import { readEvents } from '../../src/mcp/sse.ts'
 import { createSlots } from '../../src/mcp/upstream/slots.ts'
 import { createStdioUpstream } from '../../src/mcp/upstream/stdio.ts'
@@ -33,6 +35,7 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
     case 'echo': return answer(line)
     case 'told': return answer(JSON.stringify(told))
     case 'pid': return answer(String(process.pid))
+    case 'home': return answer(JSON.stringify(process.env.HOME))
     case 'env': return answer(JSON.stringify(process.env))
     case 'progress':
       for (const n of [1, 2]) out('{"method":"notifications/progress","params":{"progressToken":' + JSON.stringify(params._meta.progressToken) + ',"progress":' + n + '}}')
@@ -70,8 +73,12 @@ function manualClock(): Clock & { advance(ms: number): void } {
     wallMs: () => now,
     sleep: (ms, signal) =>
       new Promise((resolve) => {
-        sleepers.add({ at: now + ms, wake: resolve })
-        signal?.addEventListener('abort', () => resolve())
+        const wake = () => {
+          signal?.removeEventListener('abort', wake)
+          resolve()
+        }
+        sleepers.add({ at: now + ms, wake })
+        signal?.addEventListener('abort', wake)
       }),
     advance(ms) {
       now += ms
@@ -90,12 +97,16 @@ interface Overrides {
   readonly cwd?: string
   readonly env?: Record<string, string>
   readonly childrenMax?: number
+  readonly childrenPerServerMax?: number
+  readonly childrenPerOwnerMax?: number
   readonly childrenPerPrincipalMax?: number
+  readonly homeOf?: Parameters<typeof createStdioUpstream>[0]['homeOf']
 }
 
 function anUpstream(overrides: Overrides = {}) {
   const clock = manualClock()
-  const { childrenMax = 10, childrenPerPrincipalMax = 10 } = overrides
+  const { childrenMax = 10, childrenPerServerMax = 10 } = overrides
+  const { childrenPerOwnerMax = 10, childrenPerPrincipalMax = 10 } = overrides
   const upstream = createStdioUpstream({
     server: 'test',
     command: overrides.command ?? process.execPath,
@@ -103,7 +114,8 @@ function anUpstream(overrides: Overrides = {}) {
     env: overrides.env ?? {},
     cwd: overrides.cwd ?? null,
     limits: { lineBytesMax: 100_000 },
-    slots: createSlots({ childrenMax, childrenPerPrincipalMax }),
+    slots: createSlots({ childrenMax, childrenPerServerMax, childrenPerOwnerMax, childrenPerPrincipalMax }),
+    homeOf: overrides.homeOf ?? null,
     sessionIdleMs: 1_800_000,
     clock,
     log,
@@ -382,7 +394,7 @@ describe('what is refused', () => {
     const second = await aClient(upstream)
     const refused = await upstream.exchange(wire({ body: initialize }))
     expect(refused.status).toBe(200)
-    expect(error(await textOf(refused)).error.message).toContain('childrenPerPrincipalMax')
+    expect(error(await textOf(refused)).error.message).toContain('limits.children_per_principal')
     clock.advance(30_000)
     const third = await aClient(upstream)
     expect(third.reply).toContain('result')
@@ -393,7 +405,71 @@ describe('what is refused', () => {
     clock.advance(600_000)
     await third.ask('pid', '9')
     const full = await upstream.exchange(wire({ body: initialize, principal: { name: 'third', owner: 'x' } }))
-    expect(error(await textOf(full)).error.message).toContain('childrenMax')
+    expect(error(await textOf(full)).error.message).toContain('limits.children)')
+  })
+
+  test('more processes of one server, or of the agents of one person, than allowed', async () => {
+    const open = async (upstream: Upstream, principal: Principal) =>
+      textOf(await upstream.exchange(wire({ body: initialize, principal })))
+    const of = (name: string, owner: string) => ({ name, owner })
+    const byOwner = anUpstream({ childrenPerOwnerMax: 2 })
+    expect(await open(byOwner.upstream, of('a', 'jun'))).toContain('result')
+    expect(await open(byOwner.upstream, of('b', 'jun'))).toContain('result')
+    expect(error(await open(byOwner.upstream, of('c', 'jun'))).error.message).toContain('children_per_owner')
+    expect(await open(byOwner.upstream, of('a', 'mina'))).toContain('result')
+    // Room is made among the agents of the same person, and nowhere else.
+    byOwner.clock.advance(61_000)
+    expect(await open(byOwner.upstream, of('c', 'jun'))).toContain('result')
+
+    const byServer = anUpstream({ childrenPerServerMax: 1 })
+    expect(await open(byServer.upstream, of('a', 'jun'))).toContain('result')
+    byServer.clock.advance(61_000)
+    expect(error(await open(byServer.upstream, of('a', 'mina'))).error.message).toContain(
+      'children_per_server',
+    )
+    expect(await open(byServer.upstream, of('a', 'jun'))).toContain('result')
+  })
+
+  test('a program that does not come up, for a while and for that agent alone', async () => {
+    const { upstream, clock } = anUpstream({ args: ['-e', 'process.exit(5)'] })
+    const open = async (principal = agent) =>
+      error(await textOf(await upstream.exchange(wire({ body: initialize, principal })))).error.message
+    expect(
+      [await open(), await open()].filter((text) => String(text).includes('exited with code 5')),
+    ).toHaveLength(2)
+    expect(await open()).toContain('left alone for 2 s')
+    expect(await open({ ...agent, name: 'other' })).toContain('exited with code 5')
+    clock.advance(2_001)
+    expect(await open()).toContain('exited with code 5')
+    expect(await open()).toContain('left alone for 4 s')
+    for (let count = 0; count < 10; count += 1) {
+      clock.advance(60_001)
+      expect(await open()).toContain('exited with code 5')
+    }
+    expect(await open()).toContain('left alone for 60 s')
+  })
+})
+
+describe('a home', () => {
+  test('is the owner’s own, which nobody else may look into, and what the configuration says wins', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'holdpoint-homes-'))
+    const homeOf = homeIn(dataDir, 'test')
+    const { upstream } = anUpstream({ homeOf })
+    const home = async (owner: string) => {
+      const client = await aClient(upstream, { name: 'a', owner })
+      return String(result(await client.ask('home', '1')))
+    }
+    const [jun, mina] = [await home('jun'), await home('mina')]
+    expect([jun, mina]).toEqual([join(dataDir, 'homes/test/jun'), join(dataDir, 'homes/test/mina')])
+    for (const path of [jun, mina, join(dataDir, 'homes')]) expect(statSync(path).mode & 0o777).toBe(0o700)
+    expect(await home('Jun')).not.toBe(jun)
+    const own = anUpstream({ homeOf, env: { HOME: '/elsewhere' } })
+    expect(result(await (await aClient(own.upstream)).ask('home', '1'))).toBe('/elsewhere')
+    const unknown = await upstream.exchange(
+      wire({ body: initialize, principal: { name: 'x', owner: unknownOwner('x') } }),
+    )
+    expect(error(await textOf(unknown)).error.message).toContain('not known which person answers')
+    rmSync(dataDir, { recursive: true })
   })
 })
 

@@ -13,6 +13,7 @@ import type { Risk } from '../../src/domain/risk.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { canonicalParams } from '../../src/domain/tool-call.ts'
 import { silentLog } from '../../src/launch/log.ts'
+import type { Accounts } from '../../src/ports/accounts.ts'
 import { createChange } from '../../src/services/change.ts'
 import { agent, anApproval, mina, owner } from './builders.ts'
 import { memoryIdentities } from './memory-identities.ts'
@@ -37,7 +38,7 @@ export interface Wish {
   readonly decisionMs?: number
 }
 
-export async function aConsole(options: { publicUrl?: string } = {}) {
+export async function aConsole(options: { publicUrl?: string; accounts?: Accounts } = {}) {
   const world = aWorld(START_MS)
   const { ledger, wakeUps } = world
   const gateway = await aGateway(world)
@@ -62,6 +63,7 @@ export async function aConsole(options: { publicUrl?: string } = {}) {
     sessions,
     wakeUps,
     board: { fetch: () => new Response('the board') },
+    accounts: options.accounts ?? null,
     isApprover: ({ groups }) => groups.includes('ops'),
     publicUrl: options.publicUrl === undefined ? null : new URL(options.publicUrl),
     clock: { monotonicMs: () => clock.nowMs },

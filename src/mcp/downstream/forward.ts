@@ -116,6 +116,8 @@ export function createForward(deps: {
   function unavailable({ upstream, id, signal }: ForwardRequest, fault: Error): Response {
     if (!signal.aborted)
       log.warn({ server: upstream.server, reason: fault.message }, 'upstream not available')
+    if (fault instanceof UpstreamFault && fault.told !== null)
+      return refusalResponse(refusal(403, INTERNAL_ERROR, `${fault.told} Nothing was sent.`, id))
     const executed =
       fault instanceof UpstreamFault && !fault.isSent
         ? 'Nothing was sent to it; try again later.'

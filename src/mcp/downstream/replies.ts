@@ -250,6 +250,11 @@ export function askRefusedAnswer(
         retry: 'never',
       })
     case 'upstream_unavailable':
+      if (refused.told !== undefined)
+        return told(refusedMeta, {
+          text: `NOT EXECUTED, and nobody was asked to approve it. ${refused.told} ${tellUser}`,
+          retry: 'same',
+        })
       return told(refusedMeta, {
         text:
           `NOT EXECUTED, and nobody was asked: the server "${server}" behind this gateway does not answer right now. ` +

@@ -13,7 +13,13 @@ export type Asked =
     }
   /** A response came, but no answer in it. */
   | { readonly kind: 'none'; readonly reason: string; readonly status: number }
-  | { readonly kind: 'fault'; readonly reason: string; readonly isSent: boolean }
+  | {
+      readonly kind: 'fault'
+      readonly reason: string
+      readonly isSent: boolean
+      /** For the agent and its user. */
+      readonly told: string | null
+    }
 
 export interface AskOptions {
   readonly upstream: Upstream
@@ -59,7 +65,8 @@ export async function ask(options: AskOptions): Promise<Asked> {
     // Anything but a fault that proves it leaves open whether the request arrived.
     const isSent = !(error instanceof UpstreamFault) || error.isSent
     const reason = error instanceof Error ? error.message : String(error)
-    return { kind: 'fault', reason: patience.signal.aborted ? silent : reason, isSent }
+    const told = error instanceof UpstreamFault ? error.told : null
+    return { kind: 'fault', reason: patience.signal.aborted ? silent : reason, isSent, told }
   } finally {
     clearTimeout(timer)
     // Whatever is still open is not read any more.

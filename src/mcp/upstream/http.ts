@@ -3,7 +3,13 @@
  * says whether the request had been started.
  */
 import { Client, type Dispatcher, Pool } from 'undici'
+import type { Result } from '../../domain/result.ts'
 import type { Log } from '../../ports/log.ts'
+import type {
+  CredentialHeaders,
+  NoCredentials,
+  UpstreamCredentials,
+} from '../../ports/upstream-credentials.ts'
 import { dispatchOnce } from './dispatch-once.ts'
 import { headersUp } from './headers.ts'
 import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from './wire.ts'
@@ -16,22 +22,23 @@ interface HttpUpstreamOptions {
   readonly url: string
   /** From the configuration, credentials included; they win over the client's. */
   readonly headers: Readonly<Record<string, string>>
+  /** Those that have to be got first; `null`: `headers` are all there are. */
+  readonly credentials: UpstreamCredentials | null
   readonly log: Log
 }
 
-export function createHttpUpstream({ server, url, headers, log }: HttpUpstreamOptions): Upstream {
+export function createHttpUpstream(options: HttpUpstreamOptions): Upstream {
+  const { server, url, headers, credentials, log } = options
   const { origin, pathname, search } = new URL(url)
   const path = `${pathname}${search}`
   // Answers may be silent for hours while a tool works; whoever waits has a limit of its own.
-  const options = { connect: { timeout: CONNECT_MS }, headersTimeout: 0, bodyTimeout: 0, allowH2: false }
+  const connection = { connect: { timeout: CONNECT_MS }, headersTimeout: 0, bodyTimeout: 0, allowH2: false }
   // One request at a time on each connection: behind an open stream nothing else could move.
-  const pool = new Pool(origin, { ...options, connections: null, pipelining: 1 })
+  const pool = new Pool(origin, { ...connection, connections: null, pipelining: 1 })
   const ownClients = new Set<Client>()
 
   async function exchange(request: WireRequest): Promise<WireResponse> {
-    const response = request.freshConnection
-      ? await onOwnConnection(request)
-      : await send(pool, request, () => {})
+    const response = request.freshConnection ? await sendOnce(request) : await sendSigned(request)
     if (response.status < 300 || response.status > 399) return response
     await response.body?.cancel()
     // Following it could carry the configured credentials to another host, or send a call twice.
@@ -42,7 +49,37 @@ export function createHttpUpstream({ server, url, headers, log }: HttpUpstreamOp
     )
   }
 
-  function send(dispatcher: Dispatcher, request: WireRequest, onEnd: () => void): Promise<WireResponse> {
+  /** With what is in hand: getting new credentials takes time that a call has not after its claim. */
+  async function sendOnce(request: WireRequest): Promise<WireResponse> {
+    if (credentials === null) return onOwnConnection(request, {})
+    const own = credentials.inHand(request.principal)
+    if (own === null) throw new UpstreamFault(`the credentials for ${server} have just ended`, false)
+    return onOwnConnection(request, own)
+  }
+
+  /** A server that refuses the credentials (401) has not acted: then once more, with others. */
+  async function sendSigned(request: WireRequest): Promise<WireResponse> {
+    if (credentials === null) return send(pool, request, {}, () => {})
+    const own = granted(await credentials.current(request.principal))
+    const response = await send(pool, request, own, () => {})
+    if (response.status !== 401) return response
+    await response.body?.cancel()
+    const others = granted(await credentials.instead(own, request.principal))
+    return send(pool, request, others, () => {})
+  }
+
+  function granted(found: Result<CredentialHeaders, NoCredentials>): CredentialHeaders {
+    if (found.ok) return found.value
+    const { reason, told } = found.error
+    throw new UpstreamFault(`nothing was sent to ${server}: ${reason}`, false, { told })
+  }
+
+  function send(
+    dispatcher: Dispatcher,
+    request: WireRequest,
+    own: CredentialHeaders,
+    onEnd: () => void,
+  ): Promise<WireResponse> {
     log.debug({ server, method: request.method, fresh: request.freshConnection }, 'upstream request')
     return dispatchOnce({
       server,
@@ -50,7 +87,7 @@ export function createHttpUpstream({ server, url, headers, log }: HttpUpstreamOp
       request: {
         method: request.method,
         path,
-        headers: headersUp(request.headers, headers),
+        headers: headersUp(request.headers, { ...headers, ...own }),
         body: request.body,
       },
       signal: request.signal,
@@ -59,11 +96,11 @@ export function createHttpUpstream({ server, url, headers, log }: HttpUpstreamOp
     })
   }
 
-  function onOwnConnection(request: WireRequest): Promise<WireResponse> {
+  function onOwnConnection(request: WireRequest, own: CredentialHeaders): Promise<WireResponse> {
     // `pipelining: 0` is undici's word for `connection: close`.
-    const client = new Client(origin, { ...options, pipelining: 0 })
+    const client = new Client(origin, { ...connection, pipelining: 0 })
     ownClients.add(client)
-    return send(client, request, () => {
+    return send(client, request, own, () => {
       ownClients.delete(client)
       void client.destroy()
     })

@@ -31,7 +31,12 @@ export async function listTool(server: string, tool: string, askFor: AskFor): Pr
   for (let pages = 0; pages < PAGES_MAX; pages++) {
     const rawParams = cursor === null ? '{}' : JSON.stringify({ cursor })
     const asked: Asked = await askFor('tools/list', newOwnId(), rawParams)
-    if (asked.kind === 'fault') return unavailable(asked.reason)
+    if (asked.kind === 'fault')
+      return {
+        kind: 'unavailable',
+        reason: asked.reason,
+        ...(asked.told === null ? {} : { told: asked.told }),
+      }
     if (asked.status === 401 || asked.status === 403)
       return unavailable(
         `${server} answered HTTP ${asked.status}: its credentials in the configuration are missing or not valid`,

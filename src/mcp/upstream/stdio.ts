@@ -11,6 +11,7 @@ import type { Log } from '../../ports/log.ts'
 import { rawMember } from '../raw-json.ts'
 import { eraOf, eraOfRevision, REVISIONS } from '../revisions.ts'
 import type { Command } from './child.ts'
+import { commandFor, type HomeOf } from './home.ts'
 import { type Id, parseJson, peek } from './peek.ts'
 import {
   badRequest,
@@ -24,6 +25,7 @@ import {
   streamTaken,
 } from './refusal.ts'
 import type { SlotHolder, Slots } from './slots.ts'
+import { createStartFailures, tooOften } from './start-failures.ts'
 import { createStdioSession, type StdioSession } from './stdio-session.ts'
 import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from './wire.ts'
 
@@ -36,6 +38,8 @@ interface StdioUpstreamOptions extends Command {
   readonly limits: Pick<Limits, 'lineBytesMax'>
   /** Shared by all stdio upstreams of a gateway. */
   readonly slots: Slots
+  /** The directory that its program has as its home, for each person one; `null`: the gateway's own. */
+  readonly homeOf: HomeOf | null
   readonly sessionIdleMs: number
   readonly clock: Clock
   readonly log: Log
@@ -47,7 +51,8 @@ interface Owned {
 }
 
 export function createStdioUpstream(options: StdioUpstreamOptions): Upstream {
-  const { server, limits, slots, sessionIdleMs, clock, log } = options
+  const { server, limits, slots, homeOf, sessionIdleMs, clock, log } = options
+  const failures = createStartFailures(clock.monotonicMs)
   const sessions = new Map<string, Owned>()
   /** Every child that may still run, also those whose session nobody can use any more. */
   const living = new Set<SlotHolder>()
@@ -114,8 +119,13 @@ export function createStdioUpstream(options: StdioUpstreamOptions): Upstream {
   async function open(request: WireRequest, body: string, id: Id, rawId: string | null) {
     const sessionId = randomUUID()
     const { principal } = request
+    const key = JSON.stringify([principal.name, principal.owner])
+    const pauseMs = failures.pauseMs(key)
+    if (pauseMs > 0) return err(internalError(tooOften(server, pauseMs), rawId))
+    const command = await commandFor(principal, options, homeOf)
+    if (!command.ok) return err(internalError(command.error, rawId))
     const session = createStdioSession({
-      command: options,
+      command: command.value,
       lineBytesMax: limits.lineBytesMax,
       clock,
       log,
@@ -124,7 +134,7 @@ export function createStdioUpstream(options: StdioUpstreamOptions): Upstream {
         void end()
       },
     })
-    const holder = { principal: principal.name, idleMs: session.idleMs, end }
+    const holder = { server, principal, idleMs: session.idleMs, end }
     const taken = await slots.take(holder)
     if (!taken.ok) return err(internalError(taken.error, rawId))
     const release = taken.value
@@ -139,6 +149,7 @@ export function createStdioUpstream(options: StdioUpstreamOptions): Upstream {
     try {
       if (closing.signal.aborted) throw new UpstreamFault('the gateway is stopping', false)
       const reply = await session.initialize(body, id, request.signal)
+      failures.started(key)
       const isAccepted = rawMember(reply, 'error') === null
       if (!isAccepted) void end()
       else sessions.set(sessionId, { principal, session })
@@ -146,6 +157,7 @@ export function createStdioUpstream(options: StdioUpstreamOptions): Upstream {
     } catch (error) {
       void end()
       if (!(error instanceof UpstreamFault)) throw error
+      if (!request.signal.aborted) failures.failed(key)
       log.warn({ server, reason: error.message }, 'upstream process could not be initialised')
       return err(internalError(error.message, rawId))
     }

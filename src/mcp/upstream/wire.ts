@@ -41,13 +41,17 @@ export interface WireResponse {
 
 /** The exchange failed before an HTTP status came back. `isSent: false` is said only when proved. */
 export class UpstreamFault extends Error {
+  /** What the agent and its user can do about it; `null`: nothing, an operator has to look. */
+  readonly told: string | null
+
   constructor(
     message: string,
     readonly isSent: boolean,
-    options?: ErrorOptions,
+    options: ErrorOptions & { readonly told?: string | null } = {},
   ) {
     super(message, options)
     this.name = 'UpstreamFault'
+    this.told = options.told ?? null
   }
 }
 

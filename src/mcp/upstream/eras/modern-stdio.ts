@@ -10,9 +10,11 @@ import { newOwnId } from '../../own-id.ts'
 import { rawMember, withMember } from '../../raw-json.ts'
 import type { Command } from '../child.ts'
 import { createEventStream } from '../event-stream.ts'
+import { commandFor, type HomeOf } from '../home.ts'
 import { peek } from '../peek.ts'
 import { errorMessage, internalError, invalidRequest, jsonResponse, refusalResponse } from '../refusal.ts'
 import type { SlotHolder, Slots } from '../slots.ts'
+import { createStartFailures, tooOften } from '../start-failures.ts'
 import { STOOD_STILL, type Upstream, UpstreamFault, type WireRequest, type WireResponse } from '../wire.ts'
 import { createModernProcess, type ModernProcess } from './modern-process.ts'
 import { subscriptionOf } from './subscription-of.ts'
@@ -24,13 +26,16 @@ const REAP_MS = 60_000
 interface ModernStdioOptions extends Command {
   readonly limits: Pick<Limits, 'lineBytesMax'>
   readonly slots: Slots
+  /** The directory that its program has as its home, for each person one; `null`: the gateway's own. */
+  readonly homeOf: HomeOf | null
   readonly sessionIdleMs: number
   readonly clock: Clock
   readonly log: Log
 }
 
 export function createModernStdio(options: ModernStdioOptions): Upstream {
-  const { server, limits, slots, sessionIdleMs, clock, log } = options
+  const { server, limits, slots, homeOf, sessionIdleMs, clock, log } = options
+  const failures = createStartFailures(clock.monotonicMs)
   const processes = new Map<string, Promise<ModernProcess>>()
   const living = new Set<SlotHolder>()
   const closing = new AbortController()
@@ -103,14 +108,19 @@ export function createModernStdio(options: ModernStdioOptions): Upstream {
   }
 
   async function startFor(principal: Principal, forget: () => void): Promise<ModernProcess> {
+    const key = JSON.stringify([principal.name, principal.owner])
+    const pauseMs = failures.pauseMs(key)
+    if (pauseMs > 0) throw new UpstreamFault(tooOften(server, pauseMs), false)
+    const command = await commandFor(principal, options, homeOf)
+    if (!command.ok) throw new UpstreamFault(command.error, false)
     const child = createModernProcess({
-      command: options,
+      command: command.value,
       lineBytesMax: limits.lineBytesMax,
       clock,
       log,
       onEnd,
     })
-    const holder: SlotHolder = { principal: principal.name, idleMs: child.idleMs, end: child.end }
+    const holder: SlotHolder = { server, principal, idleMs: child.idleMs, end: child.end }
     let release = () => {}
     function onEnd() {
       forget()
@@ -124,8 +134,10 @@ export function createModernStdio(options: ModernStdioOptions): Upstream {
     try {
       if (closing.signal.aborted) throw new UpstreamFault('the gateway is stopping', false)
       await child.start()
+      failures.started(key)
       return child
     } catch (error) {
+      failures.failed(key)
       onEnd()
       throw error
     }
