@@ -32,6 +32,7 @@ import { defaultTimings, type Timings } from './domain/timings.ts'
 import {
   type ChannelsConfig,
   type ConfigFile,
+  type Named,
   type OAuthConfig,
   readConfigFile,
   type ServerConfig,
@@ -65,6 +66,8 @@ export interface Config {
   readonly serverNames: readonly string[]
   readonly people: ReadonlyMap<string, Person>
   readonly agents: ReadonlyMap<string, Principal>
+  /** Who may put policies in force. */
+  readonly operators: Named
   /** The one agent that needs no token, on loopback, while no people are configured. */
   readonly localPrincipal: Principal | null
   readonly channels: ChannelsConfig
@@ -205,6 +208,7 @@ function load({ env, cwd }: Surroundings, hasUpstreams: boolean): Result<Config,
     people,
     agents: written.agents,
     localPrincipal,
+    operators: isLocal ? { people: [localPerson.id], groups: [] } : written.operators,
     channels: written.channels,
     oauth: written.oauth,
     timings: written.timings,
@@ -221,6 +225,7 @@ const nothingWritten: ConfigFile = {
   agents: new Map(),
   servers: null,
   serverNames: null,
+  operators: { people: [], groups: [] },
   timings: defaultTimings,
   limits: defaultLimits,
 }

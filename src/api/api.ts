@@ -5,6 +5,7 @@ import { HTTPException } from 'hono/http-exception'
 import type { Timings } from '../domain/timings.ts'
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
+import type { PolicyChanges } from '../services/policy-changes.ts'
 import { approvalRoutes, type ReadingLedger } from './approvals.ts'
 import { callRoutes } from './calls.ts'
 import {
@@ -16,10 +17,12 @@ import {
   onlyPeople,
   refuse,
 } from './guard.ts'
+import { policyRoutes } from './policies.ts'
 
 export interface ApiDeps {
   readonly ledger: ReadingLedger
   readonly people: People
+  readonly policies: PolicyChanges
   readonly timings: Timings
   readonly authenticate: Authenticate
   /** Asked only about requests that carry an `Origin`. */
@@ -29,7 +32,7 @@ export interface ApiDeps {
 
 /** A decision is a digest and a sentence; whatever is larger is not one. */
 const BODY_BYTES_MAX = 64 * 1024
-/** An edit carries the arguments of a call, in which JSON may write a character with six. */
+/** An edit carries the arguments of a call, and a policy is a file; JSON may write a character of them with six. */
 const EDIT_BYTES_MAX = 2 * 1024 * 1024
 
 export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
@@ -38,11 +41,14 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
 
   app.use('*', neverStored, onlyAllowedOrigins(isOriginAllowed))
   app.use('/approvals/*', onlyPeople(authenticate))
+  app.use('/policies/*', onlyPeople(authenticate))
   app.use('/calls/*', onlyAgents(authenticate))
   const ofAnEdit = limitTo(EDIT_BYTES_MAX)
   const ofAnythingElse = limitTo(BODY_BYTES_MAX)
-  app.use('*', (c, next) => (c.req.path.endsWith('/edit') ? ofAnEdit(c, next) : ofAnythingElse(c, next)))
+  const isLarge = (path: string) => path.endsWith('/edit') || /\/policies\/[^/]+\/(preview|put)$/.test(path)
+  app.use('*', (c, next) => (isLarge(c.req.path) ? ofAnEdit(c, next) : ofAnythingElse(c, next)))
   app.route('/approvals', approvalRoutes(deps))
+  app.route('/policies', policyRoutes(deps))
   app.route('/calls', callRoutes(deps))
 
   for (const [name, whose] of Object.entries({ person: 'hpp_… of a person', agent: 'of an agent' })) {

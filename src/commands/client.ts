@@ -16,7 +16,7 @@ import { err, ok, type Result } from '../domain/result.ts'
 import { visible } from '../domain/visible.ts'
 import { type ClientSettings, LOCAL_TOKEN, type Trouble } from './settings.ts'
 
-type Answer<T> = Promise<Result<T, Trouble>>
+export type Answer<T> = Promise<Result<T, Trouble>>
 
 export interface Client {
   list(filter: {
@@ -42,12 +42,15 @@ export interface Client {
 /** A person waits in front of it. */
 const ANSWER_MS_MAX = 15_000
 
-export function createClient({ url, token }: ClientSettings): Client {
-  async function request<Schema extends z.ZodType>(
-    path: string,
-    schema: Schema,
-    body?: object,
-  ): Answer<z.infer<Schema>> {
+export type Request = <Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+  body?: object,
+) => Answer<z.infer<Schema>>
+
+/** One exchange with the gateway; with a body it is a POST. */
+export function createRequest({ url, token }: ClientSettings): Request {
+  return async function request(path, schema, body) {
     let response: Response
     let text: string
     try {
@@ -74,6 +77,10 @@ export function createClient({ url, token }: ClientSettings): Client {
     const refusal = errorBody.safeParse(json)
     return err(refusal.success ? refused(response.status, refusal.data.error) : notOurs(url, response.status))
   }
+}
+
+export function createClient(settings: ClientSettings): Client {
+  const request = createRequest(settings)
 
   const change = async (id: ApprovalId, act: string, body: object): Answer<ApprovalView> => {
     const answer = await request(`/approvals/${id}/${act}`, changed, body)

@@ -6,6 +6,7 @@ import type { ExitCode } from './io.ts'
 import type { DemoOptions, Parts } from './parts.ts'
 import { addAccounts } from './program-accounts.ts'
 import { addApprovals } from './program-approvals.ts'
+import { addPolicy } from './program-policy.ts'
 import { addScan } from './program-scan.ts'
 import { addSlack } from './program-slack.ts'
 import { addAgents, addPeople } from './program-tokens.ts'
@@ -96,6 +97,7 @@ Exit codes: 0 done, 1 refused or failed, 2 used or configured wrongly.`,
     })
   addScan(program, parts, finish)
   addApprovals(program, parts, finish)
+  addPolicy(program, parts, finish)
   addAgents(program, parts, finish)
   addPeople(program, parts, finish)
   addAccounts(program, parts, finish)

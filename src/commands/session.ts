@@ -7,18 +7,23 @@ import { type Client, createClient } from './client.ts'
 import type { ExitCode, Io } from './io.ts'
 import type { Parts } from './parts.ts'
 import { localTime } from './render.ts'
-import { clientSettings, type Trouble } from './settings.ts'
+import { type ClientSettings, clientSettings, type Trouble } from './settings.ts'
 
-export async function withClient(
-  { io, surroundings }: Parts,
+export const withClient = (
+  parts: Parts,
   use: (client: Client) => Promise<Result<ExitCode, Trouble>>,
+): Promise<ExitCode> => withGateway(parts, (settings) => use(createClient(settings)))
+
+export async function withGateway(
+  { io, surroundings }: Parts,
+  use: (settings: ClientSettings) => Promise<Result<ExitCode, Trouble>>,
 ): Promise<ExitCode> {
   const settings = clientSettings(surroundings)
   if (!settings.ok) {
     tell(io, settings.error)
     return 2
   }
-  const used = await use(createClient(settings.value))
+  const used = await use(settings.value)
   if (used.ok) return used.value
   tell(io, used.error)
   return 1

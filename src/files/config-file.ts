@@ -45,6 +45,8 @@ export interface ConfigFile {
   readonly servers: ReadonlyMap<string, ServerConfig> | null
   /** Their names, also where the servers themselves stay unread. */
   readonly serverNames: readonly string[] | null
+  /** Who may put policies in force. */
+  readonly operators: Named
   readonly channels: ChannelsConfig
   readonly oauth: OAuthConfig
   readonly timings: Timings
@@ -58,6 +60,12 @@ export interface OAuthConfig {
   readonly logins: ReadonlyMap<string, string>
   /** Networks beyond the public internet where keys and token endpoints may lie, as 10.0.0.0/8. */
   readonly privateNetworks: readonly string[]
+}
+
+/** People, by themselves and by their groups. */
+export interface Named {
+  readonly people: readonly string[]
+  readonly groups: readonly string[]
 }
 
 /** Where people are asked, besides the console. Secrets are not here: they come from the environment. */
@@ -160,10 +168,11 @@ export function readConfigFile(
   const channels = { slack: collect(checkShape(document, channelsShape, ['channels']))?.slack ?? null }
   const issuers = collect(readIssuers(document)) ?? []
   const privateNetworks = collect(readPrivateNetworks(document)) ?? []
+  const operators = collect(readOperators(document, known)) ?? { people: [], groups: [] }
   if (problems.length > 0) return err(problems)
   const oauth = { issuers, logins, privateNetworks }
   const named = hasServers ? { servers, serverNames } : { servers: null, serverNames: null }
-  return ok({ people, agents, ...named, channels, oauth, timings, limits })
+  return ok({ people, agents, ...named, operators, channels, oauth, timings, limits })
 
   function collect<T>(result: Result<T, Problem[]>): T | null {
     if (result.ok) return result.value
@@ -192,6 +201,7 @@ const topShape = z.strictObject({
   groups: section,
   agents: section,
   servers: section,
+  operators: section,
   channels: section,
   oauth: section,
   private_networks: section,
@@ -301,24 +311,14 @@ function readServer(
     }
   }
 
-  const people: string[] = []
-  const groups: string[] = []
-  server.approvers?.forEach((approver, index) => {
-    if (known.groups.includes(approver)) groups.push(approver)
-    else if (known.people.includes(approver)) people.push(approver)
-    else {
-      const candidates = [...known.people, ...known.groups]
-      const remedy = didYouMean(approver, candidates) ?? 'add it under `people` or `groups`'
-      const message = `"${approver}" is neither a person nor a group`
-      problems.push(problemAt(document, [...path, 'approvers', index], message, remedy))
-    }
-  })
+  const named = readNamed(document, [...path, 'approvers'], server.approvers ?? [], known)
+  if (!named.ok) problems.push(...named.error)
   server.methods?.forEach((method, index) => {
     if (method !== 'tools/call') return
     const message = '`tools/call` is what the policy decides about; it never passes by itself'
     problems.push(problemAt(document, [...path, 'methods', index], message, 'remove it'))
   })
-  if (problems.length > 0 || !upstream.ok) return err(problems)
+  if (problems.length > 0 || !upstream.ok || !named.ok) return err(problems)
 
   const everybody = server.approvers === undefined
   return ok({
@@ -326,8 +326,8 @@ function readServer(
     rules: {
       policy,
       approvers: {
-        groups,
-        people: everybody ? known.people : people,
+        groups: named.value.groups,
+        people: everybody ? known.people : named.value.people,
         // The local person is alone and could otherwise decide nothing; configured people opt in.
         selfConfirm: server.self_confirm ?? known.isLocal,
       },
@@ -351,6 +351,33 @@ function readPolicyAt(
   const policy = readPolicy(name, read.value)
   if (!policy.ok) return policy
   return ok({ policy: { ...policy.value, source: written }, policyFile: { path, name, text: read.value } })
+}
+
+/** Nobody by default: whoever changes a policy decides about every call. Where nobody is configured, the local person is alone. */
+function readOperators(document: Document, known: Known): Result<Named, Problem[]> {
+  const shape = checkShape(document, z.array(z.string()).nullable().optional(), ['operators'])
+  if (!shape.ok) return shape
+  if (known.isLocal) return ok({ people: known.people, groups: [] })
+  return readNamed(document, ['operators'], shape.value ?? [], known)
+}
+
+function readNamed(
+  document: Document,
+  path: Path,
+  names: readonly string[],
+  known: Known,
+): Result<Named, Problem[]> {
+  const problems = names.flatMap((name, index) => {
+    if (known.groups.includes(name) || known.people.includes(name)) return []
+    const candidates = [...known.people, ...known.groups]
+    const remedy = didYouMean(name, candidates) ?? 'add it under `people` or `groups`'
+    return [problemAt(document, [...path, index], `"${name}" is neither a person nor a group`, remedy)]
+  })
+  if (problems.length > 0) return err(problems)
+  return ok({
+    groups: names.filter((name) => known.groups.includes(name)),
+    people: names.filter((name) => !known.groups.includes(name)),
+  })
 }
 
 function checkName(document: Document, path: Path, shape: z.ZodType<string>): Result<string, Problem[]> {

@@ -15,6 +15,7 @@ import { createUpstreamSession } from '../mcp/upstream/session.ts'
 import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import type { Attend } from '../services/attend.ts'
+import { createPolicyChanges } from '../services/policy-changes.ts'
 import { keepJudged } from '../services/rejudge.ts'
 import { createLease, keepClaimsTrue, keepLease, keepWaitersTrue, keepWatch } from '../services/watch.ts'
 import { CLIENT_METADATA_PATH, createOwnCredentials } from './accounts.ts'
@@ -22,7 +23,8 @@ import { approversOf } from './approvers.ts'
 import { clock } from './clock.ts'
 import type { OpenLedger } from './ledger.ts'
 import { createOAuth } from './oauth.ts'
-import { openPolicies } from './policies.ts'
+import { operatorsOf } from './operators.ts'
+import { openPolicies, readPolicyText } from './policies.ts'
 import { newNodeId, random } from './random.ts'
 import { createServices } from './services.ts'
 import { createSites } from './sites.ts'
@@ -182,6 +184,11 @@ export async function startGateway(deps: {
     createApi({
       ledger,
       people: services.people,
+      policies: createPolicyChanges({
+        ...{ ledger, revisions: store.revisions, readPolicy: readPolicyText, log },
+        ...{ judgeBy: services.judgeBy, servers: [...config.servers.keys()] },
+        isOperator: operatorsOf(config),
+      }),
       timings,
       authenticate: who,
       isOriginAllowed: sites.isOriginAllowed,

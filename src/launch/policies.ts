@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import type { Config, ServerConfig } from '../config.ts'
 import { CLI } from '../domain/command-line.ts'
+import { askForEverything } from '../domain/policy.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { type Offer, type PutBy, putByText, textDigest } from '../domain/revision.ts'
 import { readPolicy } from '../files/policy-file.ts'
@@ -29,6 +30,7 @@ interface Local {
 }
 
 export const readPolicyText: ReadPolicy = (source, text) => {
+  if (text === null) return ok(askForEverything)
   const read = readPolicy(source, text)
   return read.ok ? ok({ ...read.value, source }) : err(formatProblems(read.error))
 }

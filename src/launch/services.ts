@@ -14,7 +14,7 @@ import { createAwaitOutcome } from '../services/await-outcome.ts'
 import { createAnnounce, createChange } from '../services/change.ts'
 import { createPeople } from '../services/decide.ts'
 import { createExecute } from '../services/execute.ts'
-import { createJudge, createJudgeNow } from '../services/judge.ts'
+import { createJudge, createJudgeBy, createJudgeNow } from '../services/judge.ts'
 import { createLimiter } from '../services/limits.ts'
 import { createRejudge } from '../services/rejudge.ts'
 import { createResume } from '../services/resume.ts'
@@ -58,6 +58,7 @@ export function createServices(deps: ServicesDeps) {
     awaitOutcome: createAwaitOutcome({ ...deps, waiters, resume }),
     people: createPeople({ ...deps, change, judge, rejudge }),
     judge,
+    judgeBy: createJudgeBy(deps),
     rejudge,
     resume,
     waiters,

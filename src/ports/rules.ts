@@ -17,5 +17,5 @@ export interface Rules {
   facts?(server: string, tool: string): ToolFacts
 }
 
-/** From the text of a policy to what it means. The error says what is wrong where, for people. */
-export type ReadPolicy = (source: string, text: string) => Result<Policy, string>
+/** From the text of a policy to what it means; no text asks for everything. The error says what is wrong where, for people. */
+export type ReadPolicy = (source: string, text: string | null) => Result<Policy, string>

@@ -59,6 +59,12 @@ export function createJudgeNow(deps: Known & { rules: Pick<RulesInForce, 'now' |
   }
 }
 
+/** By rules that need not be in force, to see what they would do. */
+export const createJudgeBy =
+  (deps: Known & { rules: Pick<Rules, 'facts'> }) =>
+  (rules: ServerRules, call: ToJudge): Promise<Judged> =>
+    judgedBy(rules, call, deps)
+
 async function judgedBy(
   { policy, approvers, revision }: ServerRules,
   { server, tool, principal, arguments: args, session, nowMs }: ToJudge,

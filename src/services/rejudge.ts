@@ -153,7 +153,7 @@ export function createRejudge(deps: {
 }
 
 /** The arguments of a stored call; parsed from the text that would be sent. */
-function argumentsOf({ canonicalParams }: Proposed): JsonValue {
+export function argumentsOf({ canonicalParams }: Proposed): JsonValue {
   const params: { arguments?: JsonValue } = JSON.parse(canonicalParams)
   return params.arguments ?? {}
 }

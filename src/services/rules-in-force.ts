@@ -2,8 +2,8 @@
  * What is in force, from the ledger into the memory of this process. Revisions never change, so only their numbers are
  * compared. A ledger that is away leaves the last known ones; a text that cannot be read here leaves the server without rules.
  */
-import { askForEverything, type Policy } from '../domain/policy.ts'
-import { ok, type Result } from '../domain/result.ts'
+import type { Policy } from '../domain/policy.ts'
+import type { Result } from '../domain/result.ts'
 import { putByText, type Revision } from '../domain/revision.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
@@ -56,7 +56,7 @@ export function createRulesInForce(deps: {
     const revision = await revisions.get(server, number)
     if (revision === null) return null
     const { source, text } = revision
-    const held = { revision, policy: text === null ? ok(askForEverything) : readPolicy(source, text) }
+    const held = { revision, policy: readPolicy(source, text) }
     // A slow reading of an earlier one must not replace a later one.
     if ((memory.get(server)?.revision.number ?? 0) < number) keep(held)
     return held

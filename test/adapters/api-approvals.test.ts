@@ -397,6 +397,10 @@ test('OpenAPI describes every route from the same schemas', async () => {
     '/approvals/{id}/decision',
     '/approvals/{id}/edit',
     '/calls/{id}',
+    '/policies/{server}',
+    '/policies/{server}/preview',
+    '/policies/{server}/put',
+    '/policies/{server}/{number}',
   ])
   expect(json.components.schemas.DecisionRequest.properties.reason.maxLength).toBe(1000)
   expect(json.paths['/approvals/{id}/decision'].post.security).toEqual([{ person: [] }])

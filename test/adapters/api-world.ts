@@ -8,6 +8,7 @@ import { canonical, type JsonObject, sha256 } from '../../src/domain/canonical.t
 import { usualTerms } from '../../src/domain/policy/rule.ts'
 import { type ApproverChain, effectiveRuleDigest } from '../../src/domain/policy.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
+import { err } from '../../src/domain/result.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { random } from '../../src/launch/random.ts'
 import type { Ledger } from '../../src/ports/ledger.ts'
@@ -15,6 +16,7 @@ import type { Log } from '../../src/ports/log.ts'
 import { createChange } from '../../src/services/change.ts'
 import { createPeople } from '../../src/services/decide.ts'
 import type { Judge } from '../../src/services/judge.ts'
+import type { PolicyChanges } from '../../src/services/policy-changes.ts'
 import { admission } from '../support/builders.ts'
 
 export const START_MS = Date.UTC(2026, 7, 1, 9, 0, 0)
@@ -132,7 +134,10 @@ type MemoryLedger = Pick<
   | 'keepEvidence'
 >
 
-export function createWorld() {
+const notHere = async () => err({ reason: 'no_such_server', servers: [] } as const)
+const noPolicies: PolicyChanges = { history: notHere, show: notHere, preview: notHere, put: notHere }
+
+export function createWorld(options: { policies?: PolicyChanges } = {}) {
   const records = new Map<ApprovalId, Approval>()
   const trails = new Map<ApprovalId, AuditEvent[]>()
   const replies = new Map<ApprovalId, string>()
@@ -222,6 +227,7 @@ export function createWorld() {
   const bearer = (headers: Headers) => /^Bearer (.+)$/.exec(headers.get('authorization') ?? '')?.[1]
   const api = createApi({
     ledger,
+    policies: options.policies ?? noPolicies,
     people: createPeople({
       ...{
         ledger: whole,

@@ -23,6 +23,8 @@ export interface Stage {
   readonly cwd?: string
   /** What the person types; `null`: there is no terminal. */
   readonly answer?: string | null
+  /** Instead of `answer`: what else happens while the person is being asked. */
+  readonly ask?: () => Promise<string>
   readonly credentials?: CredentialStore
   readonly identities?: Identities
   readonly accounts?: AccountStore
@@ -43,7 +45,7 @@ export async function holdpoint(args: readonly string[], stage: Stage = {}): Pro
       colours: createColors(hasColours),
       async ask(question) {
         asked.push(question)
-        return answer ?? ''
+        return stage.ask === undefined ? (answer ?? '') : stage.ask()
       },
     },
     surroundings: { env, cwd },

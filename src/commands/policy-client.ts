@@ -1,0 +1,33 @@
+/** The REST API about policies as the command line uses it. */
+import {
+  type PolicyPreview,
+  policyPreview,
+  policyPut,
+  type RevisionPage,
+  type RevisionView,
+  revisionPage,
+  revisionView,
+  type WishBody,
+} from '../api/policy-schemas.ts'
+import { type Answer, createRequest } from './client.ts'
+import type { ClientSettings } from './settings.ts'
+
+export interface PolicyClient {
+  list(server: string, before: number | null): Answer<RevisionPage>
+  /** `null`: the one in force. */
+  show(server: string, number: number | null): Answer<RevisionView>
+  preview(server: string, wish: WishBody): Answer<PolicyPreview>
+  put(server: string, wish: WishBody, inForce: number | null): Answer<{ number: number }>
+}
+
+export function createPolicyClient(settings: ClientSettings): PolicyClient {
+  const request = createRequest(settings)
+  const at = (server: string) => `/policies/${encodeURIComponent(server)}`
+  return {
+    list: (server, before) =>
+      request(`${at(server)}?limit=100${before === null ? '' : `&before=${before}`}`, revisionPage),
+    show: (server, number) => request(`${at(server)}/${number ?? 'in-force'}`, revisionView),
+    preview: (server, wish) => request(`${at(server)}/preview`, policyPreview, wish),
+    put: (server, wish, inForce) => request(`${at(server)}/put`, policyPut, { wish, inForce }),
+  }
+}

@@ -1,0 +1,160 @@
+/** `holdpoint policy …` against the real API and services, with revisions and waiting calls in memory. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { silentLog } from '../../src/launch/log.ts'
+import { readPolicyText } from '../../src/launch/policies.ts'
+import { createPolicyChanges } from '../../src/services/policy-changes.ts'
+import { approvers } from '../support/builders.ts'
+import { aGateway, aWorld } from '../support/world.ts'
+import { createWorld } from './api-world.ts'
+import { holdpoint, listenOn } from './cli-runner.ts'
+
+let directory: string
+let world: ReturnType<typeof aWorld>
+let gateway: Awaited<ReturnType<typeof aGateway>>
+let door: Awaited<ReturnType<typeof listenOn>>
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'policy-'))
+  world = aWorld(Date.UTC(2026, 7, 1, 9, 0, 0))
+  gateway = await aGateway(world)
+  const { ledger } = world
+  const policies = createPolicyChanges({
+    ...{ ledger, revisions: ledger.revisions, readPolicy: readPolicyText, log: silentLog },
+    ...{ judgeBy: gateway.judgeBy, servers: ['github', 'pay'], isOperator: ({ id }) => id === 'kim' },
+  })
+  door = await listenOn(createWorld({ policies }))
+})
+afterEach(async () => {
+  await door.close()
+  await rm(directory, { recursive: true })
+})
+
+const as = (person: string, answer: string | null = null) => ({
+  env: { HOLDPOINT_URL: door.url, HOLDPOINT_TOKEN: `hpp_${person}` },
+  answer,
+})
+const kim = (answer: string | null = null) => as('kim', answer)
+async function aFile(text: string): Promise<string> {
+  const path = join(directory, 'github.yaml')
+  await writeFile(path, text)
+  return path
+}
+async function waiting(tool: string) {
+  const asked = await gateway.ask({ tool, arguments: { tool } })
+  if (!asked.ok || asked.value.kind !== 'waiting') throw new Error('nobody was asked')
+  return asked.value.approval
+}
+const numberInForce = async () => (await world.ledger.revisions.inForce()).get('github')
+
+test('list shows every revision, who put it in force and from where', async () => {
+  await world.putInForce('default: deny')
+  const ran = await holdpoint(['policy', 'list', 'github'], as('lee'))
+  expect(ran.err).toBe('')
+  const [head, second, first] = ran.out.split('\n')
+  expect(head).toMatch(/^ +REVISION +PUT IN FORCE +BY +SOURCE +DIGEST +APPROVERS$/)
+  expect(second).toMatch(
+    /^in force +2 .*its file, when a gateway started +policies\/github.yaml +[0-9a-f ]{14} +ops$/,
+  )
+  expect(first).toMatch(/^ +1 /)
+  const programs = await holdpoint(['policy', 'list', 'github', '--json'], kim())
+  expect(JSON.parse(programs.out).revisions).toMatchObject([{ number: 2 }, { number: 1 }])
+})
+
+test('show gives the text alone on stdout, the one in force or an earlier one', async () => {
+  await world.putInForce('# 로그아웃\ndefault: deny\n')
+  const inForce = await holdpoint(['policy', 'show', 'github'], kim())
+  expect(inForce.out).toBe('# 로그아웃\ndefault: deny')
+  expect(inForce.err).toContain('revision 2 of github')
+  expect((await holdpoint(['policy', 'show', 'github', '1'], kim())).out).toBe('default: require_approval')
+})
+
+test('diff is a unified diff, and says which approvers changed', async () => {
+  const more = { ...approvers, people: ['lee'] }
+  await world.putInForce('default: require_approval\ndeny: [drop_table]\n', more)
+  const { out, code } = await holdpoint(['policy', 'diff', 'github', '1'], kim())
+  expect(code).toBe(0)
+  expect(out).toContain('--- policies/github.yaml (revision 1)')
+  expect(out).toContain('+deny: [drop_table]')
+  expect(out).toContain('Approvers: ops → ops, lee')
+})
+
+test('apply shows first what becomes of waiting calls, and changes nothing without a yes', async () => {
+  const [kept, again, forbidden, loose] = [
+    await waiting('kept_tool'),
+    await waiting('moved_tool'),
+    await waiting('drop_table'),
+    await waiting('read_file'),
+  ]
+  const file = await aFile(
+    'default: require_approval\nallow: [read_file]\ndeny: { drop_table: Tables stay. }\nrequire_approval: { moved_tool: It moves. }\n',
+  )
+  const no = await holdpoint(['policy', 'apply', file, '--server', 'github'], kim('n'))
+  expect([no.code, no.asked]).toEqual([1, ['Put it in force for github? [y/N] ']])
+  expect(no.out).toContain('+allow: [read_file]')
+  expect(no.out).toContain('Calls that wait now: 4')
+  expect(no.out).toMatch(new RegExp(`${kept?.id} .*stays as it is`))
+  expect(no.out).toMatch(new RegExp(`${again?.id} .*asked again \\(reason: none → “It moves.”\\)`))
+  expect(no.out).toMatch(new RegExp(`${forbidden?.id} .*void: forbidden .*Tables stay`))
+  expect(no.out).toMatch(new RegExp(`${loose?.id} .*would pass from now on`))
+  expect(await numberInForce()).toBe(1)
+
+  const yes = await holdpoint(['policy', 'apply', file, '--server', 'github', '--yes', '--json'], kim())
+  expect(JSON.parse(yes.out)).toMatchObject({ server: 'github', number: 2 })
+  expect(await world.ledger.revisions.inForceOf('github')).toMatchObject({
+    number: 2,
+    approvers,
+    textOrigin: null,
+    putBy: { kind: 'person', person: 'kim', restores: null },
+  })
+})
+
+test('rollback brings the one before back, approvers included, and says who did it', async () => {
+  const others = { groups: ['security'], people: [], selfConfirm: false }
+  await world.putInForce('default: allow', others)
+  const ran = await holdpoint(['policy', 'rollback', 'github'], kim('y'))
+  expect(ran.out).toContain('Approvers: security → ops')
+  expect(ran.out).toContain('Revision 3 of the policy of github is in force.')
+  expect(await world.ledger.revisions.inForceOf('github')).toMatchObject({
+    ...{ number: 3, text: 'default: require_approval', approvers },
+    putBy: { kind: 'person', person: 'kim', restores: 1 },
+  })
+  expect((await holdpoint(['policy', 'list', 'github'], kim())).out).toContain(
+    'kim, who brought back revision 1',
+  )
+})
+
+test('refused: who is no operator, a broken file, an unknown server or number, what is in force already', async () => {
+  const file = await aFile('default: require_approval\n')
+  const apply = (...more: string[]) => ['policy', 'apply', file, '--server', 'github', '--yes', ...more]
+  const lee = await holdpoint(apply(), as('lee'))
+  expect([lee.code, lee.err]).toEqual([1, expect.stringContaining('Only operators')])
+  await aFile('default: alow\n')
+  const broken = await holdpoint(apply(), kim())
+  expect([broken.code, broken.err]).toEqual([1, expect.stringMatching(/github\.yaml:1:10.*alow/)])
+  expect((await holdpoint(['policy', 'list', 'gitlab'], kim())).err).toContain('There are: github, pay')
+  expect((await holdpoint(['policy', 'show', 'github', '7'], kim())).err).toContain('no revision 7')
+  expect((await holdpoint(['policy', 'rollback', 'github', '--yes'], kim())).err).toContain('the first one')
+  expect((await holdpoint(['policy', 'rollback', 'github', '1', '--yes'], kim())).err).toContain(
+    'in force already',
+  )
+  expect((await holdpoint(['policy', 'rollback', 'github'], kim())).code).toBe(2)
+  expect((await holdpoint(['policy', 'show', 'github', 'x'], kim())).code).toBe(2)
+  expect(await numberInForce()).toBe(1)
+})
+
+test('what came into force while somebody looked at the effect is not overwritten', async () => {
+  const file = await aFile('default: allow\n')
+  const stage = {
+    ...kim(''),
+    async ask() {
+      await world.putInForce('default: deny')
+      return 'y'
+    },
+  }
+  const ran = await holdpoint(['policy', 'apply', file, '--server', 'github'], stage)
+  expect([ran.code, ran.err]).toEqual([1, expect.stringContaining('revision 2 is in force now')])
+  expect(await numberInForce()).toBe(2)
+})
