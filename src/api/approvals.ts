@@ -15,6 +15,7 @@ import {
   annotationBody,
   approvalDetail,
   approvalPage,
+  askAgainBody,
   cancelBody,
   changed,
   decisionBody,
@@ -136,6 +137,21 @@ const annotateRoute = createRoute({
   },
 })
 
+const askAgainRoute = createRoute({
+  method: 'post',
+  path: '/{id}/ask-again',
+  operationId: 'askApprovalAgain',
+  summary: 'Ask again about a call whose end nobody knows; answers with the new approval',
+  security,
+  request: { params: ticketParam, body: { content: json(askAgainBody) } },
+  responses: {
+    200: { description: 'The new approval, which waits for a decision', content: json(changed) },
+    ...refusalsOfInput,
+    ...notFound,
+    ...conflicts,
+  },
+})
+
 export type ReadingLedger = Pick<
   Ledger,
   'nowMs' | 'get' | 'list' | 'replyText' | 'lateReplies' | 'auditTrail' | 'waitingNodes'
@@ -228,6 +244,15 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
     const person = c.get('person')
     const done = await act('annotate', c.req.valid('param').id, (id) =>
       people.annotate({ id, person, finding, note: note ?? null }),
+    )
+    return done.ok ? c.json({ approval: toView(done.value) }, 200) : c.json(done.body, done.status)
+  })
+
+  app.openapi(askAgainRoute, async (c) => {
+    const { reason, via } = c.req.valid('json')
+    const person = c.get('person')
+    const done = await act('ask_again', c.req.valid('param').id, (id) =>
+      people.askAgain({ id, person, reason: reason ?? null, via }),
     )
     return done.ok ? c.json({ approval: toView(done.value) }, 200) : c.json(done.body, done.status)
   })

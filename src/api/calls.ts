@@ -2,6 +2,8 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import { type Annotation, type Approval, type Outcome, successorOf } from '../domain/approval.ts'
 import { parseApprovalId } from '../domain/approval-id.ts'
+import { editForAgent } from '../domain/edited-text.ts'
+import type { Evidence } from '../domain/evidence.ts'
 import { outcomeText } from '../domain/present.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { Timings } from '../domain/timings.ts'
@@ -75,11 +77,17 @@ const isOf = (principal: Principal, { asked: { requester } }: Approval) =>
   requester.name === principal.name && requester.owner === principal.owner
 
 function callOf(approval: Approval, timings: Timings): Omit<CallView, 'successor'> {
-  const { id, status } = approval
+  const { id, status, like } = approval
+  const about = {
+    predecessor: approval.predecessor?.id ?? null,
+    like: like === null ? null : { id: like.id, differs: [...like.differs] },
+    edited: editedOf(approval),
+  }
   if (approval.status !== 'settled') {
     const advice =
       'It is not over. Do not change the call: the very same call attaches to this one and waits.'
-    return { id, status, outcome: null, retry: 'same', advice, coolDownUntil: null }
+    const open = { outcome: null, askedAgainAs: null, evidence: null, coolDownUntil: null }
+    return { id, status, ...open, ...about, retry: 'same', advice }
   }
   const { outcome, settledAtMs } = approval
   return {
@@ -87,9 +95,25 @@ function callOf(approval: Approval, timings: Timings): Omit<CallView, 'successor
     status,
     outcome: { kind: outcome.kind, text: textForAgent(outcome) },
     ...adviceOn(outcome),
+    ...about,
+    askedAgainAs: outcome.kind === 'indeterminate' ? outcome.successor : null,
+    evidence: outcome.kind === 'indeterminate' ? summaryOf(outcome.evidence) : null,
     coolDownUntil: outcome.kind === 'rejected' ? iso(settledAtMs + timings.coolDownMs) : null,
   }
 }
+
+function editedOf(approval: Approval): CallView['edited'] {
+  const edit = editForAgent(approval)
+  return edit === null ? null : { ...edit, differs: [...edit.differs] }
+}
+
+/** Texts of the network and of answers that came too late are for people. */
+const summaryOf = ({ send, after, lateReplies }: Evidence): CallView['evidence'] => ({
+  progress: send.progress,
+  httpStatus: send.httpStatus,
+  wasReachableAfterwards: after?.isReachable ?? null,
+  lateReplies: lateReplies.length,
+})
 
 /** What failed on our side, and what people noted about it, is for people. */
 function textForAgent(outcome: Outcome): string {

@@ -38,7 +38,7 @@ const rulesUnreadable: ApiError = {
 const lookAgain = 'Look at the approval again before you decide.'
 
 /** What a person tried to do when they were refused. */
-export type Act = 'decide' | 'cancel' | 'annotate' | 'edit' | 'extend'
+export type Act = 'decide' | 'cancel' | 'annotate' | 'edit' | 'extend' | 'ask_again'
 
 /** @param approval the record as it was read after the refusal, to name who may decide */
 export function refusalToError(refusal: DecideRefusal, act: Act, approval: Approval | null): ApiError {
@@ -64,6 +64,8 @@ export function refusalToError(refusal: DecideRefusal, act: Act, approval: Appro
         ...(mayWithdraw ? { remedy: `\`${CLI} approvals cancel ${approval.id}\` withdraws it.` } : {}),
       }
     }
+    case 'not_askable':
+      return { status: 409, code: 'not_askable', message: refusal.text, remedy: refusal.remedy }
     case 'not_editable': {
       const { because, text, remedy } = refusal
       const isInput = because === 'invalid_arguments'
@@ -103,6 +105,8 @@ function transitionRefused(
       return wrongStatus(approval, act)
     case 'enough_evidence':
       return { status: 409, code: 'moved_on', message: 'It is noted already.' }
+    case 'asked_again':
+    case 'it_happened':
     case 'same_params':
     case 'too_many_edits':
     case 'not_later':
@@ -114,11 +118,11 @@ function transitionRefused(
 }
 
 function wrongStatus(approval: Approval, act: Act): ApiError {
-  if (act === 'annotate') {
+  if (act === 'annotate' || act === 'ask_again') {
     return {
       status: 409,
-      code: 'nothing_to_annotate',
-      message: `Only a call whose end nobody knows can be annotated. ${stateOf(approval)}`,
+      code: act === 'annotate' ? 'nothing_to_annotate' : 'nothing_to_ask_again',
+      message: `Only a call whose end nobody knows can be ${act === 'annotate' ? 'annotated' : 'asked again by a person'}. ${stateOf(approval)}`,
     }
   }
   switch (approval.status) {

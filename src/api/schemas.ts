@@ -70,6 +70,8 @@ export const extensionBody = z
   })
   .openapi('ExtensionRequest')
 
+export const askAgainBody = z.strictObject({ reason: reason.optional(), via }).openapi('AskAgainRequest')
+
 export const annotationBody = z
   .strictObject({ finding: z.enum(['happened', 'did_not_happen']), note: reason.optional() })
   .openapi('AnnotationRequest')
@@ -151,6 +153,7 @@ const outcome = z
       reason: z.string(),
       annotations: z.array(annotation),
       evidence,
+      successor: z.string().nullable().openapi({ description: 'the approval by which a person asks again' }),
     }),
   ])
   .openapi('Outcome')
@@ -196,7 +199,7 @@ const header = {
       description: 'nearly the same call that waited when this one was asked; JSON Pointers into `params`',
     }),
   predecessor: z
-    .object({ id: z.string(), difference: z.string() })
+    .object({ id: z.string(), difference: z.string(), why: z.enum(['rule_changed', 'unknown_end']) })
     .nullable()
     .openapi({ description: 'the approval that asked for this call before the rule changed' }),
   createdAt: instant,
@@ -276,6 +279,45 @@ export const callView = z
       .enum(['never', 'same', 'changed'])
       .openapi({ description: 'let this call be, send it again as it is, or send a different one' }),
     advice: z.string(),
+    predecessor: z
+      .string()
+      .nullable()
+      .openapi({ description: 'the ticket that this one took the place of, or asks about again' }),
+    askedAgainAs: z
+      .string()
+      .nullable()
+      .openapi({
+        description: 'nobody knows whether this one happened, and a person asks again with this ticket',
+      }),
+    like: z
+      .object({ id: z.string(), differs: z.array(z.string()) })
+      .nullable()
+      .openapi({ description: 'nearly the same call of yours that waited when this one was asked' }),
+    edited: z
+      .object({
+        by: z.string(),
+        at: instant,
+        reason: z.string().nullable(),
+        differs: z.array(z.string()),
+        differsInMore: z.boolean(),
+        arguments: z.unknown(),
+      })
+      .nullable()
+      .openapi({
+        description: 'a person changed the arguments: these are the ones that would be sent, or were',
+      }),
+    evidence: z
+      .object({
+        progress: z.enum(['unknown', 'begun', 'response']),
+        httpStatus: z.number().int().nullable(),
+        wasReachableAfterwards: z.boolean().nullable(),
+        lateReplies: z.number().int(),
+      })
+      .nullable()
+      .openapi({
+        description:
+          'of a call whose end nobody knows: how far it came, and what was seen of the server since',
+      }),
     coolDownUntil: instant
       .nullable()
       .openapi({ description: 'after a rejection: until then the same call is refused unseen' }),

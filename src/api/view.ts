@@ -1,7 +1,7 @@
 /** An approval on the wire and back: times as ISO text outside, instants inside. */
 import type { Approval, Decision, Outcome } from '../domain/approval.ts'
 import { bindingDigest } from '../domain/approval.ts'
-import { parseApprovalId } from '../domain/approval-id.ts'
+import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
 import type { Evidence } from '../domain/evidence.ts'
 import type { Presentable } from '../domain/present.ts'
 import type { ApprovalPage, ApprovalView } from './schemas.ts'
@@ -148,8 +148,7 @@ function outcomeOf(outcome: OutcomeView): Outcome {
     case 'cancelled':
       return outcome
     case 'invalidated': {
-      const successor = outcome.successor === null ? null : parseApprovalId(outcome.successor)
-      return { ...outcome, successor: successor?.ok ? successor.value : null }
+      return { ...outcome, successor: idOf(outcome.successor) }
     }
     case 'answered':
     case 'rejected':
@@ -162,6 +161,7 @@ function outcomeOf(outcome: OutcomeView): Outcome {
         decision: decisionOf(outcome.decision),
         annotations: outcome.annotations.map(undated),
         evidence: evidenceOf(outcome.evidence),
+        successor: idOf(outcome.successor),
       }
   }
 }
@@ -184,3 +184,8 @@ const evidenceOf = ({ before, send, after, lateReplies }: EvidenceView): Evidenc
   after: after === null ? null : undated(after),
   lateReplies: lateReplies.map(undated),
 })
+
+function idOf(text: string | null): ApprovalId | null {
+  const id = text === null ? null : parseApprovalId(text)
+  return id?.ok ? id.value : null
+}

@@ -108,6 +108,14 @@ export function annotate(parts: Parts, typed: string, options: AnnotateOptions):
   })
 }
 
+/** About a call whose end nobody knows. Prints the new ticket, which waits for a decision like any other. */
+export function askAgain(parts: Parts, typed: string, { reason, json }: ReasonOptions): Promise<ExitCode> {
+  return withClient(parts, async (client) => {
+    const id = await resolveTicket(client, typed, ['settled'])
+    return id.ok ? report(parts.io, await client.askAgain(id.value, reason), json) : id
+  })
+}
+
 /** What came of an act: the record for programs, a sentence for people. */
 export function report(
   io: Io,

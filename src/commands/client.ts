@@ -36,6 +36,8 @@ export interface Client {
   ): Answer<ApprovalView>
   extend(id: ApprovalId, extension: { untilMs: number; reason: string | null }): Answer<ApprovalView>
   cancel(id: ApprovalId, reason: string | null): Answer<ApprovalView>
+  /** Answers with the new approval. */
+  askAgain(id: ApprovalId, reason: string | null): Answer<ApprovalView>
   annotate(id: ApprovalId, finding: 'happened' | 'did_not_happen', note: string | null): Answer<ApprovalView>
 }
 
@@ -108,6 +110,7 @@ export function createClient(settings: ClientSettings): Client {
         ...text('reason', reason),
       }),
     cancel: (id, reason) => change(id, 'cancel', text('reason', reason)),
+    askAgain: (id, reason) => change(id, 'ask-again', { via: 'cli', ...text('reason', reason) }),
     annotate: (id, finding, note) => change(id, 'annotation', { finding, ...text('note', note) }),
   }
 }

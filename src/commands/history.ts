@@ -68,6 +68,8 @@ function sentence(kind: string, details: Readonly<Record<string, unknown>>): str
       return `could not be sent${why('reason')}`
     case 'lose_track':
       return `perhaps sent, and nobody knows how it ended${why('reason')}`
+    case 'ask_again':
+      return `${text('by')} asked again, as ${text('successor')}${doors.get(text('via')) ?? ''}${said('reason')}`
     case 'look_after':
       return `afterwards the upstream ${details.isReachable === true ? 'answered' : 'could not be reached'}${why('reason')}`
     case 'late_reply':

@@ -119,6 +119,16 @@ export function addApprovals(program: Command, parts: Parts, finish: (code: Exit
       finish(await extend(parts, typed, { by, until, reason, json }))
     })
   approvals
+    .command('ask-again')
+    .description('ask people anew about a call whose end nobody knows; it does not run by itself')
+    .argument('<ticket>', ticket)
+    .option('--reason <text>', 'for the audit')
+    .option('--json', 'for programs')
+    .action(async (typed: string, { reason, json = false }: Reason) => {
+      const { askAgain } = await import('./approvals-decide.ts')
+      finish(await askAgain(parts, typed, { reason: reason ?? null, json }))
+    })
+  approvals
     .command('annotate')
     .description('say what really happened to a call whose end nobody knows')
     .argument('<ticket>', ticket)

@@ -43,7 +43,8 @@ export function actRoute(deps: {
     const done = form === null ? null : perform(people, view.approval.id, c.get('person'), form)
     if (done === null) return refuse(400, view, 'This form is not complete.')
     const result = await done
-    if (result.ok) return c.redirect(`./${view.approval.id}`, 303)
+    // Where it was asked again, the new one is what comes next.
+    if (result.ok) return c.redirect(`./${result.value.id}`, 303)
     const now = (await viewOf(ticket)) ?? view
     const { status, text } = refusalText(result.error, now.approval)
     return refuse(status, now, text)
@@ -73,6 +74,8 @@ function perform(people: People, id: ApprovalId, person: Person, form: URLSearch
       if (!Number.isSafeInteger(expiresAtMs) || expiresAtMs <= 0) return null
       return people.extend({ id, person, expiresAtMs, reason, via: 'console' })
     }
+    case 'ask-again':
+      return people.askAgain({ id, person, reason, via: 'console' })
     case 'cancel':
       return people.cancel({ id, person, reason })
     case 'annotate': {

@@ -4,7 +4,7 @@ import { authorise, authoriseEdit } from '../domain/authority.ts'
 import { shortDigest } from '../domain/canonical.ts'
 import { type Yes as OfferedYes, type Presented, yesOf } from '../domain/present.ts'
 import { visible } from '../domain/visible.ts'
-import { Annotate, EditArguments, Extend, Form, Reason, Withdraw } from './forms.tsx'
+import { Annotate, AskAgain, EditArguments, Extend, Form, Reason, Withdraw } from './forms.tsx'
 import type { Reader } from './layout.tsx'
 import { Told } from './told.tsx'
 
@@ -115,11 +115,24 @@ function Acts(parts: DecidingParts) {
     case 'executing':
       return <p class="note">It is being sent; nobody can call back what may have arrived.</p>
     case 'settled': {
-      if (approval.outcome.kind !== 'indeterminate') return <p class="note">It is over.</p>
-      return authorise(person, 'approve', asked, asking).ok ? (
-        <Annotate approval={approval} reader={reader} action={`./${id}`} />
-      ) : (
-        <p class="note">An approver has to look whether it happened, and say so here.</p>
+      const { outcome } = approval
+      if (outcome.kind !== 'indeterminate') return <p class="note">It is over.</p>
+      if (!authorise(person, 'approve', asked, asking).ok) {
+        return <p class="note">An approver has to look whether it happened, and say so here.</p>
+      }
+      const mayAskAgain = outcome.successor === null && outcome.annotations.at(-1)?.finding !== 'happened'
+      return (
+        <>
+          {outcome.successor !== null && (
+            <p>
+              <a class="button" href={`./${outcome.successor}`}>
+                To {outcome.successor}
+              </a>
+            </p>
+          )}
+          <Annotate approval={approval} reader={reader} action={`./${id}`} />
+          {mayAskAgain && <AskAgain approval={approval} reader={reader} />}
+        </>
       )
     }
   }

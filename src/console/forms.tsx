@@ -139,6 +139,27 @@ export function Annotate(parts: { approval: Approval; reader: Reader; action: st
   )
 }
 
+/** Of a call whose end nobody knows: people are asked anew; it does not run by itself. */
+export function AskAgain({ approval, reader }: { approval: Approval; reader: Reader }) {
+  return (
+    <details class="more">
+      <summary>Ask again</summary>
+      <Form reader={reader} approval={approval}>
+        <p class="note">
+          A new ticket for the same call, with a decision of its own. Look at the server first: if it did
+          happen, a yes would do it twice.
+        </p>
+        <Reason id="again-reason" label="Reason" />
+        <div class="buttons">
+          <button type="submit" name="act" value="ask-again">
+            Ask again
+          </button>
+        </div>
+      </Form>
+    </details>
+  )
+}
+
 export function Form(parts: { approval: Approval; reader: Reader; action?: string; children?: unknown }) {
   const { approval, reader, action = `./${approval.id}`, children } = parts
   return (

@@ -21,8 +21,16 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
     case 'unauthorised': {
       const { asking, asked } = approval
       const text = unauthorisedText(refusal.because, asking.approvers, asked.requester.owner)
-      return { status: 403, text }
+      const mayWithdraw =
+        refusal.because.reason === 'own_call' &&
+        (approval.status === 'pending' || approval.status === 'approved')
+      return {
+        status: 403,
+        text: mayWithdraw ? `${text} What you can do is to withdraw it: see below.` : text,
+      }
     }
+    case 'not_askable':
+      return { status: 409, text: `${refusal.text} ${refusal.remedy}` }
     case 'not_editable':
       return {
         status: refusal.because === 'invalid_arguments' ? 400 : 409,
@@ -51,6 +59,8 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
       return { status: 409, text: stateText(refusal.approval) }
     case 'enough_evidence':
       return { status: 409, text: 'It is noted already.' }
+    case 'asked_again':
+    case 'it_happened':
     case 'same_params':
     case 'too_many_edits':
     case 'not_later':

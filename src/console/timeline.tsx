@@ -22,6 +22,7 @@ const words: Readonly<Record<string, string>> = {
   answer: 'The server answered',
   fail_unsent: 'Not sent',
   lose_track: 'Nobody knows whether it happened',
+  ask_again: 'Asked again',
   look_after: 'The upstream afterwards',
   late_reply: 'The server answered after all; the outcome stays unknown',
 }
@@ -39,6 +40,7 @@ const told: readonly (readonly [name: string, before: string])[] = [
   ['by', 'by'],
   ['via', 'via'],
   ['expiresAt', 'to'],
+  ['successor', 'as'],
   ['node', 'by'],
   ['reason', 'because'],
   ['change', 'because'],

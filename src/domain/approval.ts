@@ -118,13 +118,17 @@ export type Outcome =
       readonly reason: string
       readonly annotations: readonly Annotation[]
       readonly evidence: Evidence
+      /** Asks about the same call again, because a person wanted it; `null`: nobody did. */
+      readonly successor: ApprovalId | null
     }
 
-/** The approval that asked for this call before the rule changed. */
+/** The approval that asked for this call before this one. */
 export interface Predecessor {
   readonly id: ApprovalId
   /** How this one asks differently, in words. */
   readonly difference: string
+  /** `unknown_end`: nobody knows whether that one happened, and a person asks again. */
+  readonly why: 'rule_changed' | 'unknown_end'
 }
 
 interface Header {

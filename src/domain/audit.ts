@@ -84,6 +84,8 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
       const { reason, send = unknownSend } = event
       return { reason, progress: send.progress, httpStatus: send.httpStatus }
     }
+    case 'ask_again':
+      return { by: event.by, via: event.via, reason: event.reason, successor: event.successor }
     case 'look_after':
       return { isReachable: event.looked.isReachable, reason: event.looked.said }
     case 'annotate':

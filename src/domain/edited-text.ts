@@ -1,5 +1,6 @@
 /** An edit in words and lines: who changed what, as every door shows it. Long values are told by the part that differs. */
 import { askedParams, type Edited, isEdited } from './approval.ts'
+import type { JsonObject, JsonValue } from './canonical.ts'
 import { differencesOf } from './difference.ts'
 import { visible } from './visible.ts'
 
@@ -69,4 +70,34 @@ function excerpt(value: readonly string[], from: number): string {
   const part = visible(value.slice(from, from + VALUE_MAX).join(''))
   const isWhole = from === 0 && value.length <= VALUE_MAX
   return isWhole ? part : `${from === 0 ? '' : '…'}${part}… (${value.length} characters)`
+}
+
+export interface EditForAgent {
+  readonly by: string
+  /** ISO 8601. */
+  readonly at: string
+  readonly reason: string | null
+  /** JSON Pointers into the `params`. */
+  readonly differs: readonly string[]
+  /** There are more places than are listed. */
+  readonly differsInMore: boolean
+  /** The ones that would be sent, or were: what runs in its name is the agent's to know. */
+  readonly arguments: JsonValue
+}
+
+/** As data, in `_meta` and in `/api/v1/calls`. `null`: what would be sent is what the agent asked for. */
+export function editForAgent(approval: Edited): (EditForAgent & JsonObject) | null {
+  const last = approval.edits.at(-1)
+  if (last === undefined || !isEdited(approval)) return null
+  const { canonicalParams } = approval.proposed
+  const { found, isCut } = differencesOf(askedParams(approval), canonicalParams)
+  const params: { arguments?: JsonValue } = JSON.parse(canonicalParams)
+  return {
+    by: last.by,
+    at: new Date(last.atMs).toISOString(),
+    reason: last.reason,
+    differs: found.map(({ pointer }) => pointer),
+    differsInMore: isCut,
+    arguments: params.arguments ?? {},
+  }
 }

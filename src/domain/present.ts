@@ -2,7 +2,17 @@
  * An approval as a person should see it, as data for every surface: what would run, in full, who asks, why, until when,
  * and what a yes would do now. Text from agents, upstreams and people is made visible here, once.
  */
-import type { Approval, Asked, Asking, Decision, Edit, InstantMs, Outcome, Proposed } from './approval.ts'
+import type {
+  Approval,
+  Asked,
+  Asking,
+  Decision,
+  Edit,
+  InstantMs,
+  Outcome,
+  Predecessor,
+  Proposed,
+} from './approval.ts'
 import { authorise, type Unauthorised } from './authority.ts'
 import { shortDigest } from './canonical.ts'
 import { editOf, type ShownEdit } from './edited-text.ts'
@@ -19,7 +29,7 @@ export type Presentable = {
   readonly proposed: Pick<Proposed, 'canonicalParams' | 'toolTitle' | 'digest'>
   readonly edits: readonly Edit[]
   readonly asking: Omit<Asking, 'ruleDigest'>
-  readonly predecessor: { readonly id: string; readonly difference: string } | null
+  readonly predecessor: (Omit<Predecessor, 'id'> & { readonly id: string }) | null
   readonly like: { readonly id: string; readonly differs: readonly string[] } | null
   readonly expiresAtMs: InstantMs
 } & (
@@ -157,7 +167,8 @@ export function outcomeText(outcome: Outcome): string {
         ({ finding, by, note }) =>
           ` ${visible(by)} looked: it ${finding === 'happened' ? 'happened' : 'did not happen'}${because(note)}.`,
       )
-      return found.length === 0 ? `${sent} A person has to look.` : sent + found.join('')
+      const again = outcome.successor === null ? '' : ` It is asked again as ${outcome.successor}.`
+      return (found.length === 0 ? `${sent} A person has to look.` : sent + found.join('')) + again
     }
   }
 }
@@ -240,8 +251,18 @@ const likeText = ({ id, differs }: { id: string; differs: readonly string[] }) =
   `${id}, which waited when this one was asked; it differs in ${differs.map((pointer) => visible(pointer)).join(', ')}`
 
 /** Why there is another ticket for a call that people may have seen before. */
-const askedAgainText = ({ id, difference }: { id: string; difference: string }) =>
-  `the rule changed while ${visible(id)} was open (${visible(difference)}); what was said about that one does not count here`
+const askedAgainText = ({
+  id,
+  difference,
+  why,
+}: {
+  id: string
+  difference: string
+  why: Predecessor['why']
+}) =>
+  why === 'unknown_end'
+    ? `it was sent once as ${visible(id)}, and ${visible(difference)}; a yes here sends it anew`
+    : `the rule changed while ${visible(id)} was open (${visible(difference)}); what was said about that one does not count here`
 
 function deadlineText({ expiresAtMs }: Presentable, { nowMs, when, isStill }: Beholder): string {
   const left = expiresAtMs - nowMs

@@ -1,12 +1,23 @@
 /** Why an edit or an extension did not take effect, and what does, in the same words at every door. */
+
 import type { Refusal } from './transition.ts'
+import { visible } from './visible.ts'
 
 export interface RefusedStep {
   readonly text: string
   readonly remedy: string
 }
 
-type OfAStep = Extract<Refusal, { reason: 'same_params' | 'too_many_edits' | 'not_later' | 'beyond_maximum' }>
+const steps = [
+  'same_params',
+  'too_many_edits',
+  'not_later',
+  'beyond_maximum',
+  'asked_again',
+  'it_happened',
+] as const
+
+type OfAStep = Extract<Refusal, { reason: (typeof steps)[number] }>
 
 /** @param when an instant in the words of the surface */
 export function refusedStep(refusal: OfAStep, when: (atMs: number) => string): RefusedStep {
@@ -30,6 +41,16 @@ export function refusedStep(refusal: OfAStep, when: (atMs: number) => string): R
       return {
         text: `The latest time for a decision about it is ${when(refusal.latestMs)}: an older call says too little about today.`,
         remedy: 'Give a time until then, or let the agent ask anew.',
+      }
+    case 'asked_again':
+      return {
+        text: `It was asked again already, as ${refusal.successor}.`,
+        remedy: 'Decide about that one. If it has ended, the agent can ask itself.',
+      }
+    case 'it_happened':
+      return {
+        text: `${visible(refusal.by)} looked and found that it happened, so asking again would do it twice.`,
+        remedy: 'If that was wrong, say so first: that it did not happen.',
       }
   }
 }

@@ -58,6 +58,14 @@ export type ApprovalEvent =
   | { readonly kind: 'fail_unsent'; readonly reason: string }
   /** Without `send` nothing is known about how far it came. */
   | { readonly kind: 'lose_track'; readonly reason: string; readonly send?: SendTrace }
+  /** A person asks about it again, under another ticket. */
+  | {
+      readonly kind: 'ask_again'
+      readonly by: string
+      readonly via: Door
+      readonly reason: string | null
+      readonly successor: ApprovalId
+    }
   /** Somebody looked at the upstream after the end that nobody knows. */
   | { readonly kind: 'look_after'; readonly looked: Omit<LookedAfter, 'atMs'> }
   /** The upstream did answer, after that end. Kept as evidence: the outcome stays what it is. */
@@ -86,6 +94,8 @@ export type Refusal =
   /** The deadline can only be moved to a later time, by a minute at least. */
   | { readonly reason: 'not_later'; readonly expiresAtMs: InstantMs }
   | { readonly reason: 'beyond_maximum'; readonly latestMs: InstantMs }
+  | { readonly reason: 'asked_again'; readonly successor: ApprovalId }
+  | { readonly reason: 'it_happened'; readonly by: string }
   /** Nobody but the gateway hears this: what it found is kept already. */
   | { readonly reason: 'enough_evidence' }
 
@@ -186,7 +196,24 @@ export function transition(
       if (approval.status !== 'executing') return wrongStatus
       const { decision, claim } = approval
       const evidence = { ...noEvidence, before: claim.checked, send: event.send ?? unknownSend }
-      return settle({ kind: 'indeterminate', decision, reason: event.reason, annotations: [], evidence })
+      return settle({
+        kind: 'indeterminate',
+        decision,
+        reason: event.reason,
+        annotations: [],
+        evidence,
+        successor: null,
+      })
+    }
+    case 'ask_again': {
+      if (approval.status !== 'settled' || approval.outcome.kind !== 'indeterminate') return wrongStatus
+      const { annotations, successor } = approval.outcome
+      if (successor !== null) return err({ reason: 'asked_again', successor })
+      // What happened must not be asked for a second time by mistake.
+      const finding = annotations.at(-1)
+      if (finding?.finding === 'happened') return err({ reason: 'it_happened', by: finding.by })
+      const outcome = { ...approval.outcome, successor: event.successor }
+      return ok({ next: { ...approval, version, outcome }, deadline: none })
     }
     case 'look_after': {
       if (approval.status !== 'settled' || approval.outcome.kind !== 'indeterminate') return wrongStatus

@@ -56,7 +56,7 @@ export function createServices(deps: ServicesDeps) {
     attend: createAttend({ ledger, change }),
     change,
     awaitOutcome: createAwaitOutcome({ ...deps, waiters, resume }),
-    people: createPeople({ ...deps, change, judge, rejudge }),
+    people: createPeople({ ...deps, announce, change, judge, rejudge }),
     judge,
     judgeBy: createJudgeBy(deps),
     rejudge,

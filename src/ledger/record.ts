@@ -67,6 +67,7 @@ const outcome = z.discriminatedUnion('kind', [
     reason: z.string(),
     annotations: z.array(annotation),
     evidence: evidence.default(() => ({ ...noEvidence, lateReplies: [] })),
+    successor: approvalId.nullable().default(null),
   }),
 ])
 const edit = z.object({
@@ -112,7 +113,14 @@ const header = z.object({
     .object({ id: approvalId, differs: z.array(z.string()) })
     .nullable()
     .default(null),
-  predecessor: z.object({ id: approvalId, difference: z.string() }).nullable().default(null),
+  predecessor: z
+    .object({
+      id: approvalId,
+      difference: z.string(),
+      why: z.enum(['rule_changed', 'unknown_end']).default('rule_changed'),
+    })
+    .nullable()
+    .default(null),
   createdAtMs: z.number(),
   expiresAtMs: z.number(),
 })

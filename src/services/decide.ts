@@ -4,10 +4,12 @@ import type { ApprovalId } from '../domain/approval-id.ts'
 import { authorise, type Unauthorised } from '../domain/authority.ts'
 import type { Person } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
+import type { Timings } from '../domain/timings.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Random } from '../ports/random.ts'
-import type { Change } from './change.ts'
+import { type AskAgain, createAskAgain, type NotAskable } from './ask-again.ts'
+import type { Announce, Change } from './change.ts'
 import { createEdit, type Edit, type EditRefusal } from './edit.ts'
 import type { Judge } from './judge.ts'
 import type { Rejudge } from './rejudge.ts'
@@ -15,6 +17,7 @@ import type { Rejudge } from './rejudge.ts'
 /** Why an act of a person did not take effect. */
 export type DecideRefusal =
   | EditRefusal
+  | NotAskable
   /** In force is a policy that this process cannot read, so a yes could not be judged here. */
   | { readonly reason: 'rules_unreadable' }
 
@@ -52,6 +55,8 @@ export interface People {
     finding: 'happened' | 'did_not_happen'
     note: string | null
   }): Promise<Result<Approval, DecideRefusal>>
+  /** About a call whose end nobody knows. By whoever may say yes to it. @returns the new approval */
+  readonly askAgain: AskAgain
 }
 
 /** Revisions of a policy are made by people: more of them than this during one click mean something else is wrong. */
@@ -62,11 +67,14 @@ export function createPeople(deps: {
   change: Change
   judge: Judge
   rejudge: Rejudge
+  announce: Announce
+  timings: Timings
   random: Random
   log: Log
 }): People {
   const { ledger, change, rejudge, log } = deps
   const edit = createEdit(deps)
+  const askAgain = createAskAgain(deps)
 
   const refuse = (id: ApprovalId, person: Person, because: Unauthorised) => {
     log.warn(
@@ -107,6 +115,13 @@ export function createPeople(deps: {
       return !edited.ok && edited.error.reason === 'unauthorised'
         ? refuse(request.id, request.person, edited.error.because)
         : edited
+    },
+
+    async askAgain(request) {
+      const asked = await askAgain(request)
+      return !asked.ok && asked.error.reason === 'unauthorised'
+        ? refuse(request.id, request.person, asked.error.because)
+        : asked
     },
 
     async extend({ id, person, expiresAtMs, reason, via }) {

@@ -146,7 +146,14 @@ export function createRejudge(deps: {
     })
     return {
       ...{ v, id: random.approvalId(), version: 1, auditHead: CHAIN_START, nonce, status: 'pending' },
-      ...{ asked, proposed: { ...proposed, digest }, edits, asking, predecessor: { id, difference }, like },
+      ...{
+        asked,
+        proposed: { ...proposed, digest },
+        edits,
+        asking,
+        predecessor: { id, difference, why: 'rule_changed' },
+        like,
+      },
       createdAtMs: nowMs,
     }
   }

@@ -314,6 +314,36 @@ describe('the outcome for the agent', () => {
     expect(json).toMatchObject({ retry: 'never', coolDownUntil: '2026-08-01T09:15:00.000Z' })
   })
 
+  test('it reads what people made of it, and what is known of an unknown end', async () => {
+    const { id, proposed } = world.add({ args: { profile: 'default' } })
+    const wish = { arguments: '{"profile":"test"}', digest: proposed.digest, reason: 'the test one' }
+    const edited = await ask(`/approvals/${id}/edit`, 'hpp_kim', wish)
+    expect((await ask(`/calls/${id}`, 'hpa_bot')).json).toMatchObject({
+      status: 'pending',
+      retry: 'same',
+      edited: {
+        by: 'kim',
+        reason: 'the test one',
+        differs: ['/arguments/profile'],
+        arguments: { profile: 'test' },
+      },
+    })
+    await ask(`/approvals/${id}/decision`, 'hpp_lee', approve(edited.json.approval.digest))
+    await world.change(id, { kind: 'claim', node: 'node-1' })
+    const send = { progress: 'response', httpStatus: 502, error: 'secret text of the network' } as const
+    await world.change(id, { kind: 'lose_track', reason: 'HTTP 502', send })
+    const looked = { isReachable: true, said: 'it answers' }
+    await world.change(id, { kind: 'look_after', looked })
+    const { json, text } = await ask(`/calls/${id}`, 'hpa_bot')
+    expect(json).toMatchObject({
+      outcome: { kind: 'indeterminate' },
+      retry: 'never',
+      askedAgainAs: null,
+      evidence: { progress: 'response', httpStatus: 502, wasReachableAfterwards: true, lateReplies: 0 },
+    })
+    expect(text).not.toContain('secret text of the network')
+  })
+
   test('the calls of others answer exactly like calls that never were', async () => {
     world.add()
     const others = await ask('/calls/HP-7K2M9Q4T0X', 'hpa_other-bot')
@@ -392,6 +422,7 @@ test('OpenAPI describes every route from the same schemas', async () => {
     '/approvals',
     '/approvals/{id}',
     '/approvals/{id}/annotation',
+    '/approvals/{id}/ask-again',
     '/approvals/{id}/cancel',
     '/approvals/{id}/deadline',
     '/approvals/{id}/decision',
@@ -407,6 +438,7 @@ test('OpenAPI describes every route from the same schemas', async () => {
   const operations = Object.values<object>(json.paths).flatMap((path) => Object.values(path))
   expect(operations.map(({ operationId }) => operationId).sort()).toEqual([
     'annotateApproval',
+    'askApprovalAgain',
     'cancelApproval',
     'decideApproval',
     'editApproval',

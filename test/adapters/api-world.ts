@@ -234,6 +234,8 @@ export function createWorld(options: { policies?: PolicyChanges } = {}) {
         change,
         judge: (call) => world.judge(call),
         rejudge: async () => null,
+        announce: async () => {},
+        timings: defaultTimings,
         random,
         log,
       },

@@ -203,6 +203,7 @@ export const outcomes = {
     reason: 'read ECONNRESET',
     annotations: [],
     evidence: noEvidence,
+    successor: null,
   },
 } satisfies Record<string, Outcome | ((kind?: 'result' | 'error') => Outcome)>
 

@@ -145,3 +145,25 @@ test('a pause that Slack asks for delays the message and loses nothing', async (
   )
   expect(told(approval)).toHaveLength(1)
 })
+
+test('an unknown end is asked again from its card, once, by whoever may say yes; its new card waits', async () => {
+  const approval = await world.ask()
+  await world.card(approval.id)
+  await through(approval, yes(approval), claim, lost, looked)
+  await world.cardSaying(approval.id, 'could not be reached')
+  await world.click(approval.id, 'ask-again', world.users.jun)
+  await world.slack.waitForEphemeral((one) => one.text.includes('You answer for the agent that asks'))
+  await world.click(approval.id, 'ask-again', world.users.mina)
+  const said = await world.slack.waitForEphemeral((one) =>
+    one.text.includes('People are asked again, as HP-'),
+  )
+  const id = /HP-[0-9A-Z]{10}/.exec(said.text)?.[0] ?? ''
+  const card = await world.slack.waitForMessage(
+    (one) => isCard(one) && world.slack.textOf(one).includes(`${id} · digest`),
+  )
+  expect(world.slack.textOf(card)).toContain(`it was sent once as ${approval.id}`)
+  expect(world.slack.buttons(card).map(({ text }) => text)).toContain('Approve')
+  await world.cardSaying(approval.id, `asked again as ${id}`)
+})
+const isCard = (message: { readonly channel: string; readonly threadTs: string | null }) =>
+  message.channel === world.channel && message.threadTs === null

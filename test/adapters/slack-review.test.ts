@@ -57,6 +57,7 @@ const clicks = createClicks({
       yeses++
       return ok(stored)
     },
+    askAgain: async () => ok(stored),
   },
   retire() {},
   clock,

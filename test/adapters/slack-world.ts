@@ -66,6 +66,14 @@ export async function aSlackWorld(options: SlackWorldOptions) {
   const config = readConfig(options, slack, channel, database.connectionString)
   const store = await openLedger(config, silentLog)
   const { ledger, cards, identities, notices, wakeUps } = store
+  const approversInForce = { groups: ['ops'], people: [], selfConfirm: false }
+  await store.revisions.putInForce(
+    {
+      ...{ server: 'github', source: 'built-in', text: null, approvers: approversInForce },
+      ...{ textOrigin: null, approversOrigin: null, putBy: { kind: 'file_at_start' } },
+    },
+    null,
+  )
   const directory = createDirectory(config.people)
   await options.before?.(slack)
 
@@ -92,6 +100,8 @@ export async function aSlackWorld(options: SlackWorldOptions) {
   const change = createChange({ ledger, announce, timings: config.timings, log })
   const people = createPeople({
     ledger,
+    announce,
+    timings: config.timings,
     change,
     judge: async () => ({
       verdict: aVerdict(),

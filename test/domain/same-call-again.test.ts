@@ -20,6 +20,7 @@ const lost: Outcome = {
   reason: 'reset',
   annotations: [],
   evidence: noEvidence,
+  successor: null,
 }
 const happened: Outcome = { ...lost, annotations: [{ ...annotation, finding: 'happened' }] }
 const didNotHappen: Outcome = { ...lost, annotations: [{ ...annotation, finding: 'did_not_happen' }] }

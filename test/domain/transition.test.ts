@@ -13,7 +13,7 @@ import { EDITS_MAX } from '../../src/domain/limits.ts'
 import { defaultTimings as timings } from '../../src/domain/timings.ts'
 import { canonicalParams } from '../../src/domain/tool-call.ts'
 import { type ApprovalEvent, transition } from '../../src/domain/transition.ts'
-import { anApproval, approveEvent } from '../support/builders.ts'
+import { anApproval, approveEvent, aTicket } from '../support/builders.ts'
 
 const reply: ReplyRef = { kind: 'result', isError: false, digest: 'r', bytes: 2 }
 const { approval: pending } = anApproval({ nowMs: 0, decisionMs: 100 })
@@ -46,6 +46,7 @@ const events: Record<string, ApprovalEvent> = {
   fail_unsent: { kind: 'fail_unsent', reason: 'refused' },
   lose_track: { kind: 'lose_track', reason: 'reset' },
   annotate: { kind: 'annotate', annotation: { finding: 'happened', by: 'mina', note: null } },
+  ask_again: { kind: 'ask_again', by: 'mina', via: 'cli', reason: null, successor: aTicket() },
   look_after: { kind: 'look_after', looked: { isReachable: true, said: 'it answers' } },
   late_reply: { kind: 'late_reply', reply },
   edit: anEdit(pending),
@@ -73,7 +74,12 @@ const arrows: Record<string, Record<string, string>> = {
     fail_unsent: 'not_sent',
   },
   executing: { answer: 'answered', fail_unsent: 'not_sent', lose_track: 'indeterminate' },
-  indeterminate: { annotate: 'indeterminate', look_after: 'indeterminate', late_reply: 'indeterminate' },
+  indeterminate: {
+    ask_again: 'indeterminate',
+    annotate: 'indeterminate',
+    look_after: 'indeterminate',
+    late_reply: 'indeterminate',
+  },
   answered: {},
 }
 

@@ -41,6 +41,14 @@ export function createSlackApp(deps: {
     })
   }
 
+  app.action('ask-again', async ({ ack, body, respond }) => {
+    const click = parseCardClick(body)
+    const asked = click === null ? null : await clicks.askAgain(click)
+    await ack()
+    if (asked === null) return tell(respond, foreignText)
+    tell(respond, asked.ok ? asked.value : asked.error)
+  })
+
   app.action('review', async ({ ack, body, respond }) => {
     const click = parseCardClick(body)
     const opened = click === null ? null : await review.open(click)
@@ -77,7 +85,7 @@ export function createSlackApp(deps: {
   })
 
   // Bolt answers nothing that nobody listens to, and Slack would show an error after three seconds.
-  const known = new Set(['approve', 'reject', 'review', PAGE_BACK, PAGE_ON])
+  const known = new Set(['approve', 'reject', 'ask-again', 'review', PAGE_BACK, PAGE_ON])
   app.action(/.*/, async ({ ack, action }) => {
     if (!('action_id' in action) || !known.has(action.action_id)) await ack()
   })

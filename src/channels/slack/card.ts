@@ -8,7 +8,7 @@ import type { Risk } from '../../domain/risk.ts'
 import { visible } from '../../domain/visible.ts'
 import type { Showing } from '../../ports/channels.ts'
 import { type Block, context, header, type Line, lines, preformatted, textSum } from './blocks.ts'
-import { type OfferDeps, offer } from './offer.ts'
+import { type OfferDeps, offer, offerAfter } from './offer.ts'
 import { reviewPages } from './review-pages.ts'
 import { type Still, stillOf } from './still.ts'
 import { cut, escaped } from './text.ts'
@@ -54,7 +54,11 @@ export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: C
   const isComplete = head.isWhole && isSmall && textSum([...whole, ...tail]) <= CARD_TEXT_MAX - OFFER_TEXT_MAX
   const body = isComplete ? whole : [...title, ...preview(still)]
   const isOpen = approval.status === 'pending' && nowMs < approval.expiresAtMs
-  const offered = isOpen ? offer(approval, isComplete ? 'card' : wherePagesFit(still), deps) : []
+  const offered = isOpen
+    ? offer(approval, isComplete ? 'card' : wherePagesFit(still), deps)
+    : approval.status === 'settled'
+      ? offerAfter(approval, deps)
+      : []
   return {
     text: fallbackText(approval, shown),
     blocks: [...body, ...tail, ...offered],

@@ -33,6 +33,8 @@ export interface Clicks {
     answer: 'approve' | 'reject',
     purpose: Purpose,
   ): Promise<Result<{ approval: Approval; words: string | null }, string>>
+  /** About a call whose end nobody knows. */
+  askAgain(shown: Shown): Promise<Result<string, string>>
   /** Who looks at what, without deciding anything. */
   look(shown: Shown, purpose: Purpose): Promise<Result<{ person: Person; reading: Reading }, string>>
 }
@@ -43,7 +45,7 @@ export function createClicks(deps: {
   ledger: Pick<Ledger, 'get'>
   cards: Pick<Cards, 'approvalAt'>
   accounts: Accounts
-  people: Pick<People, 'decide'>
+  people: Pick<People, 'decide' | 'askAgain'>
   /** A card of ours that we lost track of: it was posted, and then the answer of Slack or our note of it was lost. */
   retire(place: Place, id: ApprovalId): void
   clock: Clock
@@ -89,6 +91,15 @@ export function createClicks(deps: {
 
   return {
     look,
+    async askAgain(shown) {
+      const looked = await look(shown, 'ask-again')
+      if (!looked.ok) return looked
+      const { person, reading } = looked.value
+      const asked = await people.askAgain({ id: reading.approval.id, person, reason: null, via: 'slack' })
+      return asked.ok
+        ? ok(`People are asked again, as ${asked.value.id}. It runs only after a new yes.`)
+        : err(refusalText(asked.error, reading.approval))
+    },
     async decide(shown, answer, purpose) {
       const looked = await look(shown, purpose)
       if (!looked.ok) return looked

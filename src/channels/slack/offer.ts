@@ -1,5 +1,5 @@
 /** What a card lets people do: a yes only beside all of what would run, a no always, in the words that are true for this call. */
-import type { Approval } from '../../domain/approval.ts'
+import type { Approval, Settled } from '../../domain/approval.ts'
 import { authorise } from '../../domain/authority.ts'
 import { shortDigest } from '../../domain/canonical.ts'
 import { visible } from '../../domain/visible.ts'
@@ -39,6 +39,19 @@ export function offer(approval: Approval, whole: WhereWhole, deps: OfferDeps): r
     ...(note === null ? [] : [context(note)]),
     actions([...first, deny, ...(publicUrl === null ? [] : [consoleButton(publicUrl, approval.id)])]),
   ]
+}
+
+/** After an end that nobody knows: people are asked anew under another ticket. The rest is for the console, which has room. */
+export function offerAfter(approval: Settled, { key, publicUrl }: OfferDeps): readonly Block[] {
+  const { outcome, id, version, proposed } = approval
+  if (outcome.kind !== 'indeterminate' || outcome.successor !== null) return []
+  if (outcome.annotations.at(-1)?.finding === 'happened') return []
+  const bound = { id, version, digest: proposed.digest }
+  const text =
+    'The same call gets a new ticket, and runs only after a new yes. Look at the server first: if it did happen, a yes would do it twice.'
+  const confirm = dialog('Ask again?', text, 'Ask again')
+  const again = button({ id: 'ask-again', text: 'Ask again', value: seal(key, 'ask-again', bound), confirm })
+  return [actions([again, ...(publicUrl === null ? [] : [consoleButton(publicUrl, id)])])]
 }
 
 /** *Confirm* where only the owner can say yes: their own yes is never called an approval. */

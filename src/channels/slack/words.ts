@@ -1,6 +1,8 @@
 /** What a person is told who may not, who is too late, or who has to do something first. */
 
 import type { Approval } from '../../domain/approval.ts'
+import type { Unauthorised } from '../../domain/authority.ts'
+import { CLI } from '../../domain/command-line.ts'
 import { decisionText, outcomeText, unauthorisedText } from '../../domain/present.ts'
 import { visible } from '../../domain/visible.ts'
 import type { DecideRefusal } from '../../services/decide.ts'
@@ -28,8 +30,10 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
       return staleText
     case 'unauthorised': {
       const { asked, asking } = approval
-      return `Nothing was decided. ${unauthorisedText(refusal.because, asking.approvers, asked.requester.owner)}`
+      const told = unauthorisedText(refusal.because, asking.approvers, asked.requester.owner)
+      return `Nothing was decided. ${told}${withdrawRemedy(refusal.because, approval)}`
     }
+    case 'not_askable':
     case 'not_editable':
       return `Nothing was changed. ${refusal.text} ${refusal.remedy}`
     case 'moved_on':
@@ -46,6 +50,8 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
         case 'wrong_status':
         // Nobody edits or extends in Slack.
         case 'enough_evidence':
+        case 'asked_again':
+        case 'it_happened':
         case 'same_params':
         case 'too_many_edits':
         case 'not_later':
@@ -53,6 +59,12 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
           return presentText(refusal.approval)
       }
   }
+}
+
+/** An owner who says no wants it gone, and that is theirs to do under another name. */
+function withdrawRemedy(why: Unauthorised, { id, status }: Approval): string {
+  if (why.reason !== 'own_call' || (status !== 'pending' && status !== 'approved')) return ''
+  return ` You can withdraw it: in the console, or with \`${CLI} approvals cancel ${id}\`.`
 }
 
 export const staleText =

@@ -3,25 +3,10 @@
  * Everything the upstream said stays as it said it, `structuredContent` byte for byte.
  */
 import { type Approval, askedParams } from '../../domain/approval.ts'
-import type { JsonObject } from '../../domain/canonical.ts'
 import { differencesOf } from '../../domain/difference.ts'
+import { editForAgent } from '../../domain/edited-text.ts'
 import { META_APPROVAL } from '../../domain/tool-call.ts'
 import { mergeObjects, rawItems, rawMember, withMember } from '../raw-json.ts'
-
-/** In `_meta`, and in `/api/v1/calls`: who changed it, why, and where. The arguments that ran are its own business to know. */
-export function editedMeta({ edits, proposed }: Approval): JsonObject {
-  const last = edits.at(-1)
-  const { found, isCut } = differencesOf(askedParams({ edits, proposed }), proposed.canonicalParams)
-  const params: { arguments?: JsonObject } = JSON.parse(proposed.canonicalParams)
-  return {
-    by: last?.by ?? null,
-    at: last === undefined ? null : new Date(last.atMs).toISOString(),
-    reason: last?.reason ?? null,
-    differs: found.map(({ pointer }) => pointer),
-    differsInMore: isCut,
-    arguments: params.arguments ?? {},
-  }
-}
 
 export function withEdit(replyText: string, kind: 'result' | 'error', approval: Approval): string {
   const said = editedSentence(approval, kind)
@@ -47,7 +32,7 @@ function withErrorNote(errorText: string, said: string, approval: Approval): str
 function merged(object: string | null, approval: Approval): string {
   const { id, status } = approval
   const outcome = approval.status === 'settled' ? approval.outcome.kind : null
-  const own = JSON.stringify({ [META_APPROVAL]: { id, status, outcome, edited: editedMeta(approval) } })
+  const own = JSON.stringify({ [META_APPROVAL]: { id, status, outcome, edited: editForAgent(approval) } })
   return object === null || !object.trimStart().startsWith('{') ? own : mergeObjects(object, own)
 }
 

@@ -4,11 +4,12 @@
  */
 import { type Approval, isEdited, type Outcome, type Settled } from '../../domain/approval.ts'
 import type { JsonObject } from '../../domain/canonical.ts'
+import { editForAgent } from '../../domain/edited-text.ts'
 import type { ApproverChain } from '../../domain/policy.ts'
 import { type Era, META_APPROVAL } from '../../domain/tool-call.ts'
 import type { AskRefusal } from '../../services/ask.ts'
 import { mergeObjects, rawMember } from '../raw-json.ts'
-import { editedMeta, withEdit } from './edited-reply.ts'
+import { withEdit } from './edited-reply.ts'
 import { type Answer, errorAnswer, INVALID_PARAMS } from './rpc.ts'
 
 /** What to do with this call: let it be, send it again as it is, or send a different one. */
@@ -120,7 +121,10 @@ function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: number):
   }
 }
 
-function indeterminate(id: string, { annotations }: Extract<Outcome, { kind: 'indeterminate' }>): Told {
+function indeterminate(
+  id: string,
+  { annotations, successor }: Extract<Outcome, { kind: 'indeterminate' }>,
+): Told {
   const annotation = annotations.at(-1)
   if (annotation?.finding === 'happened') {
     return {
@@ -145,6 +149,7 @@ function indeterminate(id: string, { annotations }: Extract<Outcome, { kind: 'in
       `This call MAY OR MAY NOT have been executed (ticket ${id}): it was sent, and no answer came back. ` +
       `Do not repeat it and do not try another way; a person must look at what happened. ${tellUser}`,
     retry: 'never',
+    ...(successor === null ? {} : { details: { successor } }),
   }
 }
 
@@ -191,7 +196,9 @@ function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean): T
 const changedRule = ({ predecessor }: Approval) =>
   predecessor === null
     ? ''
-    : ` The rule changed while ticket ${predecessor.id} waited (${predecessor.difference}), so this ticket took its place.`
+    : predecessor.why === 'unknown_end'
+      ? ` It was sent once as ${predecessor.id}, and ${predecessor.difference}; a person asks again with this ticket.`
+      : ` The rule changed while ticket ${predecessor.id} waited (${predecessor.difference}), so this ticket took its place.`
 
 /** Impatient agents ask again with a detail changed; then two calls wait where one was meant. */
 function likeText({ like }: Approval): string {
@@ -331,7 +338,7 @@ function approvalMeta(approval: Approval): JsonObject {
     outcome: approval.status === 'settled' ? approval.outcome.kind : null,
     ...(approval.predecessor === null ? {} : { predecessor: approval.predecessor.id }),
     expiresAt: iso(expiresAtMs),
-    ...(isEdited(approval) ? { edited: editedMeta(approval) } : {}),
+    ...(isEdited(approval) ? { edited: editForAgent(approval) } : {}),
     ...(approval.like === null ? {} : { like: { id: approval.like.id, differs: approval.like.differs } }),
     approvers: {
       groups: asking.approvers.groups,

@@ -30,7 +30,7 @@ function messageOf(approval: Approval, waited: string): string {
   switch (status) {
     case 'pending': {
       const until = `${new Date(expiresAtMs).toISOString().slice(0, 16)}Z`
-      if (predecessor !== null) {
+      if (predecessor !== null && predecessor.why === 'rule_changed') {
         return `The rule changed, so people are asked again: ${id} instead of ${predecessor.id} (${waited} so far). Asked now: ${approversInWords(asking.approvers)}`
       }
       // Before the approvers: it is cut at the end where there are many.
