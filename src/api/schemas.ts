@@ -283,12 +283,9 @@ export const callView = z
       .string()
       .nullable()
       .openapi({ description: 'the ticket that this one took the place of, or asks about again' }),
-    askedAgainAs: z
-      .string()
-      .nullable()
-      .openapi({
-        description: 'nobody knows whether this one happened, and a person asks again with this ticket',
-      }),
+    askedAgainAs: z.string().nullable().openapi({
+      description: 'nobody knows whether this one happened, and a person asks again with this ticket',
+    }),
     like: z
       .object({ id: z.string(), differs: z.array(z.string()) })
       .nullable()
