@@ -2,11 +2,15 @@
 import type { Io } from './io.ts'
 import type { Parts } from './parts.ts'
 
-export const outside = (io: Io): Pick<Parts, 'openCredentials' | 'start' | 'demo'> => ({
+export const outside = (io: Io): Pick<Parts, 'openCredentials' | 'bridge' | 'start' | 'demo'> => ({
   async openCredentials(config) {
     const { openLedger } = await import('../launch/ledger.ts')
     const { silentLog } = await import('../launch/log.ts')
     return openLedger(config, silentLog)
+  },
+  async bridge(to) {
+    const { bridgeStdio } = await import('../launch/stdio-bridge.ts')
+    return bridgeStdio(to)
   },
   async start() {
     const { runStart } = await import('../launch/start.ts')

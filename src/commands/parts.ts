@@ -15,6 +15,8 @@ export interface Parts {
     accounts: AccountStore
     close(): Promise<void>
   }>
+  /** Speaks MCP on the standard streams until the client closes them. */
+  bridge(to: { readonly url: string; readonly token: string | null }): Promise<void>
   /** Stays until a signal and sets the exit code of the process itself. */
   start(): Promise<void>
   demo(options: DemoOptions): Promise<ExitCode>

@@ -96,6 +96,21 @@ Exit codes: 0 done, 1 refused or failed, 2 used or configured wrongly.`,
       finish(validate(parts, { file: file ?? null, json }))
     })
   addScan(program, parts, finish)
+  program
+    .command('stdio')
+    .description('speak MCP on standard input and output, for clients that only start commands')
+    .argument('<server>', 'as in holdpoint.yaml')
+    .addHelpText(
+      'after',
+      `
+Environment:
+  HOLDPOINT_URL          the gateway (http://127.0.0.1:8484)
+  HOLDPOINT_AGENT_TOKEN  the token of the agent (\`${CLI} agents add <name>\`); without one, the agent of this machine`,
+    )
+    .action(async (server: string) => {
+      const { stdio } = await import('./stdio.ts')
+      finish(await stdio(parts, server))
+    })
   addApprovals(program, parts, finish)
   addPolicy(program, parts, finish)
   addAgents(program, parts, finish)

@@ -20,7 +20,8 @@ export const LOCAL_TOKEN =
 
 export const DEFAULT_URL = 'http://127.0.0.1:8484'
 
-export function clientSettings({ env }: Pick<Surroundings, 'env'>): Result<ClientSettings, Trouble> {
+/** @returns the address of the gateway, without a slash at the end */
+export function gatewayAddress({ env }: Pick<Surroundings, 'env'>): Result<string, Trouble> {
   const written = env.HOLDPOINT_URL || DEFAULT_URL
   const url = URL.canParse(written) ? new URL(written) : null
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.username !== '') {
@@ -29,6 +30,12 @@ export function clientSettings({ env }: Pick<Surroundings, 'env'>): Result<Clien
       remedy: `For example ${DEFAULT_URL}, which is also the default.`,
     })
   }
+  return ok(url.origin + url.pathname.replace(/\/+$/, ''))
+}
+
+export function clientSettings({ env }: Pick<Surroundings, 'env'>): Result<ClientSettings, Trouble> {
+  const url = gatewayAddress({ env })
+  if (!url.ok) return url
   const token = env.HOLDPOINT_TOKEN?.trim() ?? ''
   if (token === '') {
     return err({
@@ -42,5 +49,5 @@ export function clientSettings({ env }: Pick<Surroundings, 'env'>): Result<Clien
       remedy: 'Copy it again, without quotes.',
     })
   }
-  return ok({ url: url.origin + url.pathname.replace(/\/+$/, ''), token })
+  return ok({ url: url.value, token })
 }

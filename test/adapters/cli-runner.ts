@@ -58,6 +58,7 @@ export async function holdpoint(args: readonly string[], stage: Stage = {}): Pro
         close: async () => {},
       }
     },
+    bridge: async () => {},
     start: async () => {},
     demo: stage.demo ?? (async () => 0),
   })
