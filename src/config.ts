@@ -30,6 +30,7 @@ import type { Person, Principal } from './domain/principal.ts'
 import { err, ok, type Result } from './domain/result.ts'
 import { defaultTimings, type Timings } from './domain/timings.ts'
 import {
+  type AgentSettings,
   type ChannelsConfig,
   type ConfigFile,
   type Named,
@@ -68,6 +69,7 @@ export interface Config {
   readonly agents: ReadonlyMap<string, Principal>
   /** Who may put policies in force. */
   readonly operators: Named
+  readonly agentSettings: ReadonlyMap<string, AgentSettings>
   /** The one agent that needs no token, on loopback, while no people are configured. */
   readonly localPrincipal: Principal | null
   readonly channels: ChannelsConfig
@@ -207,6 +209,7 @@ function load({ env, cwd }: Surroundings, hasUpstreams: boolean): Result<Config,
     serverNames: written.serverNames ?? [SAMPLE_SERVER],
     people,
     agents: written.agents,
+    agentSettings: written.agentSettings,
     localPrincipal,
     operators: isLocal ? { people: [localPerson.id], groups: [] } : written.operators,
     channels: written.channels,
@@ -223,6 +226,7 @@ const nothingWritten: ConfigFile = {
   oauth: { issuers: [], logins: new Map(), privateNetworks: [] },
   people: new Map(),
   agents: new Map(),
+  agentSettings: new Map(),
   servers: null,
   serverNames: null,
   operators: { people: [], groups: [] },

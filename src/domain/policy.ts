@@ -84,6 +84,21 @@ export function talliesToRead(
   }))
 }
 
+/** Whether people can be asked about calls of this tool. */
+export function mayAsk({ fallback, rules }: Policy, tool: string): boolean {
+  const about = rulesFor(rules, tool)
+  if (about.some(({ action }) => action === 'require_approval')) return true
+  return fallback.action === 'require_approval' && !about.some(isForEveryCall)
+}
+
+/** Whether people can be asked about any call at all. */
+export function asksAnything({ fallback, rules }: Policy): boolean {
+  return [fallback, ...rules].some(({ action }) => action === 'require_approval')
+}
+
+const isForEveryCall = ({ action, when, categories, risks: only }: Rule) =>
+  action !== null && when === null && categories === null && only === null
+
 /** Names match byte for byte. Hiding wins over every rule. */
 export function evaluate(policy: Policy, call: JudgedCall): Verdict {
   if (isHidden(policy, call.tool)) return { kind: 'hide' }

@@ -25,6 +25,8 @@ export interface Timings {
   readonly replyIdleMs: number
   /** Behind all wake-ups: how often every process looks for what is due. */
   readonly loopMs: number
+  /** Clients are asked to poll a task this often: soon enough for people who wait, seldom enough for thousands of tasks. */
+  readonly pollMs: number
 }
 
 const seconds = 1_000
@@ -48,4 +50,5 @@ export const defaultTimings: Timings = {
   nodeLeaseMs: 10 * seconds,
   replyIdleMs: 15 * minutes,
   loopMs: 2 * seconds,
+  pollMs: 5 * seconds,
 }

@@ -46,10 +46,18 @@ export function isTransportMeta(key: string): boolean {
   )
 }
 
-/** The text that is shown, hashed, stored and sent. */
-export function canonicalParams(name: string, args: JsonObject, meta: JsonObject): string {
+/**
+ * The text that is shown, hashed, stored and sent.
+ * @param answers `inputResponses` and `requestState`, where the call answers what the upstream asked (2026-07-28)
+ */
+export function canonicalParams(
+  name: string,
+  args: JsonObject,
+  meta: JsonObject,
+  answers: JsonObject = {},
+): string {
   const kept = Object.entries(meta).filter(([key]) => !isTransportMeta(key))
-  const params: Record<string, JsonValue> = { name, arguments: args }
+  const params: Record<string, JsonValue> = { ...answers, name, arguments: args }
   if (kept.length > 0) params._meta = Object.fromEntries(kept)
   return canonical(params)
 }

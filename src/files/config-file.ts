@@ -12,7 +12,7 @@ import { type Document, type Path, readTextFile } from './document.ts'
 import { type IssuerConfig, readIssuers, readPrivateNetworks, scopesShape } from './oauth-config.ts'
 import { readPolicy } from './policy-file.ts'
 import type { Problem } from './problem.ts'
-import { readLimits, readTimings } from './settings.ts'
+import { readDuration, readLimits, readTimings } from './settings.ts'
 import { checkShape, problemAt, problemAtKey, says } from './shape.ts'
 import { readUpstream, type UpstreamConfig, type UpstreamContext, upstreamShape } from './upstream-config.ts'
 
@@ -41,6 +41,8 @@ export interface ConfigFile {
   /** Empty: the file configures nobody, and `localPerson` stands in. */
   readonly people: ReadonlyMap<string, Person>
   readonly agents: ReadonlyMap<string, Principal>
+  /** Of those agents that have any. */
+  readonly agentSettings: ReadonlyMap<string, AgentSettings>
   /** `null`: the file names no servers. */
   readonly servers: ReadonlyMap<string, ServerConfig> | null
   /** Their names, also where the servers themselves stay unread. */
@@ -66,6 +68,12 @@ export interface OAuthConfig {
 export interface Named {
   readonly people: readonly string[]
   readonly groups: readonly string[]
+}
+
+/** What an operator set for one agent. */
+export interface AgentSettings {
+  /** How long its requests are held; `null`: as its client is known to wait. */
+  readonly holdMs: number | null
 }
 
 /** Where people are asked, besides the console. Secrets are not here: they come from the environment. */
@@ -131,6 +139,7 @@ export function readConfigFile(
   }
 
   const agents = new Map<string, Principal>()
+  const agentSettings = new Map<string, AgentSettings>()
   for (const name of namesIn('agents')) {
     const path = ['agents', name]
     collect(checkName(document, path, idShape))
@@ -146,6 +155,9 @@ export function readConfigFile(
       : collect(checkShape(document, missing ? agentShape.partial() : agentShape, path))
     if (agent?.owner === undefined) continue
     agents.set(name, { name, owner: agent.owner })
+    if (agent.hold !== undefined) {
+      agentSettings.set(name, { holdMs: collect(readDuration(document, [...path, 'hold'])) })
+    }
     if (!known.people.includes(agent.owner)) {
       problems.push(unknownPerson(document, [...path, 'owner'], agent.owner, known))
     }
@@ -172,7 +184,7 @@ export function readConfigFile(
   if (problems.length > 0) return err(problems)
   const oauth = { issuers, logins, privateNetworks }
   const named = hasServers ? { servers, serverNames } : { servers: null, serverNames: null }
-  return ok({ people, agents, ...named, operators, channels, oauth, timings, limits })
+  return ok({ people, agents, agentSettings, ...named, operators, channels, oauth, timings, limits })
 
   function collect<T>(result: Result<T, Problem[]>): T | null {
     if (result.ok) return result.value
@@ -237,7 +249,11 @@ const personShape = z.strictObject({
   name: z.string().min(1, says('the name is empty', 'write a name, or remove the line')).optional(),
   logins: z.array(z.string().min(1, says('the login is empty', 'write one, or remove the line'))).optional(),
 })
-const agentShape = z.strictObject({ owner: z.string() })
+const agentShape = z.strictObject({
+  owner: z.string(),
+  // Read as a duration, with its own words for what is wrong.
+  hold: z.unknown().optional(),
+})
 
 const serverNameShape = z
   .string()

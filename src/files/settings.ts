@@ -22,6 +22,7 @@ export const timingNames = {
   nodeLeaseMs: 'node_lease',
   replyIdleMs: 'reply_idle',
   loopMs: 'loop',
+  pollMs: 'poll',
 } as const satisfies Record<keyof Timings, string>
 
 /** How each bound is called in `limits`. */
@@ -41,17 +42,22 @@ export const limitNames = {
 } as const satisfies Record<keyof Limits, string>
 
 export function readTimings(document: Document): Result<Timings, Problem[]> {
-  const read = readSection(document, 'timings', defaultTimings, timingNames, (_field, path) => {
-    const written = checkShape(document, durationShape, path)
-    if (!written.ok) return written
-    const duration = durationMs(written.value)
-    if (duration >= DURATION_MIN_MS && duration <= DURATION_MAX_MS) return ok(duration)
-    return err([problemAt(document, path, 'the duration is out of bounds', 'write one between 10ms and 20d')])
-  })
+  const read = readSection(document, 'timings', defaultTimings, timingNames, (_field, path) =>
+    readDuration(document, path),
+  )
   if (!read.ok || read.value.nodeLeaseMs >= NODE_LEASE_MS_MIN) return read
   const message = 'a lease this short ends while its gateway lives'
   const remedy = 'write at least 2s: it is renewed four times in its length'
   return err([problemAt(document, ['timings', 'node_lease'], message, remedy)])
+}
+
+/** One duration, in milliseconds. */
+export function readDuration(document: Document, path: Path): Result<number, Problem[]> {
+  const written = checkShape(document, durationShape, path)
+  if (!written.ok) return written
+  const duration = durationMs(written.value)
+  if (duration >= DURATION_MIN_MS && duration <= DURATION_MAX_MS) return ok(duration)
+  return err([problemAt(document, path, 'the duration is out of bounds', 'write one between 10ms and 20d')])
 }
 
 export function readLimits(document: Document): Result<Limits, Problem[]> {

@@ -10,6 +10,7 @@ import { createDirectory } from '../auth/directory.ts'
 import { createSessions } from '../auth/sessions.ts'
 import type { Config } from '../config.ts'
 import { type ConsoleDeps, createConsole } from '../console/console.tsx'
+import { readClientBudgets } from '../files/client-budgets.ts'
 import { createMcpRoutes } from '../mcp/downstream/routes.ts'
 import { createUpstreamSession } from '../mcp/upstream/session.ts'
 import type { Log } from '../ports/log.ts'
@@ -166,6 +167,8 @@ export async function startGateway(deps: {
       random,
       ask: services.ask,
       awaitOutcome: services.awaitOutcome,
+      ownCalls: services.ownCalls,
+      pollers: services.pollers,
       markDelivered: ledger.markDelivered,
       authenticate: who.agent,
       challengeOf: (server) => oauth?.resources.challengeOf(server) ?? null,
@@ -173,9 +176,12 @@ export async function startGateway(deps: {
       isHostAllowed: sites.isHostAllowed,
       isOriginAllowed: sites.isOriginAllowed,
       createSession: createUpstreamSession,
+      clientBudgets: readClientBudgets(),
+      agentHoldMs: (agent) => config.agentSettings.get(agent)?.holdMs ?? null,
       limits,
       timings,
       clock,
+      stopping: stopping.signal,
       log,
     }),
   )

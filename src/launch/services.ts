@@ -16,6 +16,8 @@ import { createPeople } from '../services/decide.ts'
 import { createExecute } from '../services/execute.ts'
 import { createJudge, createJudgeBy, createJudgeNow } from '../services/judge.ts'
 import { createLimiter } from '../services/limits.ts'
+import { createOwnCalls } from '../services/own-calls.ts'
+import { createPollers } from '../services/pollers.ts'
 import { createRejudge } from '../services/rejudge.ts'
 import { createResume } from '../services/resume.ts'
 import type { RulesInForce } from '../services/rules-in-force.ts'
@@ -51,12 +53,15 @@ export function createServices(deps: ServicesDeps) {
   const rejudge = createRejudge({ ...deps, announce, judgeNow: createJudgeNow(deps) })
   const execute = createExecute({ ...deps, change, rejudge, limiter })
   const resume = createResume({ ...deps, waiters, execute })
+  const awaitOutcome = createAwaitOutcome({ ...deps, waiters, resume })
   return {
     ask: createAsk({ ...deps, announce, limiter }),
     attend: createAttend({ ledger, change }),
     change,
-    awaitOutcome: createAwaitOutcome({ ...deps, waiters, resume }),
+    awaitOutcome,
+    ownCalls: createOwnCalls({ ...deps, change }),
     people: createPeople({ ...deps, announce, change, judge, rejudge }),
+    pollers: createPollers({ ...deps, awaitOutcome }),
     judge,
     judgeBy: createJudgeBy(deps),
     rejudge,

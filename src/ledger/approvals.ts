@@ -21,6 +21,7 @@ type Approvals = Pick<
   | 'lastSettledByCallKey'
   | 'attachKeyOf'
   | 'markDelivered'
+  | 'deliveredAtMs'
   | 'keepEvidence'
   | 'lateReplies'
   | 'noteUnsent'
@@ -244,6 +245,17 @@ export function createApprovals(pool: pg.Pool): Approvals {
          WHERE id = $1 AND status = 'settled' AND delivered_at IS NULL`,
         [id],
       )
+    },
+
+    async deliveredAtMs(id) {
+      const { rows } = await pool.query<{ delivered_ms: string | null }>({
+        name: 'approval-delivered',
+        text: `SELECT floor(extract(epoch FROM delivered_at) * 1000)::bigint AS delivered_ms
+               FROM holdpoint.approval WHERE id = $1`,
+        values: [id],
+      })
+      const [row] = rows
+      return row === undefined || row.delivered_ms === null ? null : Number(row.delivered_ms)
     },
 
     async keepEvidence(id, text) {

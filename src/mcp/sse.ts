@@ -47,9 +47,19 @@ export async function* readEvents(
  * One message as an event. Raw JSON may hold line breaks between its tokens (never inside a string), each of which
  * would end the field: every line becomes a `data` field of its own and readers join them again.
  */
-export function messageEvent(rawJson: string, id: string | null = null): string {
+export function messageEvent(
+  rawJson: string,
+  id: string | null = null,
+  retryMs: number | null = null,
+): string {
   const data = rawJson.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`)
-  return `event: message\n${id === null ? '' : `id: ${id}\n`}${data.join('')}\n`
+  const retry = retryMs === null ? '' : `retry: ${retryMs}\n`
+  return `event: message\n${retry}${id === null ? '' : `id: ${id}\n`}${data.join('')}\n`
+}
+
+/** An event without a message: it only says how the stream can be resumed (MCP 2025-11-25, Transports). */
+export function primingEvent(id: string, retryMs: number): string {
+  return `id: ${id}\nretry: ${retryMs}\ndata: \n\n`
 }
 
 /** A line that clients ignore and that keeps proxies and idle timers from cutting the stream. */

@@ -94,6 +94,8 @@ export interface Ledger {
   attachKeyOf(principal: string, server: string, idempotencyKey: string): Promise<string | null>
   /** Marks that a stream which carried the outcome was closed; only the first mark counts. */
   markDelivered(id: ApprovalId): Promise<void>
+  /** `null`: no stream has carried the outcome yet. */
+  deliveredAtMs(id: ApprovalId): Promise<InstantMs | null>
   /** Keeps what the upstream said after the outcome had already been settled otherwise. Never a transition. */
   keepEvidence(id: ApprovalId, text: string): Promise<void>
   /** What was kept so, oldest first, as far as a record lists it. */

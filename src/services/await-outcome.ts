@@ -23,7 +23,8 @@ export type Awaited =
 export interface AwaitRequest {
   readonly id: ApprovalId
   readonly session: UpstreamSession
-  readonly holdMs: number
+  /** From now; a function, where it is prolonged meanwhile, tells what is left. */
+  readonly holdMs: number | (() => number)
   /** Aborts when the requester leaves. */
   readonly signal: AbortSignal
   /** Told what each look has found, for those who report meanwhile. */
@@ -52,11 +53,11 @@ export function createAwaitOutcome(deps: {
   const { ledger, waiters, resume, node, clock, timings, stopping, log } = deps
 
   return async function awaitOutcome({ id, session, holdMs, signal, onLook }) {
-    const giveUpMs = clock.monotonicMs() + holdMs
+    const startMs = clock.monotonicMs()
+    const restMs = typeof holdMs === 'function' ? holdMs : () => startMs + holdMs - clock.monotonicMs()
     let followed = id
     for (let link = 0; link < SUCCESSORS_MAX; link++) {
-      const restMs = Math.max(0, giveUpMs - clock.monotonicMs())
-      const awaited = await awaitOne({ id: followed, session, holdMs: restMs, signal, onLook })
+      const awaited = await awaitOne({ id: followed, session, restMs, signal, onLook })
       const successor = awaited.kind === 'settled' ? successorOf(awaited.approval) : null
       if (successor === null) return awaited
       followed = successor
@@ -64,8 +65,13 @@ export function createAwaitOutcome(deps: {
     throw new Error(`${id} was asked again too often to be followed`)
   }
 
-  async function awaitOne({ id, session, holdMs, signal, onLook }: AwaitRequest): Promise<Awaited> {
-    const giveUpMs = clock.monotonicMs() + holdMs
+  async function awaitOne({
+    id,
+    session,
+    restMs,
+    signal,
+    onLook,
+  }: Omit<AwaitRequest, 'holdMs'> & { readonly restMs: () => number }): Promise<Awaited> {
     let look = new AbortController()
     const wake = () => look.abort()
     const waiter: LocalWaiter = { session, wake, seenVersion: 0, row: null }
@@ -83,7 +89,7 @@ export function createAwaitOutcome(deps: {
           const isAnswered = approval.outcome.kind === 'answered'
           return { kind: 'settled', approval, replyText: isAnswered ? await ledger.replyText(id) : null }
         }
-        const leftMs = giveUpMs - clock.monotonicMs()
+        const leftMs = restMs()
         if (approval !== null && (leftMs <= 0 || stopping.aborted)) return { kind: 'still_waiting', approval }
         // Not awaited: the requester may leave while its call runs, and the call must go on.
         if (approval !== null && approval.status === 'approved' && !stopping.aborted) void resume(id)

@@ -57,7 +57,7 @@ export function createEdit(deps: {
     const { asked, asking, proposed } = approval
     const authority = authoriseEdit(person, asked, asking)
     if (!authority.ok) return err({ reason: 'unauthorised', because: authority.error })
-    const meta = metaOf(proposed.canonicalParams)
+    const { meta, answers } = besides(proposed.canonicalParams)
     const args = readArguments(argumentsText, meta)
     if (!args.ok) return args
 
@@ -71,7 +71,7 @@ export function createEdit(deps: {
     if (!isSameRule) return err(otherRule)
     return change(id, {
       kind: 'edit',
-      canonicalParams: canonicalParams(tool, args.value, meta),
+      canonicalParams: canonicalParams(tool, args.value, meta, answers),
       digest,
       nonce: random.nonce(),
       by: person.id,
@@ -107,9 +107,11 @@ function readArguments(text: string, meta: JsonObject): Result<JsonObject, NotEd
 }
 
 /** What goes along with the arguments stays as it is: it is not for people to change. */
-function metaOf(canonicalParamsText: string): JsonObject {
-  const params: { _meta?: JsonObject } = JSON.parse(canonicalParamsText)
-  return params._meta ?? {}
+function besides(canonicalParamsText: string): { readonly meta: JsonObject; readonly answers: JsonObject } {
+  const params: { name?: JsonValue; arguments?: JsonValue; _meta?: JsonObject } & JsonObject =
+    JSON.parse(canonicalParamsText)
+  const { name: _name, arguments: _args, _meta: meta = {}, ...answers } = params
+  return { meta, answers }
 }
 
 const isObject = (value: JsonValue): value is JsonObject =>

@@ -205,6 +205,7 @@ export function createWorld(options: { policies?: PolicyChanges } = {}) {
     lastSettledByAttachKey: unused,
     attachKeyOf: unused,
     markDelivered: unused,
+    deliveredAtMs: unused,
     noteUnsent: unused,
     unsentReason: unused,
     versionsOf: unused,

@@ -324,7 +324,9 @@ describe('a tool that the policy hides', () => {
     const wire: Wire = () =>
       wireJson(`{"jsonrpc":"2.0","id":1,"result":{"tools":[${hidden}],"cacheScope":"public"}}`)
     const response = await aHarness({ policy, wire }).post(text, modernHeaders('tools/list'))
-    expect(await response.json()).toMatchObject({ result: { tools: [], cacheScope: 'private' } })
+    expect(await response.json()).toMatchObject({
+      result: { tools: [{ name: 'holdpoint_wait' }], cacheScope: 'private' },
+    })
   })
 
   it('is not asked for in a list that cannot be read', async () => {
@@ -340,9 +342,10 @@ describe('a tool that the policy hides', () => {
     }
   })
 
-  it('leaves a list alone when nothing is hidden', async () => {
+  it('leaves a list alone when nothing is hidden and nobody is asked', async () => {
     const text = `{ "result" : {"tools":[ ${hidden} ]} , "id":1,"jsonrpc":"2.0"}`
-    expect(await (await aHarness({ wire: () => wireJson(text) }).post(list)).text()).toBe(text)
+    const policy = { ...aPolicy(), fallback: { action: 'allow', pointer: '/default', reason: null } as const }
+    expect(await (await aHarness({ policy, wire: () => wireJson(text) }).post(list)).text()).toBe(text)
   })
 })
 

@@ -238,15 +238,21 @@ describe('answers to what an upstream asks about a call', () => {
     expect(open.exchanges.map(({ body }) => body)).toEqual([update])
   })
 
-  it('pass with a call that needs nobody, and with no other', async () => {
-    const harness = aHarness()
-    const meta = { _meta: modernMeta, inputResponses: { go: { action: 'accept' } }, requestState: 's' }
+  it('pass with a call that needs nobody, and are a new call for people with every other', async () => {
+    const harness = aHarness({ timings: { holdMs: 1 } })
+    const answers = { inputResponses: { go: { action: 'accept' } }, requestState: 's' }
+    const meta = { arguments: {}, _meta: modernMeta, ...answers }
     await harness.post(call('ping_tool', meta), modernHeaders('tools/call', 'ping_tool'))
     expect(harness.exchanges).toHaveLength(1)
-    const response = await harness.post(call('delete', meta), modernHeaders('tools/call', 'delete'))
-    expect(await response.json()).toMatchObject({ error: { code: -32602 } })
+    await harness.post(call('delete', meta), modernHeaders('tools/call', 'delete'))
     expect(harness.exchanges).toHaveLength(1)
-    expect(harness.asked).toHaveLength(0)
+    // Shown, hashed and sent like the arguments.
+    expect(harness.asked[0]?.call.canonicalParams).toBe(
+      '{"arguments":{},"inputResponses":{"go":{"action":"accept"}},"name":"delete","requestState":"s"}',
+    )
+    const legacy = await harness.post(call('delete', { arguments: {}, inputResponses: {} }))
+    expect(await legacy.json()).toMatchObject({ error: { code: -32602 } })
+    expect(harness.asked).toHaveLength(1)
   })
 })
 

@@ -13,6 +13,7 @@ import { defaultLimits } from '../../src/domain/limits.ts'
 import type { Policy } from '../../src/domain/policy.ts'
 import { ok } from '../../src/domain/result.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
+import { readClientBudgets } from '../../src/files/client-budgets.ts'
 import { random } from '../../src/launch/random.ts'
 import { createMcpRoutes, type McpDeps } from '../../src/mcp/downstream/routes.ts'
 import type { Upstream, WireRequest, WireResponse } from '../../src/mcp/upstream/wire.ts'
@@ -52,6 +53,7 @@ export function aHarness(options: HarnessOptions = {}) {
   const asked: AskRequest[] = []
   const awaited: AwaitRequest[] = []
   const delivered: string[] = []
+  const polled: string[] = []
   const logged: string[] = []
   const { approval } = anApproval()
   const log = (_: object, message: string) => {
@@ -85,9 +87,23 @@ export function aHarness(options: HarnessOptions = {}) {
       awaited.push(request)
       return { kind: 'still_waiting', approval }
     },
+    ownCalls: {
+      find: async () => null,
+      isCollected: async () => false,
+      list: async () => [],
+      cancel: async () => ({ ok: false, error: { reason: 'not_found' } }),
+    },
+    pollers: {
+      polled(id) {
+        polled.push(id)
+      },
+    },
     async markDelivered(id) {
       delivered.push(id)
     },
+    clientBudgets: readClientBudgets(),
+    agentHoldMs: () => null,
+    stopping: new AbortController().signal,
     authenticate: async (headers) =>
       admission(headers.get('authorization') === 'Bearer agent' ? agent : null),
     challengeOf: () => null,
@@ -139,7 +155,20 @@ export function aHarness(options: HarnessOptions = {}) {
     if (text instanceof ReadableStream) init.duplex = 'half'
     return request('/mcp/github', init)
   }
-  return { app, deps, upstream, approval, exchanges, asked, awaited, delivered, logged, request, post }
+  return {
+    app,
+    deps,
+    upstream,
+    approval,
+    exchanges,
+    asked,
+    awaited,
+    delivered,
+    polled,
+    logged,
+    request,
+    post,
+  }
 }
 
 export type Harness = ReturnType<typeof aHarness>

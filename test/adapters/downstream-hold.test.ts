@@ -155,7 +155,8 @@ describe('a paused call', () => {
     say(question)
     await new Promise((resolve) => setTimeout(resolve, 20))
     wait.settle(settledAs(wait.approval, outcomes.answered(), '{}'))
-    const events = (await text).split('\n\n').filter((event) => event.startsWith('event: message'))
+    const withoutIds = (await text).replaceAll(/^(id|retry): .*\n/gm, '')
+    const events = withoutIds.split('\n\n').filter((event) => event.startsWith('event: message'))
     const ownAt = events.indexOf(`event: message\ndata: ${own}`)
     expect(events.slice(ownAt)).toEqual([
       `event: message\ndata: ${own}`,
@@ -170,7 +171,7 @@ describe('a paused call', () => {
     wait.awaited[0]?.onLook(executingNow(wait.approval))
     const reader = response.body?.getReader()
     let text = ''
-    while (!text.includes(`${wait.approval.id} was approved and is running`)) {
+    while (!text.includes(`${wait.approval.id} was approved by mina and is running`)) {
       text += Buffer.from((await reader?.read())?.value ?? []).toString()
     }
     await reader?.cancel()

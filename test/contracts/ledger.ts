@@ -149,9 +149,11 @@ export function ledgerContract(name: string, open: () => Promise<Ledger>): void 
         approval: cancel.next,
         deliveredAtMs: null,
       })
+      expect(await ledger.deliveredAtMs(pending.id)).toBeNull()
       await ledger.markDelivered(pending.id)
       const delivered = await ledger.lastSettledByAttachKey(attachKey)
       expect(delivered?.deliveredAtMs).toBeGreaterThanOrEqual(nowMs)
+      expect(await ledger.deliveredAtMs(pending.id)).toBe(delivered?.deliveredAtMs)
     })
 
     test('an idempotency key leads to the call it was first used with', async () => {

@@ -151,16 +151,36 @@ test('a stop answers held calls, ends within ten seconds, and stops the database
   const first = await site.start()
   const agent = await site.token('agents', 'add', 'night-agent')
   const mina = await site.token('people', 'token', 'mina')
-  const client = await connectV1(`${first.url}/mcp/pay`, agent)
-  const held = client.call('create_refund', { amount: 8 })
+  const post = (revision: string, message: object, session: string | null = null) =>
+    fetch(`${first.url}/mcp/pay`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${agent}`,
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': revision,
+        ...(session === null ? {} : { 'mcp-session-id': session }),
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, ...message }),
+    })
+  const hold = async (revision: string) => {
+    const clientInfo = { name: 'raw', version: '0' }
+    const params = { protocolVersion: revision, capabilities: {}, clientInfo }
+    const opened = await post(revision, { method: 'initialize', params })
+    const call = { method: 'tools/call', params: { name: 'create_refund', arguments: { amount: 8 } } }
+    return post(revision, call, opened.headers.get('mcp-session-id'))
+  }
+  const answered = await hold('2025-06-18')
   const [id = ''] = await aPerson(first.url, mina).waitForPending()
+  const resumed = await hold('2025-11-25')
   const database = postmasterPid(site.dataDir)
   const startedMs = performance.now()
   expect(await first.stop()).toBe(0)
   expect(performance.now() - startedMs).toBeLessThan(10_000)
-  expect(textOf(await held)).toContain(`NOT EXECUTED. Waiting for human approval, ticket ${id}`)
+  expect(await answered.text()).toContain(`NOT EXECUTED. Waiting for human approval, ticket ${id}`)
+  // Who can resume is not told to begin anew: its stream ends, with the id to come back under.
+  expect(await resumed.text()).toMatch(/^: held for HP-\w+\n\nid: hpe1\.[\w-]+\nretry: 5000\ndata: \n\n$/)
   expect(() => process.kill(database, 0)).toThrow()
-  await client.close()
 })
 
 test('a start without its database says so and goes, and the port is free again', async () => {

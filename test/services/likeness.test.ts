@@ -31,7 +31,7 @@ describe('while a call waits', () => {
     expect(first.like).toBeNull()
     expect(second.like).toEqual({ id: first.id, differs: ['/arguments/to'] })
 
-    const answer = JSON.parse(waitingAnswer(second, false, 'legacy').text)
+    const answer = JSON.parse(waitingAnswer(second, false, 'legacy', null).text)
     expect(answer.content[0].text).toContain(`${first.id} of yours waited already`)
     expect(answer.content[0].text).toContain('/arguments/to')
     expect(answer._meta['dev.holdpoint/approval'].like).toEqual({ id: first.id, differs: ['/arguments/to'] })

@@ -1,5 +1,6 @@
 /** Real MCP clients, as agents use them: the v1 SDK and the v2 client in legacy mode, answering sampling, elicitation and roots. */
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client'
+import { createTaskSessionFromClient } from '@modelcontextprotocol/ext-tasks/client'
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
@@ -9,6 +10,7 @@ import {
   ElicitRequestSchema,
   ListRootsRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js'
+import { z } from 'zod'
 
 const info = { name: 'e2e', version: '1.0.0' }
 const capabilities = { sampling: {}, elicitation: {}, roots: {} }
@@ -145,5 +147,53 @@ function optionsOf({ signal, timeoutMs = 60_000, onProgress }: Waiting) {
     ...(onProgress === undefined ? {} : { onprogress: onProgress, resetTimeoutOnProgress: true }),
   }
 }
+
+/** The official requester for tasks of 2026-07-28, on top of the v2 client, which knows nothing of them. */
+export async function connectTasks(url: string, token: string) {
+  const client = new ClientV2(info, { versionNegotiation: { mode: { pin: '2026-07-28' } } })
+  await client.connect(new HttpV2(new URL(url), bearer(token)))
+  let ids = 0
+  const session = createTaskSessionFromClient(client, {
+    endpointId: url,
+    v2RequestFraming: { protocolVersion: '2026-07-28', clientInfo: info, clientCapabilities: {} },
+    async rawDispatch(request, options) {
+      const { method, params } = TaskRequest.parse(request)
+      const name = params.taskId ?? params.name
+      const send = () =>
+        fetch(url, {
+          method: 'POST',
+          headers: {
+            authorization: `Bearer ${token}`,
+            'content-type': 'application/json',
+            accept: 'application/json, text/event-stream',
+            'mcp-protocol-version': '2026-07-28',
+            'mcp-method': method,
+            ...(name === undefined ? {} : { 'mcp-name': name }),
+          },
+          body: JSON.stringify({ jsonrpc: '2.0', id: ++ids, method, params }),
+          ...(options?.signal === undefined ? {} : { signal: options.signal }),
+        })
+      // A poll over a connection to a gateway that was killed fails; "clients SHOULD continue polling".
+      const response = await send().catch((error: unknown) => {
+        if (method === 'tasks/get') return send()
+        throw error
+      })
+      const message = TaskResponse.parse(await response.json())
+      return message.error === undefined
+        ? { kind: 'result', result: message.result }
+        : { kind: 'error', error: message.error }
+    },
+  })
+  return { session, close: () => client.close() }
+}
+
+const TaskRequest = z.object({
+  method: z.string(),
+  params: z.looseObject({ taskId: z.string().optional(), name: z.string().optional() }),
+})
+const TaskResponse = z.object({
+  result: z.json().default(null),
+  error: z.object({ code: z.number(), message: z.string(), data: z.json().optional() }).optional(),
+})
 
 export const textOf = (result: CallResult): string => result.content.map((part) => part.text ?? '').join('\n')

@@ -28,6 +28,8 @@ export interface GatewayOptions {
   readonly timings?: Record<string, string>
   readonly limits?: Record<string, number>
   readonly channels?: Record<string, object>
+  /** What is said of `night-agent` besides its owner. */
+  readonly agent?: Record<string, string>
   /** Further sections of holdpoint.yaml; `people` replaces the usual ones. */
   readonly more?: Record<string, object>
   readonly env?: Record<string, string>
@@ -74,7 +76,7 @@ function configure(options: GatewayOptions): { env: Record<string, string>; data
     stringify({
       people: { mina: { name: '김미나' }, jun: {} },
       groups: { ops: ['mina'] },
-      agents: { 'night-agent': { owner: 'jun' }, 'day-agent': { owner: 'jun' } },
+      agents: { 'night-agent': { owner: 'jun', ...options.agent }, 'day-agent': { owner: 'jun' } },
       servers: options.servers ?? {},
       ...(options.timings === undefined ? {} : { timings: options.timings }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),

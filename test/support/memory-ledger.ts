@@ -165,6 +165,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       const row = rows.get(id)
       if (row !== undefined && row.approval.status === 'settled') row.deliveredAtMs ??= nowMs
     },
+    deliveredAtMs: async (id) => rows.get(id)?.deliveredAtMs ?? null,
     async keepEvidence(id, text) {
       rows.get(id)?.evidence.push({ atMs: nowMs, text })
     },

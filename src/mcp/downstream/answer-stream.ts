@@ -2,14 +2,16 @@
  * The response to a held request: begun at once, written while it waits, closed after its one answer. Closing resolves
  * when the client's side has taken everything, as far as HTTP can tell, or has taken nothing for too long and was cut.
  */
-import { comment, messageEvent } from '../sse.ts'
+import { comment, messageEvent, primingEvent } from '../sse.ts'
 
 export interface AnswerStream {
   readonly response: Response
   /** Keeps the connection alive. */
   comment(text: string): void
-  /** A message before the answer; one that a slow reader has no room for is left out. */
-  offer(rawMessage: string): void
+  /** Tells the client under which id it can come back, before there is anything to say. */
+  prime(id: string): void
+  /** A message before the answer; one that a slow reader has no room for is left out. @param id to resume after it */
+  offer(rawMessage: string, id?: string | null): void
   /** Writes the answer (`null`: there is none) and closes. Never throws. @returns whether it was taken */
   finish(rawMessage: string | null): Promise<boolean>
 }
@@ -26,6 +28,12 @@ interface AnswerStreamOptions {
 
 /** A large answer goes out in pieces, so that only one of them lies in the socket's own memory, where nobody counts it. */
 const PIECE_CHARACTERS = 64 * 1024
+
+/**
+ * A client whose stream broke waits so long before it resumes. The SDKs try twice, so this is half of what a gateway may be
+ * away; longer would only delay results.
+ */
+const RETRY_MS = 5_000
 
 const eventHeaders = {
   'content-type': 'text/event-stream',
@@ -47,6 +55,7 @@ export function createAnswerStream(options: AnswerStreamOptions): AnswerStream {
   const encoder = new TextEncoder()
   let unreadBytes = 0
   let isFinished = false
+  let isRetrySaid = false
   writer.closed.catch(onLeave)
 
   function write(text: string): void {
@@ -68,7 +77,15 @@ export function createAnswerStream(options: AnswerStreamOptions): AnswerStream {
   return {
     response: new Response(readable, { headers: format === 'events' ? eventHeaders : jsonHeaders }),
     comment: (text) => beforeAnswer(comment(text)),
-    offer: (rawMessage) => beforeAnswer(messageEvent(rawMessage)),
+    prime(id) {
+      isRetrySaid = true
+      beforeAnswer(primingEvent(id, RETRY_MS))
+    },
+    offer(rawMessage, id = null) {
+      const retryMs = id === null || isRetrySaid ? null : RETRY_MS
+      isRetrySaid ||= retryMs !== null
+      beforeAnswer(messageEvent(rawMessage, id, retryMs))
+    },
     async finish(rawMessage) {
       isFinished = true
       const text = rawMessage === null || format === 'json' ? (rawMessage ?? '') : messageEvent(rawMessage)

@@ -3,7 +3,7 @@
  * shown it, so it is written anew from what is known, and has room for nothing else.
  */
 import { LoggingLevelSchema } from '@modelcontextprotocol/sdk/types.js'
-import type { JsonObject } from '../../domain/canonical.ts'
+import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
 import { ENVELOPE_BYTES_MAX } from '../../domain/limits.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import { envelopeKeys } from '../../domain/tool-call.ts'
@@ -15,7 +15,13 @@ const META_PREFIX = 'io.modelcontextprotocol/'
 const META_CLIENT_INFO = `${META_PREFIX}clientInfo`
 const META_CLIENT_CAPABILITIES = `${META_PREFIX}clientCapabilities`
 const META_LOG_LEVEL = `${META_PREFIX}logLevel`
-const TASKS_EXTENSION = `${META_PREFIX}tasks`
+export const TASKS_EXTENSION = `${META_PREFIX}tasks`
+
+/** Whether a 2026-07-28 request says that its client understands tasks. Each request says it for itself. */
+export function declaresTasks(meta: JsonValue | undefined, { era }: Spoken): boolean {
+  const extensions = objectMember(objectMember(meta, META_CLIENT_CAPABILITIES), 'extensions')
+  return era === 'modern' && isObject(extensions[TASKS_EXTENSION])
+}
 
 /** @returns the raw JSON object, or a half sentence that says what may not be carried */
 export function readEnvelope(meta: JsonObject, spoken: Spoken): Result<string, string> {

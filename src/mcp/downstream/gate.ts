@@ -1,16 +1,16 @@
 /** What becomes of a `tools/call`: passed on, refused, or paused until people have decided. It reaches an upstream only where the policy says so. */
 import type { Reservation } from '../../domain/policy/tally.ts'
-import type { Principal } from '../../domain/principal.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Judge } from '../../services/judge.ts'
 import type { Limiter } from '../../services/limits.ts'
 import { messageEvent } from '../sse.ts'
-import type { Upstream } from '../upstream/wire.ts'
-import type { Accepts } from './accepts.ts'
+import { objectMember } from './json.ts'
 import type { RequestMessage } from './message.ts'
 import type { Pause } from './pause.ts'
 import { deniedAnswer, limitedAnswer, unknownTool } from './replies.ts'
+import { isOwnRequestState } from './request-state.ts'
+import type { Requester } from './requester.ts'
 import {
   type Answer,
   answerMessage,
@@ -20,21 +20,11 @@ import {
   refusal,
   refusalResponse,
 } from './rpc.ts'
-import type { Session } from './sealed-session.ts'
-import type { Spoken } from './spoken.ts'
-import { readDecidableCall, readNamedCall } from './tool-call-params.ts'
+import { type NamedCall, readDecidableCall, readNamedCall } from './tool-call-params.ts'
+import { isWaitToolName, type WaitTool } from './wait-tool.ts'
 
-export interface GateRequest {
-  readonly upstream: Upstream
-  readonly principal: Principal
+export interface GateRequest extends Requester {
   readonly message: RequestMessage
-  readonly headers: Headers
-  readonly spoken: Spoken
-  readonly session: Session | null
-  /** Name and version of the client as it states them, for display. */
-  readonly client: string | null
-  readonly accepts: Accepts
-  readonly signal: AbortSignal
   /** Passes the very bytes that came. @param onUnsent told when certainly nothing left */
   readonly passOn: (onUnsent: (() => Promise<void>) | null) => Promise<Response>
 }
@@ -45,10 +35,11 @@ export function createGate(deps: {
   judge: Judge
   limiter: Limiter
   pause: Pause
+  waitTool: Pick<WaitTool, 'resolve' | 'call'>
   clock: Pick<Clock, 'wallMs'>
   log: Log
 }): Gate {
-  const { judge, limiter, pause, clock, log } = deps
+  const { judge, limiter, pause, waitTool, clock, log } = deps
 
   return async function gate(request) {
     const { upstream, principal, message, spoken } = request
@@ -56,6 +47,10 @@ export function createGate(deps: {
     const named = readNamedCall(message)
     if (!named.ok) return refusalResponse(named.error)
     const { name: tool, params } = named.value
+    if (isOwnRequestState(params.requestState)) return comesBack(request, named.value)
+    if (isWaitToolName(tool) && (await waitTool.resolve(request, objectMember(params, '_meta'))) === tool) {
+      return answeredOr(request, await waitTool.call(request, params))
+    }
     const args = params.arguments ?? {}
     const sessionId = request.session?.id ?? null
     const call = { server, tool, principal, arguments: args, session: sessionId }
@@ -76,8 +71,7 @@ export function createGate(deps: {
         const decidable = readDecidableCall(named.value, spoken)
         if (!decidable.ok) return refusalResponse(decidable.error)
         const pausing = { ...decidable.value, tool, verdict, approvers, revision }
-        const paused = await pause(request, pausing)
-        return paused instanceof Response ? paused : answered(request, paused)
+        return answeredOr(request, await pause(request, pausing))
       }
     }
   }
@@ -107,12 +101,22 @@ export function createGate(deps: {
     }
   }
 
+  /** It has been judged, and what became of it is in the ledger. */
+  async function comesBack(request: GateRequest, named: NamedCall): Promise<Response> {
+    const call = readDecidableCall(named, request.spoken)
+    if (!call.ok) return refusalResponse(call.error)
+    return answeredOr(request, await pause.resume(request, { ...call.value, tool: named.name }))
+  }
+
   function withoutRules(server: string, id: Id): Response {
     log.error({ server }, 'a server was called whose policy in force cannot be read here')
     const message = `The policy in force for "${server}" cannot be read by this gateway, so nothing was executed. An operator must look.`
     return refusalResponse(refusal(503, INTERNAL_ERROR, message, id))
   }
 }
+
+const answeredOr = (request: GateRequest, outcome: Response | Answer): Response =>
+  outcome instanceof Response ? outcome : answered(request, outcome)
 
 /** In the kind of body that the client can read. */
 function answered({ message, accepts }: GateRequest, answer: Answer): Response {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { isHidden, type Policy } from '../../domain/policy.ts'
 import type { Era } from '../../domain/tool-call.ts'
 import type { Rules } from '../../ports/rules.ts'
-import { filterItems, rawMember, withMember } from '../raw-json.ts'
+import { rawItems, rawMember, withMember } from '../raw-json.ts'
 import { parseJson } from '../upstream/peek.ts'
 
 /** From the raw text of one message to what the client may see of it. */
@@ -31,13 +31,20 @@ function hidingRewrite(policy: Policy, era: Era): Rewrite | null {
     const tool = toolSchema.safeParse(parseJson(rawTool))
     return !tool.success || !isHidden(policy, tool.data.name)
   }
-  return function withoutHidden(rawMessage) {
-    if (!listingSchema.safeParse(parseJson(rawMessage)).success) return rawMessage
-    const result = rawMember(rawMessage, 'result') ?? '{}'
-    const tools = rawMember(result, 'tools') ?? '[]'
-    const shown = withMember(result, 'tools', filterItems(tools, isShown))
-    // What one client may see is not for a cache that others read (MCP 2026-07-28, Caching).
-    const own = era === 'modern' ? withMember(shown, 'cacheScope', '"private"') : shown
-    return withMember(rawMessage, 'result', own)
-  }
+  return (rawMessage) => withTools(rawMessage, era, (rawTools) => rawTools.filter(isShown))
+}
+
+/** The same list with other tools. A message that is no list of tools stays as it is. */
+export function withTools(
+  rawMessage: string,
+  era: Era,
+  change: (rawTools: readonly string[]) => readonly string[],
+): string {
+  if (!listingSchema.safeParse(parseJson(rawMessage)).success) return rawMessage
+  const result = rawMember(rawMessage, 'result') ?? '{}'
+  const tools = rawItems(rawMember(result, 'tools') ?? '[]')
+  const shown = withMember(result, 'tools', `[${change(tools).join(',')}]`)
+  // What one client may see is not for a cache that others read (MCP 2026-07-28, Caching).
+  const own = era === 'modern' ? withMember(shown, 'cacheScope', '"private"') : shown
+  return withMember(rawMessage, 'result', own)
 }

@@ -2,11 +2,10 @@
  * A paused call: its response is open while people decide, and ends with exactly one answer, unless the requester has
  * gone or cancelled. Written first, marked as delivered afterwards. Leaving ends the hold, never the approval.
  */
-import type { Approval } from '../../domain/approval.ts'
+import type { Approval, Settled } from '../../domain/approval.ts'
 import type { Principal } from '../../domain/principal.ts'
 import { ok, type Result } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
-import type { Era } from '../../domain/tool-call.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Ledger } from '../../ports/ledger.ts'
 import type { Log } from '../../ports/log.ts'
@@ -16,8 +15,7 @@ import { peek } from '../upstream/peek.ts'
 import type { Accepts } from './accepts.ts'
 import { createAnswerStream } from './answer-stream.ts'
 import type { Full, HeldRequests } from './held-requests.ts'
-import { settledAnswer, waitingAnswer } from './replies.ts'
-import { answerMessage, errorAnswer, type Id, INTERNAL_ERROR } from './rpc.ts'
+import { type Answer, answerMessage, errorAnswer, type Id, INTERNAL_ERROR } from './rpc.ts'
 import { waitingProgress } from './waiting-progress.ts'
 
 /** A gateway that stops answers a waiting call at once; one that is being sent is looked at this often until it ends. */
@@ -33,11 +31,41 @@ export interface HoldRequest {
   readonly principal: Principal
   readonly key: string
   readonly id: Id
-  readonly era: Era
+  /** How long before the requester is told to come back. */
+  readonly holdMs: number
+  readonly answers: HoldAnswers
   readonly progressToken: Id | null
+  /** `null`: this stream cannot be resumed. */
+  readonly eventIds: EventIds | null
   readonly accepts: Accepts
   /** Aborts when the connection is gone. */
   readonly signal: AbortSignal
+}
+
+/** What the requester is told at the end. */
+export interface HoldAnswers {
+  settled(approval: Settled, replyText: string | null): Answer
+  /** `null`: nothing; the stream ends, and the client resumes it or comes back by itself. */
+  waiting(approval: Exclude<Approval, Settled>, state: WaitState): Answer | null
+  /** A message that says how things stand, for whoever wants to hear of each change. */
+  changed?(approval: Approval): string
+}
+
+export interface WaitState {
+  /** Somebody waits for it, or has waited, already. */
+  readonly isRepeat: boolean
+  /** The time is not over, but this gateway stops. */
+  readonly isStopping: boolean
+}
+
+/** Ids under which the client can resume the stream at any gateway. */
+export interface EventIds {
+  /** Progress reported before, where this stream resumes another one: progress never goes back. */
+  readonly reported: number
+  /** Whether the client understands an event that only says how to resume. */
+  readonly isPrimed: boolean
+  /** A new id for an event of the stream that waits for this approval. */
+  next(approval: Approval, reported: number): string
 }
 
 /** A place among the held requests, taken before anyone is asked, so that a limit is never found out too late. */
@@ -57,13 +85,16 @@ export function createOpenHold(deps: {
   held: HeldRequests
   awaitOutcome: AwaitOutcome
   markDelivered: Ledger['markDelivered']
-  timings: Pick<Timings, 'holdMs' | 'commentMs' | 'progressMs' | 'replyIdleMs' | 'coolDownMs'>
+  timings: Pick<Timings, 'commentMs' | 'progressMs' | 'replyIdleMs'>
   clock: Clock
+  /** Aborted when this gateway stops. */
+  stopping: AbortSignal
   log: Log
 }): OpenHold {
-  const { held, awaitOutcome, markDelivered, timings, clock, log } = deps
+  const { held, awaitOutcome, markDelivered, timings, clock, stopping, log } = deps
 
-  return function openHold({ principal, key, id, era, progressToken, accepts, signal }) {
+  return function openHold(request) {
+    const { principal, key, id, holdMs, answers, progressToken, eventIds, accepts, signal } = request
     const left = new AbortController()
     const over = new AbortController()
     const leave = () => left.abort()
@@ -81,6 +112,12 @@ export function createOpenHold(deps: {
     let isToolReporting = false
     let lastSeen: Approval | null = null
     let reportNow = () => {}
+    let reported = eventIds?.reported ?? 0
+
+    function offer(rawMessage: string) {
+      const eventId = lastSeen === null ? null : (eventIds?.next(lastSeen, reported) ?? null)
+      stream.offer(rawMessage, eventId)
+    }
 
     function end() {
       over.abort()
@@ -90,6 +127,7 @@ export function createOpenHold(deps: {
     async function run(approval: Approval, session: UpstreamSession, isRepeat: boolean) {
       lastSeen = approval
       stream.comment(`held for ${approval.id}`)
+      if (eventIds?.isPrimed) stream.prime(eventIds.next(approval, reported))
       void every(timings.commentMs, () => stream.comment('still waiting'))
       if (progressToken !== null) void reportProgress(progressToken)
       const ending = await endingOf(approval, session, isRepeat)
@@ -105,8 +143,9 @@ export function createOpenHold(deps: {
       try {
         const awaited = await outcomeOf(approval, session)
         if (left.signal.aborted || awaited.kind === 'left') return { message: null, settled: null }
+        const answer = answerTo(awaited, isRepeat)
         return {
-          message: answerMessage(id, answerTo(awaited, isRepeat)),
+          message: answer === null ? null : answerMessage(id, answer),
           // Perhaps the one that took its place.
           settled: awaited.kind === 'settled' ? awaited.approval : null,
         }
@@ -123,12 +162,14 @@ export function createOpenHold(deps: {
     async function outcomeOf(approval: Approval, session: UpstreamSession): Promise<Awaited> {
       const onLook = (seen: Approval) => {
         const isAnother = lastSeen !== null && lastSeen.id !== seen.id
+        const isChanged = isAnother || (lastSeen !== null && lastSeen.version !== seen.version)
         lastSeen = seen
         if (isAnother) reportNow()
+        if (isChanged && answers.changed !== undefined) offer(answers.changed(seen))
       }
       const wait = (holdMs: number) =>
         awaitOutcome({ id: approval.id, session, holdMs, signal: left.signal, onLook })
-      let awaited = await wait(timings.holdMs)
+      let awaited = await wait(holdMs)
       const untilMs = clock.monotonicMs() + timings.replyIdleMs
       while (awaited.kind === 'still_waiting' && awaited.approval.status === 'executing') {
         const restMs = untilMs - clock.monotonicMs()
@@ -142,19 +183,16 @@ export function createOpenHold(deps: {
     function answerTo(awaited: Exclude<Awaited, { kind: 'left' }>, isRepeat: boolean) {
       const { approval } = awaited
       const replyText = awaited.kind === 'settled' ? awaited.replyText : null
-      return approval.status === 'settled'
-        ? settledAnswer(approval, replyText, era, timings.coolDownMs)
-        : waitingAnswer(approval, isRepeat, era)
+      if (approval.status === 'settled') return answers.settled(approval, replyText)
+      return answers.waiting(approval, { isRepeat, isStopping: stopping.aborted })
     }
 
     async function reportProgress(token: Id) {
-      const startMs = clock.monotonicMs()
-      let tick = 0
       const report = () => {
         // From its first own report on, the tool's numbers are the higher ones.
-        if (isToolReporting) return
-        const waitedMs = clock.monotonicMs() - startMs
-        if (lastSeen !== null) stream.offer(waitingProgress(token, ++tick, lastSeen, waitedMs))
+        if (isToolReporting || lastSeen === null) return
+        const waitedMs = Math.max(0, clock.wallMs() - lastSeen.createdAtMs)
+        offer(waitingProgress(token, ++reported, lastSeen, waitedMs))
       }
       reportNow = report
       report()
@@ -175,7 +213,7 @@ export function createOpenHold(deps: {
         if (message.kind === 'notification' && message.method === 'notifications/progress') {
           isToolReporting = true
         }
-        stream.offer(rawMessage)
+        offer(rawMessage)
       },
       wait(approval, session, isRepeat) {
         if (!place.waitFor(approval.id)) return null

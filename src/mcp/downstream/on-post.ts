@@ -6,17 +6,20 @@ import { isOwnId } from '../own-id.ts'
 import { isRequestOf } from '../revisions.ts'
 import type { Upstream } from '../upstream/wire.ts'
 import { type Accepts, readAccepts } from './accepts.ts'
+import type { Advertise } from './advertised.ts'
 import type { ReadBody } from './body.ts'
 import { clientName } from './client-name.ts'
 import type { Forward } from './forward.ts'
 import type { Gate } from './gate.ts'
 import { type HeldRequests, heldKey } from './held-requests.ts'
-import type { HidingFor, Rewrite } from './hidden-tools.ts'
+import type { Rewrite } from './hidden-tools.ts'
 import { isObject } from './json.ts'
 import { type Message, printable, readMessage } from './message.ts'
+import type { ListOwnTasks } from './own-task-list.ts'
 import { httpCode, type Id, METHOD_NOT_FOUND, type Refusal, refusal, refusalResponse } from './rpc.ts'
 import { type OpenSessionOf, type Session, sessionNotFound } from './sealed-session.ts'
 import { type Spoken, spokenIn } from './spoken.ts'
+import { isAboutOwnTask, type Tasks } from './tasks.ts'
 
 /** Where a request comes from and goes to. */
 export interface From {
@@ -39,11 +42,14 @@ export function createOnPost(deps: {
   openSessionOf: OpenSessionOf
   held: HeldRequests
   gate: Gate
+  tasks: Pick<Tasks, 'answer'>
+  listOwnTasks: ListOwnTasks
+  advertise: Advertise
   forward: Forward
-  hidingFor: HidingFor
   log: Log
 }) {
-  const { extraMethods, readBody, openSessionOf, held, gate, forward, hidingFor, log } = deps
+  const { extraMethods, readBody, openSessionOf, held, gate, tasks, listOwnTasks, advertise, forward, log } =
+    deps
 
   /** @param setAnswering told the id of the request as soon as it is known, for whoever must answer after a fault */
   return async function onPost(from: From, setAnswering: (id: Id) => void): Promise<Response> {
@@ -60,15 +66,20 @@ export function createOnPost(deps: {
 
     const client = session?.client ?? clientName(message, headers)
     const id = message.kind === 'request' ? message.id : null
-    const common = { upstream, principal, headers, spoken, session, client, signal }
+    const common = { upstream, principal, headers, spoken, session, client, accepts, signal }
     const passOn = (rewrite: Rewrite | null, onUnsent: (() => Promise<void>) | null = null) =>
       forward({ ...common, method: 'POST', body: text, id, rewrite, onUnsent })
     if (message.kind !== 'request') return passOn(null)
+    if (isAboutOwnTask(message)) return tasks.answer(common, message)
     switch (message.method) {
       case 'tools/call':
-        return gate({ ...common, message, accepts, passOn: (onUnsent) => passOn(null, onUnsent) })
+        return gate({ ...common, message, passOn: (onUnsent) => passOn(null, onUnsent) })
+      case 'initialize':
+      case 'server/discover':
       case 'tools/list':
-        return passOn(hidingFor(upstream.server, spoken.era))
+        return passOn(await advertise(common, message))
+      case 'tasks/list':
+        return passOn(await listOwnTasks(common))
       default:
         return passOn(null)
     }
@@ -97,6 +108,8 @@ export function createOnPost(deps: {
   function methodRefusal(message: Message, { revision, era }: Spoken, server: string): Refusal | null {
     if (message.kind !== 'request') return null
     const { method, id } = message
+    // Of ours, a task of 2026-07-28 takes every method of its extension.
+    if (era === 'modern' && isAboutOwnTask(message) && method !== 'tasks/result') return null
     if (isRequestOf(revision, method) || extraMethods(server).includes(method)) return null
     const text = `Method not found: ${printable(method)} is not a request of MCP ${revision}.`
     return refusal(era === 'modern' ? 404 : 200, METHOD_NOT_FOUND, text, id)
@@ -112,5 +125,5 @@ export function createOnPost(deps: {
   }
 }
 
-const notAcceptable = () =>
+export const notAcceptable = () =>
   refusal(406, httpCode(406), "'Accept' must allow application/json or text/event-stream.")

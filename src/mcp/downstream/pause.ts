@@ -1,18 +1,24 @@
-/** Asks people about a call and holds its request. Whatever fails on the way leaves the gate shut and says so at once. */
-import type { Limits } from '../../domain/limits.ts'
+/** Asks people about a call, and lets its client wait in the way it declares. Whatever fails on the way leaves the gate shut and says so at once. */
+import type { Approval } from '../../domain/approval.ts'
 import type { ApproverChain, Verdict } from '../../domain/policy.ts'
+import type { Result } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
-import { canonicalParams, type ToolCall } from '../../domain/tool-call.ts'
+import { attachKey, canonicalParams, type ToolCall } from '../../domain/tool-call.ts'
 import type { Log } from '../../ports/log.ts'
 import type { UpstreamSession } from '../../ports/upstream-session.ts'
-import type { Ask } from '../../services/ask.ts'
-import type { createUpstreamSession } from '../upstream/session.ts'
+import type { Answered, Ask, AskRefusal } from '../../services/ask.ts'
+import type { OwnCalls } from '../../services/own-calls.ts'
+import { eventIdsFor, type StreamSeal } from './event-ids.ts'
 import type { GateRequest } from './gate.ts'
-import { heldKey } from './held-requests.ts'
-import type { Hold, OpenHold } from './hold.ts'
-import { askRefusedAnswer } from './replies.ts'
-import { type Answer, httpCode, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
+import { closed, type HeldCall, type HoldCall } from './held-call.ts'
+import type { HoldAnswers } from './hold.ts'
+import { askRefusedAnswer, settledAnswer, waitingAnswer } from './replies.ts'
+import { type RequestState, type RequestStates, ROUNDS_MAX } from './request-state.ts'
+import { type Answer, INVALID_PARAMS, refusal, refusalResponse } from './rpc.ts'
+import type { CreateTask } from './tasks.ts'
 import type { DecidableCall } from './tool-call-params.ts'
+import type { WaitTool } from './wait-tool.ts'
+import type { WaitingTerms } from './waiting-terms.ts'
 
 export interface Pausing extends DecidableCall {
   readonly tool: string
@@ -22,110 +28,185 @@ export interface Pausing extends DecidableCall {
   readonly revision: number
 }
 
-/** @returns the open response, or what to answer at once */
-export type Pause = (request: GateRequest, pausing: Pausing) => Promise<Response | Answer>
+export interface Pause {
+  /** @returns the open response, or what to answer at once */
+  (request: GateRequest, pausing: Pausing): Promise<Response | Answer>
+  /** A call that comes back with a state of ours waits on, whatever the policy says by now: it is asked again before it runs. */
+  resume(request: GateRequest, call: DecidableCall & { readonly tool: string }): Promise<Response | Answer>
+}
 
 export function createPause(deps: {
   ask: Ask
-  openHold: OpenHold
-  createSession: typeof createUpstreamSession
-  limits: Pick<Limits, 'replyBytesMax' | 'heldPerPrincipalMax' | 'heldPerApprovalMax'>
-  timings: Pick<Timings, 'replyIdleMs' | 'coolDownMs'>
+  ownCalls: OwnCalls
+  holdCall: HoldCall
+  createTask: CreateTask
+  requestStates: RequestStates
+  streams: StreamSeal
+  terms: WaitingTerms
+  waitTool: Pick<WaitTool, 'nameFor'>
+  clock: { wallMs(): number }
+  timings: Pick<Timings, 'coolDownMs' | 'startByMs' | 'keepOutcomeMs'>
   log: Log
 }): Pause {
-  const { ask, openHold, createSession, limits, timings, log } = deps
+  const {
+    ask,
+    ownCalls,
+    holdCall,
+    createTask,
+    requestStates,
+    streams,
+    terms,
+    waitTool,
+    clock,
+    timings,
+    log,
+  } = deps
 
-  return async function pause(request, pausing) {
-    const { upstream, principal, message, spoken, session, signal, accepts } = request
-    const { server } = upstream
-    const { era } = spoken
-    const { progressToken } = pausing
-    const key = heldKey(principal, server, session?.id ?? null, message.id)
-    const held = openHold({ principal, key, id: message.id, era, progressToken, accepts, signal })
-    if (!held.ok) {
-      log.warn({ principal: principal.name, limit: held.error }, 'no more requests can be held')
-      if (held.error === 'gateway') return closed(request, 'Too many calls wait at this gateway.')
-      const most = `${limits.heldPerPrincipalMax} of your calls wait here already, the most that one agent may have`
-      return tooMany(
-        request,
-        `${most}. This one was not taken, and nothing was executed. Wait for an answer first.`,
-      )
-    }
-    const hold = held.value
-    try {
-      const upstreamSession = sessionFor(request, pausing, hold)
-      const call = callOf(request, pausing)
-      const { verdict, approvers, revision } = pausing
-      const { client } = request
-      const asked = await ask({ call, verdict, approvers, revision, client, session: upstreamSession })
-      if (asked.ok) {
-        const isRepeat = asked.value.kind === 'waiting' && !asked.value.isNew
-        const { approval } = asked.value
-        const response = hold.wait(approval, upstreamSession, isRepeat)
-        if (response !== null) return response
-        hold.release()
-        const most = `${limits.heldPerApprovalMax} of your requests wait for ticket ${approval.id} already`
-        return tooMany(request, `${most}. This one was not added to them. Wait for their answer.`)
+  async function pause(request: GateRequest, pausing: Pausing): Promise<Response | Answer> {
+    if (pausing.asTask) return guarded(request, pausing, () => asTask(request, pausing))
+    const held = hold(request, pausing, callOf(request, pausing), 0)
+    if (!held.ok) return held.error
+    return guarded(request, pausing, async () => {
+      try {
+        const asked = await askFor(request, pausing, held.value.session)
+        if (asked.ok) {
+          const isRepeat = asked.value.kind === 'waiting' && !asked.value.isNew
+          return held.value.wait(asked.value.approval, isRepeat)
+        }
+        held.value.release()
+        return refusedAnswer(request, pausing, asked.error)
+      } catch (error) {
+        held.value.release()
+        throw error
       }
-      hold.release()
-      const { tool } = pausing
-      log.info({ server, tool, principal: principal.name, reason: asked.error.reason }, 'nobody was asked')
-      return askRefusedAnswer(asked.error, { server, tool, era, coolDownMs: timings.coolDownMs })
-    } catch (error) {
-      // Without the ledger nothing is asked, and what was not asked is not sent.
-      hold.release()
-      log.error({ err: error, server, tool: pausing.tool }, 'an approval could not be asked for')
-      return closed(request, 'Approvals are unavailable right now.')
-    }
-  }
-
-  function sessionFor(
-    request: GateRequest,
-    { progressToken, envelope }: Pausing,
-    hold: Hold,
-  ): UpstreamSession {
-    const { upstream, principal, spoken } = request
-    return createSession({
-      upstream,
-      principal,
-      headers: sessionHeaders(request),
-      era: spoken.era,
-      envelope,
-      progressToken: progressToken === null ? null : JSON.stringify(progressToken),
-      onMessage: hold.onMessage,
-      limits,
-      timings,
     })
   }
+
+  async function asTask(request: GateRequest, pausing: Pausing): Promise<Response | Answer> {
+    return createTask(request, pausing, async (session) => {
+      const asked = await askFor(request, pausing, session)
+      if (asked.ok) return { ok: true, value: asked.value.approval }
+      const { error } = asked
+      // Of a call that people have refused there is a task, too: it has ended.
+      if (error.reason === 'cool_down' || error.reason === 'unresolved')
+        return { ok: true, value: error.approval }
+      return { ok: false, error: refusedAnswer(request, pausing, error) }
+    })
+  }
+
+  async function resume(
+    request: GateRequest,
+    call: DecidableCall & { readonly tool: string },
+  ): Promise<Response | Answer> {
+    const owner = { principal: request.principal, server: request.upstream.server }
+    const wanted = callOf(request, call)
+    const state = requestStates.open(owner, attachKey(wanted), call.requestState ?? '')
+    if (state === null) return refused(request, 'it was not given to you for this very call')
+    return guarded(request, call, async () => {
+      const found = await ownCalls.find(state.approval, owner)
+      if (found === null || found.nowMs >= state.expiresAtMs) return refused(request, 'its time is over')
+      if (await ownCalls.isCollected(found)) return refused(request, 'its outcome was collected')
+      const held = hold(request, call, wanted, state.round)
+      return held.ok ? held.value.wait(found.approval, true) : held.error
+    })
+  }
+
+  /** @param round how often the client has come back already */
+  function hold(
+    request: GateRequest,
+    call: DecidableCall,
+    wanted: ToolCall,
+    round: number,
+  ): Result<HeldCall, Response> {
+    const { principal, upstream, session, spoken, accepts, message } = request
+    const { progressToken, envelope } = call
+    const owner = { principal, server: upstream.server }
+    const holdMs = terms.holdMs(request, progressToken !== null)
+    const stream = {
+      ...{ id: message.id, progressToken, reported: 0, taskId: null },
+      untilMs: clock.wallMs() + holdMs,
+    }
+    const eventIds = eventIdsFor(streams, { owner, session: session?.id ?? null, spoken, accepts, stream })
+    const answers: HoldAnswers = {
+      settled: (approval, replyText) => settledAnswer(approval, replyText, spoken.era, timings.coolDownMs),
+      waiting(approval, { isRepeat, isStopping }) {
+        // Its stream is resumed at another gateway, or at this one when it is back.
+        if (isStopping && eventIds?.isPrimed) return null
+        if (spoken.era === 'modern' && round < ROUNDS_MAX) return comeBack(approval, round + 1)
+        return waitingAnswer(approval, isRepeat && round === 0, spoken.era, waitTool.nameFor(request))
+      },
+    }
+    const comeBack = (approval: Approval, next: number): Answer => {
+      const key = attachKey(wanted)
+      const state = { approval: approval.id, round: next, expiresAtMs: collectableUntilMs(approval) }
+      return sentBack(requestStates.seal(owner, key, state))
+    }
+    return holdCall(request, { id: message.id, holdMs, answers, envelope, progressToken, eventIds })
+  }
+
+  function collectableUntilMs({ expiresAtMs }: Approval): RequestState['expiresAtMs'] {
+    return expiresAtMs + timings.startByMs + timings.keepOutcomeMs
+  }
+
+  function askFor(
+    request: GateRequest,
+    pausing: Pausing,
+    session: UpstreamSession,
+  ): Promise<Result<Answered, AskRefusal>> {
+    const { verdict, approvers, revision } = pausing
+    const { client } = request
+    return ask({ call: callOf(request, pausing), verdict, approvers, revision, client, session })
+  }
+
+  function refusedAnswer({ upstream, principal, spoken }: GateRequest, pausing: Pausing, error: AskRefusal) {
+    const { server } = upstream
+    const { tool } = pausing
+    log.info({ server, tool, principal: principal.name, reason: error.reason }, 'nobody was asked')
+    return askRefusedAnswer(error, { server, tool, era: spoken.era, coolDownMs: timings.coolDownMs })
+  }
+
+  /** Without the ledger nothing is asked, and what was not asked is not sent. */
+  async function guarded(
+    { message, upstream }: GateRequest,
+    { tool }: { readonly tool: string },
+    act: () => Promise<Response | Answer>,
+  ): Promise<Response | Answer> {
+    try {
+      return await act()
+    } catch (error) {
+      log.error({ err: error, server: upstream.server, tool }, 'an approval could not be asked for')
+      return closed('Approvals are unavailable right now.', message.id)
+    }
+  }
+
+  return Object.assign(pause, { resume })
 }
 
-function callOf({ upstream, principal, spoken, session }: GateRequest, pausing: Pausing): ToolCall {
-  const { tool, arguments: args, meta, idempotencyKey } = pausing
+function callOf(
+  { upstream, principal, spoken, session }: GateRequest,
+  call: DecidableCall & { readonly tool: string },
+): ToolCall {
+  const { tool, arguments: args, meta, answers, idempotencyKey } = call
   return {
     server: upstream.server,
     tool,
     principal,
     era: spoken.era,
-    canonicalParams: canonicalParams(tool, args, meta),
+    canonicalParams: canonicalParams(tool, args, meta, answers),
     idempotencyKey,
     session: session?.id,
   }
 }
 
-function closed({ message }: GateRequest, why: string): Response {
-  const text = `${why} Nothing was executed. Retry later.`
-  return refusalResponse(refusal(503, INTERNAL_ERROR, text, message.id))
-}
+/** A result that asks nothing: the client repeats its call with this state (MCP 2026-07-28, Multi Round-Trip Requests). */
+const sentBack = (requestState: string): Answer => ({
+  kind: 'result',
+  text: JSON.stringify({ resultType: 'input_required', requestState }),
+})
 
-function tooMany({ message }: GateRequest, text: string): Response {
-  return refusalResponse(refusal(429, httpCode(429), text, message.id))
-}
-
-/** The terms on which the client speaks to the upstream. What headers repeat of a call is written anew when it is sent. */
-function sessionHeaders({ headers, session }: GateRequest): Record<string, string> {
-  const revision = headers.get('mcp-protocol-version')
-  return {
-    ...(revision === null ? {} : { 'mcp-protocol-version': revision }),
-    ...(session === null ? {} : { 'mcp-session-id': session.id }),
-  }
+function refused({ message }: GateRequest, why: string): Response {
+  const text =
+    `Invalid params: this requestState is not accepted: ${why}. ` +
+    'Nothing was executed. Call the tool without requestState; if it still waits, that attaches to it.'
+  return refusalResponse(refusal(200, INVALID_PARAMS, text, message.id))
 }

@@ -5,12 +5,12 @@
 import { type Approval, isEdited, type Outcome, type Settled } from '../../domain/approval.ts'
 import type { JsonObject } from '../../domain/canonical.ts'
 import { editForAgent } from '../../domain/edited-text.ts'
-import type { ApproverChain } from '../../domain/policy.ts'
 import { type Era, META_APPROVAL } from '../../domain/tool-call.ts'
 import type { AskRefusal } from '../../services/ask.ts'
 import { mergeObjects, rawMember } from '../raw-json.ts'
 import { withEdit } from './edited-reply.ts'
 import { type Answer, errorAnswer, INVALID_PARAMS } from './rpc.ts'
+import { approversInWords } from './waiting-words.ts'
 
 /** What to do with this call: let it be, send it again as it is, or send a different one. */
 type Retry = 'never' | 'same' | 'changed'
@@ -39,6 +39,23 @@ export function settledAnswer(
     return { kind, text: isEdited(approval) ? withEdit(text, kind, approval) : text }
   }
   return toolError(approvalMeta(approval), toldOutcome(approval, coolDownMs), era)
+}
+
+/** The upstream wants to know more before it acts, and the way the client waits has no room for its question. */
+export function questionAnswer(approval: Settled): Answer {
+  const text =
+    `SENT, ticket ${approval.id}, and NOT DONE so far: the server asks for more input before it goes on, which a task here ` +
+    `cannot carry. ${tellUser} A call with everything it needs in its arguments, or without the tasks extension, can succeed.`
+  return toolError(approvalMeta(approval), { text, retry: 'changed' }, 'modern')
+}
+
+/** The same as one text, for what has no room for more. */
+export function settledInWords(approval: Settled, coolDownMs: number): string {
+  const { outcome } = approval
+  if (outcome.kind !== 'answered') return toldOutcome(approval, coolDownMs).text
+  return outcome.reply.kind === 'error' || outcome.reply.isError
+    ? `${approval.id} was approved and sent; the server answered with an error.`
+    : `${approval.id} was approved and has run.`
 }
 
 function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: number): Told {
@@ -153,16 +170,29 @@ function indeterminate(
   }
 }
 
-/** The time to hold is over, the approval goes on. */
-export function waitingAnswer(approval: Exclude<Approval, Settled>, isRepeat: boolean, era: Era): Answer {
-  return toolError(approvalMeta(approval), toldWaiting(approval, isRepeat), era)
+/**
+ * The time to hold is over, the approval goes on.
+ * @param waitTool the tool of ours that waits on, where the client lists it
+ */
+export function waitingAnswer(
+  approval: Exclude<Approval, Settled>,
+  isRepeat: boolean,
+  era: Era,
+  waitTool: string | null,
+): Answer {
+  return toolError(approvalMeta(approval), toldWaiting(approval, isRepeat, waitTool), era)
 }
 
-function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean): Told {
+function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean, waitTool: string | null): Told {
   const { id } = approval
+  const waitOn =
+    waitTool === null
+      ? again
+      : `Call ${waitTool} {"ticket":"${id}"}, or the same tool with identical arguments,`
   const next = isRepeat
-    ? `You have asked before. Stop now, tell your user that it waits for a person, and continue later: ${lowerFirst(again)} to collect the result of ${id}.`
-    : `${again} to wait on and collect the result.`
+    ? // Hosts stop an agent after some calls in a row; whoever asked twice and got no decision asks a person next.
+      `You have asked before. Stop now, tell your user that ${id} waits for a person, and continue later: ${lowerFirst(waitOn)} to collect the result.`
+    : `${waitOn} to wait on and collect the result.`
   switch (approval.status) {
     case 'pending':
       return {
@@ -316,6 +346,19 @@ export function limitedAnswer(
   )
 }
 
+/** The same words for a ticket that never was, that is somebody else's, and whose outcome is not kept any more. */
+export const unknownTicket = (era: Era): Answer =>
+  toolError(
+    { status: 'unknown', outcome: null },
+    {
+      text:
+        'There is no call with this ticket among yours at this server. Use the ticket from the answer to your own call, ' +
+        'exactly as it stands there.',
+      retry: 'changed',
+    },
+    era,
+  )
+
 /** Hidden tools and tools that do not exist are not told apart. */
 export const unknownTool = (tool: string): Answer => errorAnswer(INVALID_PARAMS, `Unknown tool: ${tool}`)
 
@@ -323,7 +366,7 @@ export const unknownTool = (tool: string): Answer => errorAnswer(INVALID_PARAMS,
 function toolError(meta: JsonObject, { text, retry, details = {} }: Told, era: Era): Answer {
   const result = {
     ...(era === 'modern' ? { resultType: 'complete' } : {}),
-    content: [{ type: 'text', text }],
+    content: [{ type: 'text', text: `${text} (retry: ${retry})` }],
     isError: true,
     _meta: { [META_APPROVAL]: { ...meta, ...details, retry } },
   }
@@ -354,13 +397,6 @@ function withResultType(resultText: string, era: Era): string {
   return rawMember(resultText, 'resultType') === null
     ? mergeObjects('{"resultType":"complete"}', resultText)
     : resultText
-}
-
-/** Whom a rule asks, as agents and their users read it. */
-export function approversInWords({ groups, people, selfConfirm }: ApproverChain): string {
-  const named = [...groups.map((group) => `group ${group}`), ...people]
-  if (selfConfirm) named.push('the owner of this agent, who can confirm')
-  return named.length === 0 ? 'nobody yet, an operator must name approvers' : named.join(', ')
 }
 
 const iso = (ms: number) => new Date(ms).toISOString()

@@ -3,6 +3,7 @@
  * answer to each request, from the upstream or from us, and nothing that was not understood reaches an upstream.
  */
 import { type Context, Hono } from 'hono'
+import type { ClientBudget } from '../../domain/hold-budget.ts'
 import type { Limits } from '../../domain/limits.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -15,17 +16,20 @@ import type { Ask } from '../../services/ask.ts'
 import type { AwaitOutcome } from '../../services/await-outcome.ts'
 import { createJudge } from '../../services/judge.ts'
 import { createLimiter } from '../../services/limits.ts'
+import type { OwnCalls } from '../../services/own-calls.ts'
+import type { Pollers } from '../../services/pollers.ts'
 import type { createUpstreamSession } from '../upstream/session.ts'
 import type { Upstream } from '../upstream/wire.ts'
+import { readAccepts } from './accepts.ts'
 import { BODY_MS, createReadBody } from './body.ts'
 import { type DoorDeps, type McpEnv, passDoor } from './door.ts'
+import { isOwnEventId } from './event-ids.ts'
 import { createForward } from './forward.ts'
 import { createGate } from './gate.ts'
 import { createHeldRequests } from './held-requests.ts'
 import { createHidingFor } from './hidden-tools.ts'
-import { createOpenHold } from './hold.ts'
-import { createOnPost, type From } from './on-post.ts'
-import { createPause } from './pause.ts'
+import { createLadder } from './ladder.ts'
+import { createOnPost, type From, notAcceptable } from './on-post.ts'
 import { httpCode, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
 import { createOpenSessionOf, createSessionSeal, sessionNotFound } from './sealed-session.ts'
 import { notInModern, spokenByHeader } from './spoken.ts'
@@ -39,13 +43,20 @@ export interface McpDeps extends DoorDeps {
   readonly random: Random
   readonly ask: Ask
   readonly awaitOutcome: AwaitOutcome
+  readonly ownCalls: OwnCalls
+  readonly pollers: Pollers
   readonly markDelivered: Ledger['markDelivered']
   readonly createSession: typeof createUpstreamSession
   /** 32 bytes, the same for all gateways and after a restart. */
   readonly sealKey: Uint8Array
   readonly limits: Limits
   readonly timings: Timings
+  readonly clientBudgets: readonly ClientBudget[]
+  /** How long an operator wants the requests of this agent to be held; `null`: as its client is known to wait. */
+  agentHoldMs(agent: string): number | null
   readonly clock: Clock
+  /** Aborted when this gateway stops. */
+  readonly stopping: AbortSignal
   readonly log: Log
 }
 
@@ -56,16 +67,16 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   const forward = createForward({ ...deps, seal })
   const hidingFor = createHidingFor(rules)
   const openSessionOf = createOpenSessionOf(seal)
-  const pause = createPause({ ...deps, openHold: createOpenHold({ ...deps, held }) })
+  const ladder = createLadder({ ...deps, held, hidingFor })
   const gate = createGate({
+    ...ladder,
     judge: createJudge(deps),
     limiter: createLimiter(deps),
-    pause,
     clock: deps.clock,
     log,
   })
   const readBody = createReadBody(limits, BODY_MS)
-  const onPost = createOnPost({ ...deps, readBody, openSessionOf, held, gate, forward, hidingFor })
+  const onPost = createOnPost({ ...deps, ...ladder, readBody, openSessionOf, held, gate, forward })
   const app = new Hono<McpEnv>()
 
   app.all('/:server', (c) => serve(c, c.req.param('server')))
@@ -105,9 +116,26 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
     if (spoken.value.era === 'modern') return refusalResponse(notInModern(), { allow: 'POST' })
     const session = openSessionOf(from, spoken.value)
     if (!session.ok) return refusalResponse(sessionNotFound(null))
+    const client = session.value?.client ?? null
+    const common = {
+      upstream,
+      principal,
+      headers,
+      spoken: spoken.value,
+      session: session.value,
+      client,
+      signal,
+    }
+    const lastEventId = headers.get('last-event-id')
+    if (method === 'GET' && lastEventId !== null && isOwnEventId(lastEventId)) {
+      const accepts = readAccepts(headers.get('accept'))
+      return accepts === null
+        ? refusalResponse(notAcceptable())
+        : ladder.resumeStream({ ...common, accepts }, lastEventId)
+    }
     return forward({
-      ...{ upstream, principal, method, headers, body: null, spoken: spoken.value, signal },
-      ...{ session: session.value, client: session.value?.client ?? null, id: null },
+      ...common,
+      ...{ method, body: null, id: null },
       // A resumed stream can repeat the answer to an earlier tools/list.
       rewrite: hidingFor(upstream.server, spoken.value.era),
       onUnsent: null,

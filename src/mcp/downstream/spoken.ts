@@ -69,7 +69,7 @@ export function spokenByHeader(headers: Headers, id: Id | null = null): Result<S
 }
 
 /** "Mirrored" headers carry what HTTP cannot say plainly as `=?base64?…?=` (MCP 2026-07-28, Transports). */
-function decodedHeader(value: string | null): string | null {
+export function decodedHeader(value: string | null): string | null {
   const encoded = value?.match(/^=\?base64\?(.*)\?=$/)?.[1]
   if (encoded === undefined) return value
   const bytes = Buffer.from(encoded, 'base64')

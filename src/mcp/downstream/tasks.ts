@@ -1,0 +1,219 @@
+/**
+ * Paused calls as tasks, for clients that declare them: created once the ledger has them, polled at any gateway, cancelled
+ * by their agent, known to nobody else. Tasks of the upstream itself are not ours and pass.
+ */
+import type { Approval } from '../../domain/approval.ts'
+import type { Result } from '../../domain/result.ts'
+import type { Timings } from '../../domain/timings.ts'
+import type { Ledger } from '../../ports/ledger.ts'
+import type { Log } from '../../ports/log.ts'
+import type { UpstreamSession } from '../../ports/upstream-session.ts'
+import type { OwnCall, OwnCalls } from '../../services/own-calls.ts'
+import type { Pollers } from '../../services/pollers.ts'
+import { createAnswerStream } from './answer-stream.ts'
+import { declaresTasks, readEnvelope, TASKS_EXTENSION } from './envelope.ts'
+import { objectMember, stringMember } from './json.ts'
+import type { RequestMessage } from './message.ts'
+import { settledAnswer } from './replies.ts'
+import type { Requester, UpstreamSessionOf } from './requester.ts'
+import {
+  type Answer,
+  answerMessage,
+  errorAnswer,
+  HEADER_MISMATCH,
+  INTERNAL_ERROR,
+  INVALID_PARAMS,
+  jsonResponse,
+  MISSING_CLIENT_CAPABILITY,
+  type Refusal,
+  refusal,
+  refusalResponse,
+} from './rpc.ts'
+import { decodedHeader } from './spoken.ts'
+import { isOwnTaskId, type TaskIds } from './task-id.ts'
+import type { TaskResult } from './task-result.ts'
+import { detailedTask, META_IMMEDIATE_RESPONSE, taskFields, taskQuestion } from './task-view.ts'
+
+/** A client that takes nothing of an answer for this long is gone. */
+const STALLED_MS = 60_000
+
+export type CreateTask = (
+  requester: Requester & { readonly message: RequestMessage },
+  call: { readonly envelope: string },
+  /** Asks people. The error is what the call is answered instead, where nobody is asked. */
+  ask: (session: UpstreamSession) => Promise<Result<Approval, Answer>>,
+) => Promise<Answer>
+
+export interface Tasks {
+  readonly create: CreateTask
+  /** Answers a request about a task of ours. */
+  answer(requester: Requester, message: RequestMessage): Promise<Response>
+}
+
+/** Whether a request is about a task of ours; if nobody has it, we say so. */
+export function isAboutOwnTask({ method, params }: RequestMessage): boolean {
+  const taskId = stringMember(params, 'taskId')
+  return ownMethods.has(method) && taskId !== null && isOwnTaskId(taskId)
+}
+
+const ownMethods: ReadonlySet<string> = new Set(['tasks/get', 'tasks/result', 'tasks/update', 'tasks/cancel'])
+
+export function createTasks(deps: {
+  ownCalls: OwnCalls
+  pollers: Pollers
+  taskIds: TaskIds
+  taskResult: TaskResult
+  upstreamSessionOf: UpstreamSessionOf
+  markDelivered: Ledger['markDelivered']
+  clock: { wallMs(): number }
+  timings: Pick<Timings, 'keepOutcomeMs' | 'startByMs' | 'pollMs' | 'coolDownMs'>
+  log: Log
+}): Tasks {
+  const { ownCalls, pollers, taskIds, taskResult, upstreamSessionOf, markDelivered, clock, timings, log } =
+    deps
+
+  /** What an upstream says while a task runs has no stream to go to. */
+  const sessionOf = (requester: Requester, envelope: string) =>
+    upstreamSessionOf(requester, { envelope, progressToken: null, onMessage: () => {} })
+
+  const ownerOf = ({ principal, upstream }: Requester) => ({ principal, server: upstream.server })
+
+  return {
+    async create(requester, { envelope }, ask) {
+      const { era } = requester.spoken
+      const session = sessionOf(requester, envelope)
+      const asked = await ask(session)
+      if (!asked.ok) return era === 'modern' ? asked.error : asError(asked.error)
+      const approval = asked.value
+      if (approval.status !== 'settled') pollers.polled(approval.id, session)
+      const taskId = taskIds.idOf(approval.id, ownerOf(requester))
+      const fields = taskFields(taskId, approval, clock.wallMs(), era, timings)
+      if (era === 'modern') return { kind: 'result', text: JSON.stringify({ resultType: 'task', ...fields }) }
+      const { statusMessage = null } = fields
+      const meta = { [META_IMMEDIATE_RESPONSE]: statusMessage }
+      return { kind: 'result', text: JSON.stringify({ task: fields, _meta: meta }) }
+    },
+
+    async answer(requester, message) {
+      const refused = refusalOf(requester, message)
+      if (refused !== null) return refusalResponse(refused)
+      try {
+        return await answerKnown(requester, message)
+      } catch (error) {
+        log.error({ err: error }, 'a task could not be looked up')
+        const text = 'The state of this task cannot be read right now. Nothing is lost; ask again.'
+        return refusalResponse(refusal(200, INTERNAL_ERROR, text, message.id))
+      }
+    },
+  }
+
+  /** Of requests that are not right, whatever the task. */
+  function refusalOf({ spoken, headers }: Requester, { id, params }: RequestMessage): Refusal | null {
+    if (spoken.era === 'legacy') return null
+    if (decodedHeader(headers.get('mcp-name')) !== stringMember(params, 'taskId')) {
+      return refusal(400, HEADER_MISMATCH, "Header mismatch: 'Mcp-Name' must be the taskId.", id)
+    }
+    if (declaresTasks(objectMember(params, '_meta'), spoken)) return null
+    const requiredCapabilities = { extensions: { [TASKS_EXTENSION]: {} } }
+    const text = 'Missing required client capability'
+    return refusal(400, MISSING_CLIENT_CAPABILITY, text, id, { requiredCapabilities })
+  }
+
+  async function answerKnown(requester: Requester, message: RequestMessage): Promise<Response> {
+    const { id, method, params } = message
+    const taskId = stringMember(params, 'taskId') ?? ''
+    const approvalId = taskIds.open(taskId, ownerOf(requester))
+    const call = approvalId === null ? null : await ownCalls.find(approvalId, ownerOf(requester))
+    if (call === null) return respond(requester, message, errorAnswer(INVALID_PARAMS, notFound))
+    switch (method) {
+      case 'tasks/get':
+        return get(requester, message, call, taskId)
+      case 'tasks/result':
+        return taskResult(requester, id, call.approval, taskId)
+      case 'tasks/cancel':
+        return respond(requester, message, await cancel(requester, call, taskId))
+      default:
+        // We ask nothing, so every answer is one that nobody waits for: to be ignored, says the extension.
+        return respond(requester, message, acknowledged)
+    }
+  }
+
+  async function get(
+    requester: Requester,
+    message: RequestMessage,
+    call: OwnCall,
+    taskId: string,
+  ): Promise<Response> {
+    const { approval, nowMs, replyText } = call
+    const { spoken } = requester
+    if (approval.status !== 'settled') {
+      const envelope = readEnvelope(objectMember(message.params, '_meta'), spoken)
+      if (!envelope.ok) return respond(requester, message, errorAnswer(INVALID_PARAMS, envelope.error))
+      pollers.polled(approval.id, sessionOf(requester, envelope.value))
+    }
+    const fields = taskFields(taskId, approval, nowMs, spoken.era, timings)
+    if (spoken.era === 'legacy' || approval.status !== 'settled')
+      return respond(requester, message, {
+        kind: 'result',
+        text: spoken.era === 'legacy' ? JSON.stringify(fields) : detailedTask(fields, null),
+      })
+    const answer =
+      taskQuestion(approval, replyText) ?? settledAnswer(approval, replyText, 'modern', timings.coolDownMs)
+    return respond(requester, message, { kind: 'result', text: detailedTask(fields, answer) }, approval)
+  }
+
+  async function cancel(requester: Requester, { approval }: OwnCall, taskId: string): Promise<Answer> {
+    const { era } = requester.spoken
+    const cancelled =
+      approval.status === 'settled' ? null : await ownCalls.cancel(approval.id, ownerOf(requester))
+    // "Cooperative": what is being sent, or has ended, goes its way, and the next poll says which.
+    if (era === 'modern') return acknowledged
+    if (cancelled?.ok) {
+      const fields = taskFields(taskId, cancelled.value, clock.wallMs(), era, timings)
+      return { kind: 'result', text: JSON.stringify(fields) }
+    }
+    const why =
+      cancelled === null
+        ? 'it has ended already'
+        : 'it is being sent to the server and cannot be called back; wait for its result'
+    return errorAnswer(INVALID_PARAMS, `Cannot cancel task: ${why}.`)
+  }
+
+  /** @param delivered the approval whose outcome is in the answer */
+  function respond(
+    { accepts }: Requester,
+    { id }: RequestMessage,
+    answer: Answer,
+    delivered: Approval | null = null,
+  ): Response {
+    const rawMessage = answerMessage(id, answer)
+    if (delivered === null && accepts.json) return jsonResponse(rawMessage)
+    const stream = createAnswerStream({
+      format: accepts.json ? 'json' : 'events',
+      unreadBytesMax: 0,
+      stalledMs: STALLED_MS,
+      onLeave: () => {},
+    })
+    void stream
+      .finish(rawMessage)
+      .then(async (isTaken) => {
+        if (isTaken && delivered !== null) await markDelivered(delivered.id)
+      })
+      .catch((error: unknown) => log.warn({ err: error }, 'a delivered outcome could not be marked'))
+    return stream.response
+  }
+}
+
+/** Whoever asked for a task cannot read the result of a call. */
+function asError({ kind, text }: Answer): Answer {
+  if (kind === 'error') return { kind, text }
+  const result: unknown = JSON.parse(text)
+  const said = typeof result === 'object' && result !== null && 'content' in result ? result.content : null
+  const first: unknown = Array.isArray(said) ? said[0] : null
+  const message =
+    typeof first === 'object' && first !== null && 'text' in first ? String(first.text) : 'NOT EXECUTED.'
+  return errorAnswer(INVALID_PARAMS, message)
+}
+
+const notFound = 'Failed to retrieve task: Task not found'
+const acknowledged: Answer = { kind: 'result', text: '{"resultType":"complete"}' }

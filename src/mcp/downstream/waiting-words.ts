@@ -1,0 +1,39 @@
+/** Whom a paused call waits for, how long it has, and when that ends: for progress and for the status of tasks. */
+import type { Approval } from '../../domain/approval.ts'
+import type { ApproverChain } from '../../domain/policy.ts'
+
+export function waitingInWords(approval: Approval, waitedMs: number): string {
+  const { id, status, asking, expiresAtMs, predecessor, like } = approval
+  const waited = durationInWords(waitedMs)
+  switch (status) {
+    case 'pending': {
+      const until = `${new Date(expiresAtMs).toISOString().slice(0, 16)}Z`
+      if (predecessor !== null && predecessor.why === 'rule_changed') {
+        return `The rule changed, so people are asked again: ${id} instead of ${predecessor.id} (${waited} so far). Asked now: ${approversInWords(asking.approvers)}`
+      }
+      // Before the approvers: it is cut at the end where there are many.
+      const alike =
+        like === null ? '' : ` Like ${like.id}, differs in ${like.differs.slice(0, 2).join(', ')}.`
+      return `Waiting for approval ${id} (${waited} so far, can be decided until ${until}).${alike} Asked: ${approversInWords(asking.approvers)}`
+    }
+    case 'approved':
+      return `${id} was approved by ${approval.decision.by} and is about to run (${waited}).`
+    case 'executing':
+      return `${id} was approved by ${approval.decision.by} and is running (${waited}).`
+    case 'settled':
+      return `${id} is decided (${waited}).`
+  }
+}
+
+function durationInWords(ms: number): string {
+  const minutes = Math.floor(ms / 60_000)
+  if (minutes === 0) return `${Math.floor(ms / 1_000)} s`
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}
+
+/** Whom a rule asks, as agents and their users read it. */
+export function approversInWords({ groups, people, selfConfirm }: ApproverChain): string {
+  const named = [...groups.map((group) => `group ${group}`), ...people]
+  if (selfConfirm) named.push('the owner of this agent, who can confirm')
+  return named.length === 0 ? 'nobody yet, an operator must name approvers' : named.join(', ')
+}
