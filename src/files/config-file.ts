@@ -10,7 +10,7 @@ import { err, ok, type Result } from '../domain/result.ts'
 import { defaultTimings, type Timings } from '../domain/timings.ts'
 import { type Document, type Path, readTextFile } from './document.ts'
 import { type IssuerConfig, readIssuers, readPrivateNetworks, scopesShape } from './oauth-config.ts'
-import { readPolicy } from './policy-file.ts'
+import { type PolicyReading, readPolicyWithNotes } from './policy-file.ts'
 import type { Problem } from './problem.ts'
 import { readDuration, readLimits, readTimings } from './settings.ts'
 import { checkShape, problemAt, problemAtKey, says } from './shape.ts'
@@ -22,6 +22,8 @@ export interface ServerConfig {
   readonly rules: { readonly policy: Policy; readonly approvers: ApproverChain }
   /** `null`: the server has no policy. */
   readonly policyFile: PolicyFile | null
+  /** What the policy says that is probably not meant. */
+  readonly notes: readonly Problem[]
   /** JSON-RPC methods that may pass although no MCP revision names them. */
   readonly extraMethods: readonly string[]
   /** A token of an OAuth issuer must carry these here, besides those of its issuer. */
@@ -309,12 +311,14 @@ function readServer(
 
   let policy: Policy = askForEverything
   let policyFile: PolicyFile | null = null
+  let notes: readonly Problem[] = []
   if (server.policy !== undefined) {
     const place = [...path, 'policy']
-    const read = readPolicyAt(server.policy, context)
+    const read = readPolicyAt(server.policy, context, known)
     if (read.ok) {
       policy = read.value.policy
       policyFile = read.value.policyFile
+      notes = read.value.notes
     } else {
       // A policy that cannot be opened is a mistake in this file; one that cannot be read, a mistake in its own.
       const unplaced = read.error.filter((problem) => problem.line === null)
@@ -349,6 +353,7 @@ function readServer(
       },
     },
     policyFile,
+    notes,
     extraMethods: server.methods ?? [],
     scopes: server.scopes ?? [],
     upstream: upstream.value,
@@ -359,14 +364,16 @@ function readServer(
 function readPolicyAt(
   written: string,
   context: ConfigFileContext,
-): Result<{ policy: Policy; policyFile: PolicyFile }, Problem[]> {
+  known: Known,
+): Result<PolicyReading & { policyFile: PolicyFile }, Problem[]> {
   const path = resolve(context.directory, written)
   const name = context.nameOf(path)
   const read = readTextFile(path, name)
   if (!read.ok) return read
-  const policy = readPolicy(name, read.value)
-  if (!policy.ok) return policy
-  return ok({ policy: { ...policy.value, source: written }, policyFile: { path, name, text: read.value } })
+  const reading = readPolicyWithNotes(name, read.value, known)
+  if (!reading.ok) return reading
+  const { policy, notes } = reading.value
+  return ok({ policy: { ...policy, source: written }, notes, policyFile: { path, name, text: read.value } })
 }
 
 /** Nobody by default: whoever changes a policy decides about every call. Where nobody is configured, the local person is alone. */

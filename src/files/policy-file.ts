@@ -14,7 +14,7 @@ import { readAllTools, readHostedTool } from './policy/hosted.ts'
 import { readIntercept } from './policy/intercept.ts'
 import { noteOddities } from './policy/oddities.ts'
 import { plainRule, readLists, readRules, readTool } from './policy/own.ts'
-import { createReader, type Reader } from './policy/reader.ts'
+import { createReader, type KnownNames, type Reader } from './policy/reader.ts'
 import { actionShape, nameError, namePattern, nameShape, topShape } from './policy/shapes.ts'
 import type { Problem } from './problem.ts'
 
@@ -27,16 +27,24 @@ export interface PolicyReading {
   readonly notes: readonly Problem[]
 }
 
-/** @param file the name people know; it becomes `source`, and the name in problems */
+/** The policy alone, as `readPolicyWithNotes` reads it. */
 export function readPolicy(file: string, text: string): Result<Policy, Problem[]> {
   const read = readPolicyWithNotes(file, text)
   return read.ok ? ok(read.value.policy) : read
 }
 
-export function readPolicyWithNotes(file: string, text: string): Result<PolicyReading, Problem[]> {
+/**
+ * @param file the name people know; it becomes `source`, and the name in problems
+ * @param known whom rules may name; `null`: nobody knows, and names are not checked
+ */
+export function readPolicyWithNotes(
+  file: string,
+  text: string,
+  known: KnownNames | null = null,
+): Result<PolicyReading, Problem[]> {
   const read = readDocument(file, text, ifEmpty)
   if (!read.ok) return read
-  const reader = createReader(read.value)
+  const reader = createReader(read.value, known)
   reader.check(topShape, [])
   const action = reader.check(actionShape.optional(), ['default']) ?? null
   const hidden = reader.check(z.array(nameShape).optional(), ['hide']) ?? []

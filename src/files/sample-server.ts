@@ -25,6 +25,7 @@ export function sampleServer(
     name: SAMPLE_SERVER,
     rules: { policy: policy.value, approvers: { groups: [], people, selfConfirm } },
     policyFile: { path, name: source, text: text.value },
+    notes: [],
     extraMethods: [],
     scopes: [],
     upstream: {

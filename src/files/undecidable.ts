@@ -1,4 +1,5 @@
 /** Finds the calls that nobody could decide: waiting for an approver who does not exist, they would only ever expire. */
+import type { ApproverChain } from '../domain/policy.ts'
 import type { Person, Principal } from '../domain/principal.ts'
 import type { ServerConfig } from './config-file.ts'
 import type { Document } from './document.ts'
@@ -11,9 +12,33 @@ export function undecidable(
   people: ReadonlyMap<string, Person>,
   document: Document | null,
 ): Problem[] {
-  const { policy, approvers } = server.rules
-  const asks = [policy.fallback, ...policy.rules].some((rule) => rule.action === 'require_approval')
-  if (!asks || approvers.selfConfirm) return []
+  // One sentence for each chain: several rules that name the same people are one mistake.
+  const chains = new Map(chainsOf(server.rules).map((chain) => [JSON.stringify(chain), chain]))
+  return [...chains.values()].flatMap((chain) => stuckWith(chain, server, agents, people, document))
+}
+
+/** Whom the rules that ask can ask. */
+function chainsOf({ policy, approvers }: ServerConfig['rules']): ApproverChain[] {
+  const asking = policy.rules.filter(({ action }) => action === 'require_approval')
+  const usual = policy.fallback.action === 'require_approval' ? [approvers] : []
+  return [
+    ...usual,
+    ...asking.map(({ terms }) => ({
+      ...approvers,
+      ...terms.approvers,
+      selfConfirm: terms.selfConfirm ?? approvers.selfConfirm,
+    })),
+  ]
+}
+
+function stuckWith(
+  approvers: ApproverChain,
+  server: ServerConfig,
+  agents: readonly Principal[],
+  people: ReadonlyMap<string, Person>,
+  document: Document | null,
+): Problem[] {
+  if (approvers.selfConfirm) return []
   const deciders = [...people.values()].filter(
     ({ id, groups }) =>
       approvers.people.includes(id) || groups.some((group) => approvers.groups.includes(group)),

@@ -1,7 +1,8 @@
 /** Who may decide about anything at all by the rules in force: named by a server, in one of its groups, or an owner who may confirm. */
 import type { Config } from '../config.ts'
+import type { ApproverChain } from '../domain/policy.ts'
 import type { Person } from '../domain/principal.ts'
-import type { Rules } from '../ports/rules.ts'
+import type { Rules, ServerRules } from '../ports/rules.ts'
 
 export function approversOf(
   { servers, agents, localPrincipal }: Pick<Config, 'servers' | 'agents' | 'localPrincipal'>,
@@ -10,11 +11,24 @@ export function approversOf(
   const owners = new Set([...agents.values(), localPrincipal].map((agent) => agent?.owner))
   return ({ id, groups }) =>
     [...servers.keys()]
-      .flatMap((server) => rules.of(server)?.approvers ?? [])
+      .flatMap((server) => chainsOf(rules.of(server)))
       .some(
         (chain) =>
           chain.people.includes(id) ||
           groups.some((group) => chain.groups.includes(group)) ||
           (chain.selfConfirm && owners.has(id)),
       )
+}
+
+/** Of the server, and of those rules that name their own. */
+function chainsOf(serverRules: ServerRules | null): ApproverChain[] {
+  if (serverRules === null) return []
+  const { policy, approvers } = serverRules
+  const own = policy.rules.flatMap(({ terms }) => {
+    const { approvers: named, selfConfirm } = terms
+    return named === null && selfConfirm === null
+      ? []
+      : [{ ...approvers, ...named, selfConfirm: selfConfirm ?? approvers.selfConfirm }]
+  })
+  return [approvers, ...own]
 }

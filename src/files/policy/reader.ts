@@ -4,8 +4,16 @@ import { type Document, type Path, pointer } from '../document.ts'
 import type { Problem } from '../problem.ts'
 import { checkShape, problemAt, problemAtKey } from '../shape.ts'
 
+/** Who there is by the configuration. */
+export interface KnownNames {
+  readonly people: readonly string[]
+  readonly groups: readonly string[]
+}
+
 export interface Reader {
   readonly document: Document
+  /** `null`: the policy is read by itself, and names cannot be checked. */
+  readonly known: KnownNames | null
   /** A policy with problems does not load. */
   readonly problems: Problem[]
   /** What loads and deserves a word: `holdpoint validate` says it. */
@@ -17,11 +25,12 @@ export interface Reader {
   note(path: Path, message: string, remedy: string): void
 }
 
-export function createReader(document: Document): Reader {
+export function createReader(document: Document, known: KnownNames | null): Reader {
   const problems: Problem[] = []
   const notes: Problem[] = []
   return {
     document,
+    known,
     problems,
     notes,
     check(schema, path) {

@@ -1,6 +1,7 @@
 /** Reads the `approval` block of a rule. What cannot be enforced yet is refused: a promise nobody keeps is worse than none. */
 
 import type { z } from 'zod'
+import { didYouMean } from '../../domain/did-you-mean.ts'
 import { type ApprovalTerms, usualTerms } from '../../domain/policy/rule.ts'
 import type { Path } from '../document.ts'
 import { durationMs } from '../duration.ts'
@@ -35,7 +36,20 @@ export function readTerms(
       "name `groups` or `people`, or remove the lines: then the server's approvers decide",
     )
   }
+  for (const kind of ['groups', 'people'] as const) {
+    written[kind]?.forEach((name, index) => checkName(reader, kind, name, [...at, kind, index]))
+  }
   return { approvers, selfConfirm, timeoutMs }
+}
+
+function checkName(reader: Reader, kind: 'groups' | 'people', name: string, at: Path) {
+  const { known } = reader
+  if (known === null || known[kind].includes(name)) return
+  const other = kind === 'groups' ? 'people' : 'groups'
+  const remedy = known[other].includes(name)
+    ? `it stands under \`${other}\`: write it there`
+    : (didYouMean(name, known[kind]) ?? `add it under \`${kind}\` in holdpoint.yaml`)
+  reader.refuse(at, `there is no "${name.slice(0, 64)}" among the ${kind} of holdpoint.yaml`, remedy)
 }
 
 function unsupported(written: z.output<typeof approvalShape>) {

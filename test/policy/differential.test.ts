@@ -1,0 +1,109 @@
+/**
+ * The evaluator against a naive one, on random policies and calls. `HOLDPOINT_POLICY_CASES=1000000` makes it a million.
+ */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { JudgedCall } from '../../src/domain/policy/judged-call.ts'
+import { evaluate, type Policy, talliesToRead, type Verdict } from '../../src/domain/policy.ts'
+import { args, call, type json, policy } from './arbitraries.ts'
+import { referenceAction } from './reference.ts'
+
+const numRuns = Number(process.env.HOLDPOINT_POLICY_CASES ?? 4_000)
+/** Each policy with several calls: making a policy is what takes the time. */
+const CALLS = 5
+
+const strictness = (verdict: Verdict) => ['allow', 'require_approval', 'deny', 'hide'].indexOf(verdict.kind)
+
+/** Some counts are known and some are not. */
+function withTallies(each: Policy, wanted: JudgedCall, counts: readonly number[]): JudgedCall {
+  const keys = talliesToRead(each, wanted).map(({ key }) => key)
+  const known = keys.flatMap((key, index) => {
+    const count = counts[index]
+    return count === undefined || count > 4 ? [] : [[key, count] as const]
+  })
+  return { ...wanted, tallies: new Map(known) }
+}
+
+describe('on random policies and calls', () => {
+  test('the evaluator says what the naive one says', { timeout: 0 }, () => {
+    fc.assert(
+      fc.property(
+        policy,
+        fc.array(call, { minLength: CALLS, maxLength: CALLS }),
+        fc.array(fc.nat(6), { maxLength: 4 }),
+        (each, calls, counts) => {
+          for (const one of calls) {
+            const wanted = withTallies(each, one, counts)
+            const verdict = evaluate(each, wanted)
+            if (verdict.kind !== referenceAction(each, wanted)) {
+              expect(verdict).toMatchObject({ kind: referenceAction(each, wanted) })
+            }
+          }
+        },
+      ),
+      { numRuns: Math.ceil(numRuns / CALLS) },
+    )
+  })
+
+  test('the order of rules makes no difference to what happens', () => {
+    fc.assert(
+      fc.property(policy, call, fc.infiniteStream(fc.nat()), (each, one, dice) => {
+        const shuffled = [...each.rules]
+          .map((rule) => ({ rule, at: dice.next().value ?? 0 }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ rule }) => rule)
+        const counted = (verdict: Verdict) =>
+          'reservations' in verdict
+            ? {
+                ...verdict,
+                reservations: [...verdict.reservations]
+                  .map(({ key, amount, max }) => JSON.stringify([key, amount, max]))
+                  .sort(),
+              }
+            : { kind: verdict.kind }
+        expect(counted(evaluate({ ...each, rules: shuffled }, one))).toEqual(counted(evaluate(each, one)))
+      }),
+    )
+  })
+})
+
+describe('what cannot be evaluated never lowers the risk', () => {
+  /** A value that no comparison can be made with, in the place of each argument. */
+  const blinded = (value: typeof json extends fc.Arbitrary<infer T> ? T : never) =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(Object.keys(value).map((key) => [key, null]))
+      : null
+
+  test('an argument that becomes null', () => {
+    fc.assert(
+      fc.property(policyWithoutPresence(), args, call, (each, value, one) => {
+        const seen = evaluate(each, { ...one, arguments: value })
+        const blind = evaluate(each, { ...one, arguments: blinded(value) })
+        expect(strictness(blind)).toBeGreaterThanOrEqual(strictness(seen))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('counters that are away, a category that nobody knows', () => {
+    fc.assert(
+      fc.property(policy, call, fc.array(fc.nat(4), { minLength: 8, maxLength: 8 }), (each, one, counts) => {
+        const seen = evaluate(each, withTallies(each, one, counts))
+        expect(strictness(evaluate(each, one))).toBeGreaterThanOrEqual(strictness(seen))
+        const unknown = { ...one, facts: { ...one.facts, category: null } }
+        if (!JSON.stringify(each.rules).includes('"root":"category"')) {
+          expect(strictness(evaluate(each, unknown))).toBeGreaterThanOrEqual(strictness(evaluate(each, one)))
+        }
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  /** Whether something is there, and what a missing value counts as, is known also where nothing is. */
+  function policyWithoutPresence() {
+    return policy.filter(({ rules }) => {
+      const text = JSON.stringify(rules)
+      return !text.includes('"exists"') && !text.includes('"otherwise"')
+    })
+  }
+})
