@@ -45,6 +45,9 @@ import { undecidable } from './files/undecidable.ts'
 
 export type { ServerConfig } from './files/config-file.ts'
 export { packageVersion } from './files/package-root.ts'
+export { policyJsonSchema } from './files/policy/json-schema.ts'
+export { converted, readPolicyDocument, runTestsBeside, spellingOf } from './files/policy-documents.ts'
+export type { PolicyTestReport } from './files/policy-tests.ts'
 export { formatProblems, type Problem } from './files/problem.ts'
 
 export interface Config {

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
+import { addPolicyFiles } from './program-policy-files.ts'
 
 interface Json {
   json?: boolean
@@ -69,6 +70,7 @@ export function addPolicy(program: Command, parts: Parts, finish: (code: ExitCod
       const { rollbackPolicy } = await import('./policy-put.ts')
       finish(await rollbackPolicy(parts, name, which ?? null, { yes, json }))
     })
+  addPolicyFiles(policy, parts, finish)
 }
 
 function toNumber(text: string): number {

@@ -7,6 +7,7 @@ import type { DemoOptions, Parts } from './parts.ts'
 import { addAccounts } from './program-accounts.ts'
 import { addApprovals } from './program-approvals.ts'
 import { addPolicy } from './program-policy.ts'
+import { addPolicyTests } from './program-policy-files.ts'
 import { addScan } from './program-scan.ts'
 import { addSlack } from './program-slack.ts'
 import { addAgents, addPeople } from './program-tokens.ts'
@@ -111,6 +112,7 @@ Environment:
       const { stdio } = await import('./stdio.ts')
       finish(await stdio(parts, server))
     })
+  addPolicyTests(program, parts, finish)
   addApprovals(program, parts, finish)
   addPolicy(program, parts, finish)
   addAgents(program, parts, finish)

@@ -1,5 +1,5 @@
 /** `validate`: every problem of configuration and policies at once, or what they mean, server by server. */
-import { type Config, formatProblems, loadConfig, type ServerConfig } from '../config.ts'
+import { type Config, formatProblems, loadConfig, type ServerConfig, spellingOf } from '../config.ts'
 import { askForEverything } from '../domain/policy.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
@@ -33,21 +33,24 @@ export function validate(
     return 0
   }
   io.out(config.file ?? 'No holdpoint.yaml here: the built-in defaults with the sample server.')
-  const rows = servers.map(({ name, policy, otherwise, rules, hidden, mayDecide }) => [
+  const rows = servers.map(({ name, policy, spelling, otherwise, rules, hidden, mayDecide }) => [
     name,
     policy,
+    spelling,
     String(rules),
     String(hidden),
     otherwise,
     mayDecide,
   ])
-  const head = ['SERVER', 'POLICY', 'RULES', 'HIDDEN', 'OTHER TOOLS', 'WHO DECIDES']
+  const head = ['SERVER', 'POLICY', 'SPELLING', 'RULES', 'HIDDEN', 'OTHER TOOLS', 'WHO DECIDES']
   for (const line of table([head, ...rows])) io.out(line)
   io.out(`People: ${config.people.size}. Agents: ${config.agents.size}. No problems.`)
+  const notes = servers.flatMap((server) => server.notes)
+  if (notes.length > 0) io.out(`\nWorth a look:\n${formatProblems(notes)}`)
   return 0
 }
 
-function summary({ name, rules: { policy, approvers } }: ServerConfig, { localPrincipal }: Config) {
+function summary({ name, notes, rules: { policy, approvers } }: ServerConfig, { localPrincipal }: Config) {
   const { groups, people, selfConfirm } = approvers
   // Where there is only the local person, the owner of every agent is known: their yes is a confirmation.
   const owner = selfConfirm ? (localPrincipal?.owner ?? null) : null
@@ -55,6 +58,8 @@ function summary({ name, rules: { policy, approvers } }: ServerConfig, { localPr
   return {
     name,
     policy: policy === askForEverything ? 'none: every call waits' : policy.source,
+    spelling: policy === askForEverything ? '' : spellingOf(policy),
+    notes,
     rules: policy.rules.length,
     hidden: policy.hidden.has('*') ? 'all' : policy.hidden.size,
     otherwise: policy.fallback.action,

@@ -226,7 +226,7 @@ describe('validate', () => {
   test('says what the configuration means', async () => {
     const ran = await holdpoint(['validate'], configured())
     expect(ran.code).toBe(0)
-    expect(ran.out).toMatch(/SERVER +POLICY +RULES +HIDDEN +OTHER TOOLS +WHO DECIDES/)
+    expect(ran.out).toMatch(/SERVER +POLICY +SPELLING +RULES +HIDDEN +OTHER TOOLS +WHO DECIDES/)
     expect(ran.out).toMatch(/files +none: every call waits +0 +0 +require_approval +group ops/)
     const json = await holdpoint(['validate', '--json'], configured())
     expect(JSON.parse(json.out)).toMatchObject({

@@ -213,6 +213,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
         approvers: { groups: ['ops'], people: ['ari'], selfConfirm: true },
       },
       policyFile: expect.objectContaining({ path: join(cwd, 'policies/nworks.json') }),
+      notes: [],
       extraMethods: [],
       scopes: [],
       upstream: {
@@ -232,6 +233,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
         approvers: { groups: [], people: ['mina', 'jun', 'ari'], selfConfirm: false },
       },
       policyFile: null,
+      notes: [],
       extraMethods: ['vendor/thing'],
       scopes: [],
       upstream: {

@@ -4,13 +4,14 @@ import { describe, expect, test } from 'vitest'
 import type { JsonValue } from '../../src/domain/canonical.ts'
 import { evaluate, talliesToRead } from '../../src/domain/policy.ts'
 import { readPolicy } from '../../src/files/policy-file.ts'
+import { runPolicyTests } from '../../src/files/policy-tests.ts'
 import { aJudgedCall } from '../support/builders.ts'
 
 const page = readFileSync(new URL('../../policies/README.md', import.meta.url), 'utf8')
-const blocks = [...page.matchAll(/```(yaml|json|calls)( refused)?\n(.*?)```/gs)].map(
+const blocks = [...page.matchAll(/```(yaml|json|calls|tests)( refused)?\n((?!# \.github).*?)```/gs)].map(
   ([, language, refused, text = '']) => ({ language, text, isRefused: refused !== undefined }),
 )
-const policies = blocks.filter(({ language }) => language !== 'calls')
+const policies = blocks.filter(({ language }) => language === 'yaml' || language === 'json')
 
 test('the page has its examples', () => {
   expect(policies.length).toBeGreaterThanOrEqual(8)
@@ -38,4 +39,13 @@ describe.each(policies)('$text', ({ text, isRefused }) => {
     const tallies = new Map(talliesToRead(read.value, call).map(({ key }) => [key, 0]))
     expect(evaluate(read.value, { ...call, tallies }).kind).toBe(verdict)
   })
+})
+
+test('the tests that the page shows pass for its first example', () => {
+  const read = readPolicy('README.md', policies[0]?.text ?? '')
+  const tests = blocks.find(({ language }) => language === 'tests')?.text ?? ''
+  if (!read.ok) throw new Error('it does not load')
+  const report = runPolicyTests(read.value, 'README.test.yaml', tests)
+  expect(report.ok ? report.value.tests.filter(({ passed }) => !passed) : report.error).toEqual([])
+  expect(report.ok && report.value.tests.length).toBe(5)
 })

@@ -19,7 +19,7 @@ const tableShape = z.strictObject({
 })
 
 const ready = readdirSync(directory)
-  .filter((name) => /\.(?:yaml|json)$/.test(name) && !name.endsWith('.test.yaml'))
+  .filter((name) => /\.(?:yaml|json)$/.test(name) && !/\.(?:test\.yaml|schema\.json)$/.test(name))
   .map((file) => {
     const id = file.replace(/\.(?:yaml|json)$/, '')
     return {

@@ -83,7 +83,7 @@ export const comparison: fc.Arbitrary<Comparison> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       op: fc.constant('length' as const),
-      is: fc.array(sizes, { minLength: 1, maxLength: 2 }),
+      is: fc.uniqueArray(sizes, { minLength: 1, maxLength: 2, selector: ({ op }) => op }),
     }),
   },
   {
@@ -91,7 +91,7 @@ export const comparison: fc.Arbitrary<Comparison> = fc.oneof(
     arbitrary: fc.record({
       op: fc.constantFrom('some' as const, 'every' as const),
       path: fc.constantFrom(null, { source: 'x', root: 'args' as const, steps: ['x'] }),
-      is: fc.array(simple, { minLength: 1, maxLength: 2 }),
+      is: fc.uniqueArray(simple, { minLength: 1, maxLength: 2, selector: ({ op }) => op }),
     }),
   },
 )
@@ -170,6 +170,7 @@ export const rule: fc.Arbitrary<Rule> = fc
       { maxLength: 1 },
     ),
   })
+  .filter(({ action, limits }) => action !== null || limits.length > 0)
   .map((parts) => aRule(parts))
 
 export const policy: fc.Arbitrary<Policy> = fc

@@ -21,8 +21,9 @@ export type Comparison =
 
 /** @param value `undefined`: there is none */
 export function compare(comparison: Comparison, value: JsonValue | undefined): Truth {
-  if (comparison.op === 'exists') return (value !== undefined) === comparison.value
-  if (value === undefined || value === null) return null
+  const isThere = value !== undefined && value !== null
+  if (comparison.op === 'exists') return isThere === comparison.value
+  if (!isThere) return null
   switch (comparison.op) {
     case 'eq':
       return equal(value, comparison.value)

@@ -26,6 +26,11 @@ export function minutesOf(time: string): number | null {
   return match === null || Number(minutes) > 59 || total > MINUTES_OF_DAY ? null : total
 }
 
+export function timeOf(minutes: number): string {
+  const two = (value: number) => String(value).padStart(2, '0')
+  return `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`
+}
+
 /** Names like `Asia/Seoul` and `UTC`; offsets are no zones, because they know no summer time. */
 export function isZone(zone: string): boolean {
   return /^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/.test(zone) && formatterOf(zone) !== null

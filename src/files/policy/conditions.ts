@@ -68,7 +68,7 @@ function conditionOf(
   if (is === null) return null
   if (history !== undefined) {
     const tally = tallyOf(reader, history, [...at, 'history'], { amount: 1, among: history.tools ?? [] })
-    if ((history.tools === undefined) === (history.counter === undefined)) {
+    if (history.tools === undefined && history.counter === undefined) {
       const message = 'it is not said what is counted'
       return reader.refuse([...at, 'history'], message, 'name `tools`, or the `counter` of a limit')
     }

@@ -118,15 +118,17 @@ export const conditionShape: z.ZodType<ConditionShape> = z.strictObject({
 })
 
 const maxShape = z.number().min(0, says('a limit is not negative', 'write 0 to forbid, or a larger number'))
+/** Without `max` it is only counted, for a `history` that names the counter. */
 export const rateLimitShape = z.strictObject({
-  max: z.int(says('calls are counted in whole numbers', 'write a whole number')).min(0),
+  max: maxShape.optional(),
+  adds: z.number().min(0, says('nothing lowers a count', 'write a positive number')).optional(),
   ...windowShape,
   counter: text.max(128).optional(),
   reason: reasonShape.optional(),
 })
 export const spendLimitShape = z.strictObject({
   path: text,
-  max: maxShape,
+  max: maxShape.optional(),
   ...windowShape,
   counter: text.max(128).optional(),
   reason: reasonShape.optional(),

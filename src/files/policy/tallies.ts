@@ -33,9 +33,10 @@ export function tallyOf(
     window === undefined
       ? { kind: 'calendar', unit: calendar ?? 'day' }
       : { kind: 'sliding', seconds: window }
-  const { amount, among } = of
-  const name =
-    counter ?? digestOf({ among, amount: typeof amount === 'number' ? amount : amount.source }).slice(0, 16)
+  const { amount } = of
+  const among = typeof of.among === 'string' ? [of.among] : of.among
+  const what = { among, amount: typeof amount === 'number' ? amount : amount.source }
+  const name = counter ?? digestOf(what).slice(0, 16)
   return { name, per, window: span, amount }
 }
 
@@ -44,7 +45,8 @@ export function readLimits(reader: Reader, at: Path, among: string | readonly st
   return [
     ...each(reader, [...at, 'rate_limit']).flatMap((path) => {
       const written = reader.check(rateLimitShape, path)
-      const tally = written && tallyOf(reader, written, path, { amount: 1, among })
+      if (written === null) return []
+      const tally = tallyOf(reader, written, path, { amount: written.adds ?? 1, among })
       return tally === null ? [] : [limit(tally, written, path)]
     }),
     ...each(reader, [...at, 'spend_limit']).flatMap((path) => {
@@ -67,10 +69,10 @@ export function readLimits(reader: Reader, at: Path, among: string | readonly st
 
 function limit(
   tally: Tally,
-  written: { max: number; reason?: string | undefined } | null,
+  written: { max?: number | undefined; reason?: string | undefined },
   path: Path,
 ): Limit {
-  return { pointer: pointer(path), tally, max: written?.max ?? 0, reason: written?.reason ?? null }
+  return { pointer: pointer(path), tally, max: written.max ?? null, reason: written.reason ?? null }
 }
 
 /** The places of one entry, or of those of a list. */

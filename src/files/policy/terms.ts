@@ -37,7 +37,9 @@ export function readTerms(
     )
   }
   for (const kind of ['groups', 'people'] as const) {
-    written[kind]?.forEach((name, index) => checkName(reader, kind, name, [...at, kind, index]))
+    for (const [index, name] of (written[kind] ?? []).entries()) {
+      checkName(reader, kind, name, [...at, kind, index])
+    }
   }
   return { approvers, selfConfirm, timeoutMs }
 }

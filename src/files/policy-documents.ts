@@ -1,0 +1,50 @@
+/** Policies as files of their own, for the commands that look at one without a configuration. */
+import { basename, dirname, extname, join } from 'node:path'
+import type { Policy } from '../domain/policy.ts'
+import { ok, type Result } from '../domain/result.ts'
+import { readDocument, readTextFile } from './document.ts'
+import { writePolicy } from './policy/write.ts'
+import { named, readPolicyWithNotes } from './policy-file.ts'
+import { type PolicyTestReport, runPolicyTests } from './policy-tests.ts'
+import type { Problem } from './problem.ts'
+
+export interface PolicyDocument {
+  readonly policy: Policy
+  readonly description: string | null
+  readonly notes: readonly Problem[]
+}
+
+/** @param name how people call the file */
+export function readPolicyDocument(path: string, name: string): Result<PolicyDocument, Problem[]> {
+  const text = readTextFile(path, name)
+  if (!text.ok) return text
+  const read = readPolicyWithNotes(name, text.value)
+  if (!read.ok) return read
+  const { policy, notes } = read.value
+  const document = readDocument(name, text.value, '')
+  const description = document.ok ? document.value.get(['description']) : null
+  return ok({
+    policy,
+    description: typeof description === 'string' ? description : null,
+    notes,
+  })
+}
+
+/** In Holdpoint's own spelling. */
+export const converted = ({ policy, description }: PolicyDocument): string => writePolicy(policy, description)
+
+/** How people know the spelling of a policy. */
+export const spellingOf = ({ spelling }: Policy): string => named[spelling]
+
+/** `policies/shop.yaml` has its tests in `policies/shop.test.yaml`. */
+const testsBeside = (path: string): string =>
+  join(dirname(path), `${basename(path, extname(path))}.test.yaml`)
+
+/** @param name how people call the policy */
+export function runTestsBeside(path: string, name: string): Result<PolicyTestReport, Problem[]> {
+  const read = readPolicyDocument(path, name)
+  if (!read.ok) return read
+  const file = testsBeside(name)
+  const text = readTextFile(testsBeside(path), file)
+  return text.ok ? runPolicyTests(read.value.policy, file, text.value) : text
+}

@@ -1,0 +1,116 @@
+/** `holdpoint test`, `policy convert`, `policy schema`, and what `validate` says about spellings. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { holdpoint } from './cli-runner.ts'
+
+let cwd: string
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'holdpoint-policy-'))
+})
+afterEach(() => rmSync(cwd, { recursive: true }))
+const write = (files: Record<string, string>) => {
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text)
+}
+
+const shop =
+  'default: deny\nallow: [read]\ntools: { pay: { action: require_approval, when: { path: args.n, lt: 5 } } }\n'
+
+describe('test', () => {
+  test('passes, and says which rules no test reached', async () => {
+    write({
+      'shop.yaml': shop,
+      'shop.test.yaml':
+        'tests:\n  - { call: pay, arguments: { n: 1 }, expect: require_approval, rule: /tools/pay/action }\n  - { call: x, expect: deny }\n',
+    })
+    const { code, out } = await holdpoint(['test', 'shop.yaml'], { cwd })
+    expect(out).toBe('shop.yaml: 2 of 2 tests passed; 2 of 3 rules decided one.\n  never: /allow/0')
+    expect(code).toBe(0)
+  })
+
+  test('fails with the line, what was expected and what came', async () => {
+    write({
+      'shop.yaml': shop,
+      'shop.test.yaml': 'tests:\n  - { call: read, expect: allow }\n  - { call: pay, expect: allow }\n',
+    })
+    const { code, out } = await holdpoint(['test', 'shop.yaml'], { cwd })
+    expect(out).toMatch(/3 +pay +allow +deny by \/default/)
+    expect(code).toBe(1)
+  })
+
+  test('is readable for programs', async () => {
+    write({ 'shop.yaml': shop, 'shop.test.yaml': 'tests:\n  - { call: read, expect: deny }\n' })
+    const { code, out } = await holdpoint(['test', '--json', 'shop.yaml'], { cwd })
+    expect(JSON.parse(out)).toMatchObject({
+      passed: false,
+      policies: [
+        { file: 'shop.yaml', tests: [{ line: 2, got: 'allow by /allow/0', passed: false }], deciding: 3 },
+      ],
+    })
+    expect(code).toBe(1)
+  })
+
+  test('without a test file, with a broken one and with a broken policy there is nothing to run', async () => {
+    write({
+      'shop.yaml': shop,
+      'bad.yaml': 'defualt: deny',
+      'other.yaml': shop,
+      'other.test.yaml': 'tests: [{ cal: x }]',
+    })
+    const { code, err } = await holdpoint(['test', 'shop.yaml', 'bad.yaml', 'other.yaml'], { cwd })
+    expect(code).toBe(2)
+    for (const word of [
+      'shop.test.yaml',
+      'there is no such file',
+      'did you mean "default"',
+      'unknown key "cal"',
+    ]) {
+      expect(err).toContain(word)
+    }
+  })
+
+  const ready = readdirSync('policies').filter((name) => /(?<!\.schema|\.test)\.(json|yaml)$/.test(name))
+  test.each(ready)('the ready policy %s passes its own', async (name) => {
+    const { code, out } = await holdpoint(['test', '--json', `policies/${name}`], { cwd: process.cwd() })
+    expect(JSON.parse(out)).toMatchObject({ passed: true })
+    expect(code).toBe(0)
+  })
+})
+
+describe('policy', () => {
+  test('convert rewrites into our own spelling and says what is stricter', async () => {
+    write({
+      'i.yaml':
+        'version: "1"\ndescription: a shop\ntools:\n  pay: { rules: [{ conditions: [{ path: state.pay.s, op: lte, value: 9 }], state: { counter: s, window: day, increment_from: args.n } }] }\n  drop: { rules: [{ action: deny }] }\n',
+    })
+    const { code, out, err } = await holdpoint(['policy', 'convert', 'i.yaml'], { cwd })
+    expect(code).toBe(0)
+    expect(out).toContain('description: a shop\ndefault: allow\n')
+    expect(out).toContain('spend_limit')
+    expect(out).toContain('calendar: day')
+    expect(err).toContain('amounts that are negative')
+    write({
+      'own.yaml': out,
+      'holdpoint.yaml': 'servers: { s: { url: "https://s.example/mcp", policy: own.yaml } }',
+    })
+    const validated = await holdpoint(['validate'], { cwd })
+    expect(validated.out).toContain("Holdpoint's own")
+  })
+
+  test('schema is JSON Schema', async () => {
+    const { out } = await holdpoint(['policy', 'schema'])
+    expect(JSON.parse(out)).toMatchObject({ title: 'Holdpoint policy', type: 'object' })
+  })
+})
+
+test('validate names the spelling and what deserves a look', async () => {
+  write({
+    'i.yaml': 'tools: { a: { rules: [{ rate_limit: 5/hour }] } }',
+    'holdpoint.yaml': 'servers: { s: { url: "https://s.example/mcp", policy: i.yaml } }',
+  })
+  const { code, out } = await holdpoint(['validate'], { cwd })
+  expect(code).toBe(0)
+  expect(out).toContain('PolicyLayer Intercept')
+  expect(out).toMatch(/Worth a look:\ni\.yaml:1:1 {2}tools without a rule pass/)
+})

@@ -1,0 +1,228 @@
+/** Holdpoint's own spelling: what does not load and why, what is said about what does, and that nothing is lost in writing. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { evaluate, talliesToRead } from '../../src/domain/policy.ts'
+import { policyJsonSchema } from '../../src/files/policy/json-schema.ts'
+import { writePolicy } from '../../src/files/policy/write.ts'
+import { readPolicyWithNotes } from '../../src/files/policy-file.ts'
+import { call, policy } from '../policy/arbitraries.ts'
+import { aJudgedCall } from '../support/builders.ts'
+
+const read = (text: string) => readPolicyWithNotes('p.yaml', text, { people: ['mina'], groups: ['ops'] })
+const refusals = (text: string) => {
+  const reading = read(text)
+  return reading.ok ? [] : reading.error
+}
+const load = (text: string) => {
+  const reading = read(text)
+  if (!reading.ok) throw new Error(JSON.stringify(reading.error, null, 1))
+  return reading.value
+}
+const ruleOf = (rule: string) => `rules:\n  - { ${rule} }`
+const when = (condition: string) => ruleOf(`tools: t, action: deny, when: { ${condition} }`)
+
+describe('a rule that does not load', () => {
+  test.each([
+    ['no target', ruleOf('action: deny'), 'which tools this rule is about', '`tools: "*"`'],
+    ['no effect', ruleOf('tools: t'), 'this rule does nothing', 'an `action` or a limit'],
+    ['typo', ruleOf('tools: t, action: deny, wehn: {}'), 'unknown key "wehn"', 'did you mean "when"?'],
+    [
+      'unknown category',
+      ruleOf('category: reading, action: deny'),
+      'must be one or several of read, write',
+      '',
+    ],
+    [
+      'approval without asking',
+      ruleOf('tools: t, action: deny, approval: {}'),
+      'only where the action is',
+      '',
+    ],
+    ['two questions', when('path: args.a, time: { zone: UTC }, eq: 1'), '`path` and `time` are two', '`all`'],
+    ['no question', when('eq: 1'), 'asks about nothing', 'all, any, not, path, time, history'],
+    ['no comparison', when('path: args.a'), 'nothing is asked about this `path`', '`exists`'],
+    ['typo in a comparison', when('path: args.a, stars_with: x'), 'unknown key "stars_with"', 'starts_with'],
+    ['comparison with null', when('path: args.a, eq: null'), 'text, a number, true or false', '`exists`'],
+    ['empty list', when('path: args.a, in: []'), 'the list is empty', ''],
+    ['default without a path', when('time: { zone: UTC }, default: 1'), '`default` belongs to a `path`', ''],
+    ['unknown zone', when('time: { zone: Asia/Soul }'), '"Asia/Soul" is not known', 'Asia/Seoul'],
+    ['offset for a zone', when('time: { zone: "+09:00" }'), 'is not known', 'offsets know no summer time'],
+    ['25 o’clock', when('time: { zone: UTC, from: "25:00" }'), 'no time of day', '"09:00"'],
+    ['begins at 24:00', when('time: { zone: UTC, from: "24:00" }'), 'no time of day', ''],
+    ['no length', when('time: { zone: UTC, from: "09:00", to: "09:00" }'), 'no length', ''],
+    ['unknown day', when('time: { zone: UTC, days: [monday] }'), 'cannot be "monday"', 'mon'],
+    ['history of nothing', when('history: { window: 60 }, gte: 1'), 'what is counted', '`tools`'],
+    ['a negative window', ruleOf('tools: t, rate_limit: { max: 1, window: -1 }'), 'at least one second', ''],
+    ['no window', ruleOf('tools: t, rate_limit: { max: 1 }'), '"window" is missing', 'calendar'],
+    ['two windows', ruleOf('tools: t, rate_limit: { max: 1, window: 1, calendar: day }'), 'two answers', ''],
+    ['a negative limit', ruleOf('tools: t, rate_limit: { max: -1, window: 1 }'), 'not negative', ''],
+    [
+      'an amount that is none',
+      ruleOf('tools: t, spend_limit: { max: 1, window: 1, path: tool }'),
+      'only an argument',
+      '',
+    ],
+    [
+      'a quorum',
+      'tools: { t: { action: require_approval, approval: { quorum: 2 } } }',
+      'not enforced',
+      'one approver',
+    ],
+    [
+      'a stage',
+      'tools: { t: { action: require_approval, approval: { stages: [{ groups: [ops] }] } } }',
+      '`stages`',
+      '',
+    ],
+    [
+      'an unknown group',
+      'tools: { t: { action: require_approval, approval: { groups: [opps] } } }',
+      'no "opps"',
+      '"ops"',
+    ],
+    [
+      'a person as a group',
+      'tools: { t: { action: require_approval, approval: { groups: [mina] } } }',
+      '',
+      '`people`',
+    ],
+    [
+      'a short deadline',
+      'tools: { t: { action: require_approval, approval: { timeout: 1s } } }',
+      'out of bounds',
+      '10s',
+    ],
+  ])('%s', (_, text, message, remedy) => {
+    expect(refusals(text)).toContainEqual({
+      file: 'p.yaml',
+      line: expect.any(Number),
+      column: expect.any(Number),
+      path: expect.any(String),
+      message: expect.stringContaining(message),
+      remedy: expect.stringContaining(remedy),
+    })
+  })
+
+  test.each([
+    'args..b',
+    'args.a[',
+    'args.a[-1]',
+    'args.a[999999999]',
+    'args.a[1.5]',
+    'args.__proto__.x',
+    'args["__proto__"]',
+    'args.constructor.name',
+    'args.prototype',
+    'args.가',
+    'args.a b',
+    'args.',
+    'argsx',
+    'a.b',
+    '',
+    `args.${'a.'.repeat(200)}a`,
+    `args${'.a'.repeat(40)}`,
+  ])('the path %j', (path) => {
+    expect(refusals(when(`path: ${JSON.stringify(path)}, exists: true`))).not.toEqual([])
+  })
+
+  test.each([
+    '(a)\\1',
+    '(?=a)',
+    '(?<!a)b',
+    '[',
+    '.{0,100000}',
+    '(.{0,500}){0,500}',
+    '(?:\\pL{1,30}){1,60}',
+    'a|'.repeat(10_000),
+    'x'.repeat(513),
+  ])('the pattern %j', (pattern) => {
+    const [problem] = refusals(when(`path: args.a, matches: ${JSON.stringify(pattern)}`))
+    expect(problem).toMatchObject({ line: 2, path: '/rules/0/when/matches' })
+  })
+
+  test('a megabyte of pattern is refused before it is compiled', () => {
+    const began = performance.now()
+    expect(refusals(when(`path: args.a, matches: "${'(a|b)*'.repeat(150_000)}"`))).not.toEqual([])
+    expect(performance.now() - began).toBeLessThan(5_000)
+  })
+})
+
+test('patterns take linear time, and long text is not looked at: what nobody looked at is taken in the stricter way', () => {
+  const { policy } = load(`default: allow\n${when('path: args.a, matches: "^(a+)+$"')}`)
+  const began = performance.now()
+  const of = (a: string) => evaluate(policy, aJudgedCall('t', { arguments: { a } })).kind
+  expect(of(`${'a'.repeat(30_000)}!`)).toBe('allow')
+  expect(of(`${'a'.repeat(300_000)}!`)).toBe('deny')
+  expect(performance.now() - began).toBeLessThan(5_000)
+})
+
+test('argument walks see own properties only', () => {
+  for (const path of [
+    'args.toString',
+    'args.hasOwnProperty',
+    'args.a.length',
+    'args.a[0]',
+    'args.valueOf.name',
+  ]) {
+    const { policy } = load(`default: allow\n${when(`path: ${JSON.stringify(path)}, exists: true`)}`)
+    expect(evaluate(policy, aJudgedCall('t', { arguments: { a: 'text' } })).kind).toBe('allow')
+  }
+})
+
+describe('what loads and is probably not meant', () => {
+  test.each([
+    [
+      'a rule under a stricter one',
+      'deny: ["t*"]\nrules:\n  - { tools: two, action: allow }',
+      '/deny/0 is stricter',
+    ],
+    ['a hidden tool', 'hide: ["t*"]\nallow: [two]', 'its tools are hidden'],
+    ['sessions', ruleOf('tools: t, rate_limit: { max: 1, window: 60, per: session }'), 'opens a new session'],
+    [
+      'different approvers',
+      `rules:
+  - { tools: "pay*", action: require_approval, approval: { groups: [ops] } }
+  - { tools: pay, action: require_approval, approval: { people: [mina] } }`,
+      'name different approvers',
+    ],
+  ])('%s', (_, text, message) => {
+    expect(load(text).notes).toMatchObject([
+      { message: expect.stringContaining(message), line: expect.any(Number) },
+    ])
+  })
+
+  test('exceptions are conditions, and nothing is said about them', () => {
+    const text =
+      'default: allow\nrules:\n  - { tools: t, action: allow }\n  - { tools: t, action: deny, when: { path: args.a, eq: 1 } }'
+    expect(load(text).notes).toEqual([])
+  })
+})
+
+test('a policy that is written and read again decides every call as before', () => {
+  fc.assert(
+    fc.property(policy, call, fc.nat(4), (before, one, count) => {
+      const text = writePolicy(before, null)
+      const after = load(text).policy
+      const wanted = talliesToRead(before, one)
+      expect(talliesToRead(after, one)).toEqual(wanted)
+      const known = { ...one, tallies: new Map(wanted.map(({ key }) => [key, count])) }
+      const essence = (each: typeof before) => {
+        const verdict = evaluate(each, known)
+        return {
+          kind: verdict.kind,
+          risk: 'risk' in verdict ? verdict.risk : null,
+          counts:
+            'reservations' in verdict
+              ? verdict.reservations.map(({ key, amount, max }) => JSON.stringify([key, amount, max])).sort()
+              : [],
+        }
+      }
+      expect(essence(after)).toEqual(essence(before))
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('the JSON Schema beside the policies is the one of these shapes', async () => {
+  await expect(policyJsonSchema()).toMatchFileSnapshot('../../policies/policy.schema.json')
+})
