@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { Timings } from '../domain/timings.ts'
+import { LedgerAway } from '../ports/ledger-faults.ts'
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
 import type { PolicyChanges } from '../services/policy-changes.ts'
@@ -82,6 +83,15 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
     }
     if (error instanceof HTTPException && error.status < 500) {
       return refuse(c, { status: 400, code: 'invalid_request', message: 'The body is not valid JSON.' })
+    }
+    if (error instanceof LedgerAway) {
+      log.warn({ err: error, path: c.req.path }, 'the API waits for the ledger')
+      return refuse(c, {
+        status: 503,
+        code: 'ledger_away',
+        message: 'The database does not answer right now, so nothing can be read or decided.',
+        remedy: 'Try again in a moment, and look at the approval first; GET /readyz says what is wrong.',
+      })
     }
     // What a stranger learns is nothing; a save may have succeeded before the fault, so nothing is claimed about it.
     log.error({ err: error, path: c.req.path }, 'the API could not answer')

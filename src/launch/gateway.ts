@@ -133,7 +133,7 @@ export async function startGateway(deps: {
           name: 'running',
           missing: async () => (stopping.signal.aborted ? 'this gateway is stopping' : null),
         },
-        { name: 'ledger', missing: store.durabilityGap },
+        { name: 'ledger', missing: async () => store.pulse.trouble() ?? (await store.durabilityGap()) },
         {
           name: 'lease',
           missing: async () => ((await ledger.hasLiveLease(node)) ? null : 'this gateway has lost its lease'),
@@ -165,7 +165,8 @@ export async function startGateway(deps: {
       rules,
       counters: store.counters,
       random,
-      ask: services.ask,
+      // Refused soon where the ledger does not answer, instead of waiting for it in a queue.
+      ask: (request) => store.pulse.whileAnswering(() => services.ask(request)),
       awaitOutcome: services.awaitOutcome,
       ownCalls: services.ownCalls,
       pollers: services.pollers,

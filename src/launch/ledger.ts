@@ -1,4 +1,5 @@
 /** Opens the ledger: the configured PostgreSQL, or the embedded one, started or adopted. Closes it again without harming others. */
+import type { Socket } from 'node:net'
 import type { Config } from '../config.ts'
 import { ACCOUNTS_CHANNEL, createAccounts } from '../ledger/accounts.ts'
 import { createApprovals } from '../ledger/approvals.ts'
@@ -11,9 +12,11 @@ import { createIdentities } from '../ledger/identities.ts'
 import { createNotices } from '../ledger/notices.ts'
 import { createNotifications } from '../ledger/notifications.ts'
 import { createOutcomes } from '../ledger/outcomes.ts'
+import { type Pulse, takePulse } from '../ledger/pulse.ts'
 import { createRevisions, REVISIONS_CHANNEL } from '../ledger/revisions.ts'
 import { sealAuditEvents } from '../ledger/sealer.ts'
 import { sharedKey } from '../ledger/shared-key.ts'
+import { createSockets } from '../ledger/sockets.ts'
 import { createWaiting } from '../ledger/waiters.ts'
 import { createWakeUps, WAKE_UP_CHANNEL } from '../ledger/wake-ups.ts'
 import type { AccountStore } from '../ports/accounts.ts'
@@ -40,6 +43,10 @@ export interface OpenLedger {
   readonly revisions: Revisions
   readonly wakeUps: WakeUps
   readonly connectionString: string
+  /** Whether it answers now. */
+  readonly pulse: Pick<Pulse, 'silence' | 'trouble' | 'whileAnswering'>
+  /** For others that connect to the same database: their dead connections are found as well. */
+  openSocket(): Socket
   /** What runs where, for people. */
   readonly description: string
   sharedKey(name: string): Promise<Buffer>
@@ -60,13 +67,11 @@ export async function openLedger(
     config.databaseUrl === null ? await startEmbeddedPostgres({ dataDir: config.dataDir, log }) : null
   const connectionString = config.databaseUrl ?? server?.connectionString ?? ''
   await migrate(connectionString)
-  const pool = createPool(connectionString, log)
-  const notifications = await createNotifications(
-    connectionString,
-    pool,
-    [WAKE_UP_CHANNEL, CREDENTIALS_CHANNEL, REVISIONS_CHANNEL, ACCOUNTS_CHANNEL],
-    log,
-  )
+  const sockets = createSockets()
+  const pulse = await takePulse(connectionString, sockets, log)
+  const pool = createPool(connectionString, log, { sockets, silence: pulse.silence })
+  const channels = [WAKE_UP_CHANNEL, CREDENTIALS_CHANNEL, REVISIONS_CHANNEL, ACCOUNTS_CHANNEL]
+  const notifications = await createNotifications(connectionString, pool, channels, log, sockets)
 
   return {
     ledger: { ...createApprovals(pool), ...createWaiting(pool) },
@@ -80,6 +85,8 @@ export async function openLedger(
     revisions: createRevisions(pool, notifications),
     wakeUps: createWakeUps(notifications),
     connectionString,
+    pulse,
+    openSocket: sockets.open,
     description:
       server === null
         ? 'PostgreSQL at DATABASE_URL'
@@ -90,6 +97,7 @@ export async function openLedger(
     failoverGap: () => failoverGap(pool),
     async close() {
       await notifications.close()
+      await pulse.stop()
       await pool.end()
       await server?.stop()
     },

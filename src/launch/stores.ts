@@ -34,7 +34,12 @@ export async function openStores(
   try {
     const address: JobStoreAddress =
       config.redisUrl === null
-        ? { kind: 'postgres', connectionString: store.connectionString }
+        ? {
+            kind: 'postgres',
+            connectionString: store.connectionString,
+            openSocket: store.openSocket,
+            silence: store.pulse.silence,
+          }
         : { kind: 'redis', url: config.redisUrl }
     const jobs = await openJobStore(address, log)
     undo.unshift(() => jobs.close())

@@ -73,8 +73,9 @@ function probes({ store, queueTrouble }: Stores, stopping: AbortSignal, log: Log
       {
         name: 'ledger',
         async missing() {
-          await store.ledger.nowMs()
-          return null
+          const trouble = store.pulse.trouble()
+          if (trouble === null) await store.ledger.nowMs()
+          return trouble
         },
       },
     ],

@@ -2,20 +2,36 @@
 import { fileURLToPath } from 'node:url'
 import { runner } from 'node-pg-migrate'
 import pg from 'pg'
+import { LedgerAway } from '../ports/ledger-faults.ts'
 import type { Log } from '../ports/log.ts'
+import { createSockets, type Sockets } from './sockets.ts'
 
 /** `synchronous_standby_names` came long before; `sha256`, `gen_random_uuid` and identity columns need 13. We test on 14 and later. */
 const SERVER_VERSION_MIN = 140_000
 
 /** Enough for a gateway's bursts; PostgreSQL's default of 100 connections leaves room for several processes. */
 const POOL_CONNECTIONS_MAX = 10
-/** A ledger that does not answer within this time counts as away: new critical calls are then refused. */
+/** Whether the ledger answers at all is known sooner (pulse.ts); these end what waits for a single statement of it. */
 const CONNECT_TIMEOUT_MS = 5_000
 const STATEMENT_TIMEOUT_MS = 10_000
 
-export function createPool(connectionString: string, log: Log): pg.Pool {
-  const pool = new pg.Pool({
+/** Who watches over the connections (pulse.ts). */
+export interface Watched {
+  readonly sockets: Sockets
+  /** Why it is of no use to wait for a connection now; `null`: it may be. */
+  readonly silence: () => string | null
+}
+
+const unwatched = (): Watched => ({ sockets: createSockets(), silence: () => null })
+
+export function createPool(
+  connectionString: string,
+  log: Log,
+  { sockets, silence }: Watched = unwatched(),
+): pg.Pool {
+  const pool = new PromptPool(silence, {
     connectionString,
+    stream: sockets.open,
     max: POOL_CONNECTIONS_MAX,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
@@ -30,6 +46,33 @@ export function createPool(connectionString: string, log: Log): pg.Pool {
   // An idle connection that breaks must not end the process; the next query takes a new one.
   pool.on('error', (error) => log.warn({ err: error }, 'an idle connection to the ledger broke'))
   return pool
+}
+
+type Connected = Parameters<pg.Pool['connect']>[0]
+
+/** Refuses at once while the ledger is silent: a queue in front of it would only grow, and be worked off for nobody. */
+class PromptPool extends pg.Pool {
+  readonly #silence: () => string | null
+
+  constructor(silence: () => string | null, config: pg.PoolConfig) {
+    super(config)
+    this.#silence = silence
+  }
+
+  override connect(): Promise<pg.PoolClient>
+  override connect(callback: Connected): void
+  override connect(callback?: Connected): Promise<pg.PoolClient> | undefined {
+    const silence = this.#silence()
+    if (silence !== null) {
+      const away = new LedgerAway(silence)
+      if (callback === undefined) return Promise.reject(away)
+      callback(away, undefined, () => {})
+      return undefined
+    }
+    if (callback === undefined) return super.connect()
+    super.connect(callback)
+    return undefined
+  }
 }
 
 /** A commit that is not on disk is no decision and no claim: a database that is set otherwise, for speed, is overruled. */

@@ -1,6 +1,7 @@
 /** LISTEN / NOTIFY: wake-ups between processes. Reconnects by itself; whoever may have missed something looks at everything. */
 import pg from 'pg'
 import type { Log } from '../ports/log.ts'
+import { createSockets, type Sockets } from './sockets.ts'
 
 export interface Notifications {
   notify(channel: string, payload: string): Promise<void>
@@ -10,6 +11,7 @@ export interface Notifications {
 }
 
 const RECONNECT_PAUSE_MS = 500
+const CONNECT_MS = 5_000
 
 /** `channels` are listened to from the start; names are ours, never input. */
 export async function createNotifications(
@@ -17,6 +19,7 @@ export async function createNotifications(
   pool: pg.Pool,
   channels: readonly string[],
   log: Log,
+  sockets: Sockets = createSockets(),
 ): Promise<Notifications> {
   const listeners = new Map<string, Set<(payload: string | null) => void>>()
   let client: pg.Client | null = null
@@ -28,7 +31,13 @@ export async function createNotifications(
   }
 
   async function connect(): Promise<void> {
-    const fresh = new pg.Client({ connectionString, keepAlive: true, application_name: 'holdpoint wake-ups' })
+    const fresh = new pg.Client({
+      connectionString,
+      stream: sockets.open,
+      connectionTimeoutMillis: CONNECT_MS,
+      keepAlive: true,
+      application_name: 'holdpoint wake-ups',
+    })
     fresh.on('notification', ({ channel, payload }) => tell(channel, payload ?? ''))
     fresh.on('error', (error) => lost(fresh, error))
     fresh.on('end', () => lost(fresh, new Error('the connection ended')))

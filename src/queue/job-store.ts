@@ -1,4 +1,5 @@
 /** Where BullMQ keeps its jobs: Redis when there is one, otherwise the ledger's own PostgreSQL. Same queues, same names. */
+import type { Socket } from 'node:net'
 import type { JobsOptions, Processor } from 'bullmq'
 import type { Log } from '../ports/log.ts'
 import { openPostgresJobs } from './postgres-jobs.ts'
@@ -10,7 +11,14 @@ export interface JobData {
 
 export type JobStoreAddress =
   | { readonly kind: 'redis'; readonly url: string }
-  | { readonly kind: 'postgres'; readonly connectionString: string }
+  | {
+      readonly kind: 'postgres'
+      readonly connectionString: string
+      /** Whoever watches over the ledger's connections opens these as well. */
+      readonly openSocket: () => Socket
+      /** Why that database cannot be used now, `null` when it can. */
+      readonly silence: () => string | null
+    }
 
 /** What producers need of a BullMQ queue. */
 export interface JobQueue {
@@ -39,6 +47,6 @@ export function openJobStore(address: JobStoreAddress, log: Log): Promise<JobSto
     case 'redis':
       return openRedisJobs(address.url, log)
     case 'postgres':
-      return openPostgresJobs(address.connectionString, log)
+      return openPostgresJobs(address, log)
   }
 }

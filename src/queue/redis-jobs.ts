@@ -4,6 +4,7 @@ import type { Log } from '../ports/log.ts'
 import type { JobStore } from './job-store.ts'
 import { connectForAdding, connectForWorking, placeOf } from './redis-connection.ts'
 import { keepPulse } from './redis-pulse.ts'
+import { within } from './within.ts'
 
 /** A Redis Cluster keeps all keys with one hash tag together, which BullMQ's scripts need. */
 const PREFIX = '{holdpoint}'
@@ -48,7 +49,7 @@ export async function openRedisJobs(url: string, log: Log): Promise<JobStore> {
             throw new Error(pulse.failed(error), { cause: error })
           }
         },
-        close: () => within(queue.close(), CLOSE_MS_MAX),
+        close: () => closed(queue.close()),
       }
     },
     openWorker(name, processor, concurrency) {
@@ -56,9 +57,9 @@ export async function openRedisJobs(url: string, log: Log): Promise<JobStore> {
       worker.on('error', note(name))
       return {
         async close() {
-          await within(worker.close(), CLOSE_MS_MAX)
+          await closed(worker.close())
           // Ends a blocking read that Redis does not answer; nothing of a job is lost with it.
-          await within(worker.disconnect(), CLOSE_MS_MAX)
+          await closed(worker.disconnect())
         },
       }
     },
@@ -71,12 +72,10 @@ export async function openRedisJobs(url: string, log: Log): Promise<JobStore> {
   }
 }
 
-async function within(closing: Promise<unknown>, limitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs)
-  })
+async function closed(closing: Promise<unknown>): Promise<void> {
   // What fails while closing was already told, or is the closing itself.
-  await Promise.race([closing.catch(() => {}), limit])
-  clearTimeout(timer)
+  await within(
+    closing.catch(() => {}),
+    CLOSE_MS_MAX,
+  )
 }

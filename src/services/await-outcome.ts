@@ -33,6 +33,13 @@ export interface AwaitRequest {
 
 export type AwaitOutcome = (request: AwaitRequest) => Promise<Awaited>
 
+interface Look {
+  readonly approval: Approval | null
+  readonly replyText: string | null
+  /** Why there is no approval. */
+  readonly fault: unknown
+}
+
 /** The watch of this process compares versions of all held approvals in one query; this is only for its own failure. */
 const IDLE_LOOK_MS = 20_000
 
@@ -78,19 +85,19 @@ export function createAwaitOutcome(deps: {
     const remove = waiters.add(id, waiter)
     signal.addEventListener('abort', wake)
     try {
-      waiter.row = await ledger.addWaiter(id, node)
       for (;;) {
         look = new AbortController()
         if (signal.aborted) return { kind: 'left' }
-        const approval = await read(id)
+        const { approval, replyText, fault } = await registerAndRead(id, waiter)
         waiter.seenVersion = approval?.version ?? 0
         if (approval !== null) onLook(approval)
-        if (approval !== null && approval.status === 'settled') {
-          const isAnswered = approval.outcome.kind === 'answered'
-          return { kind: 'settled', approval, replyText: isAnswered ? await ledger.replyText(id) : null }
-        }
+        if (approval !== null && approval.status === 'settled')
+          return { kind: 'settled', approval, replyText }
         const leftMs = restMs()
-        if (approval !== null && (leftMs <= 0 || stopping.aborted)) return { kind: 'still_waiting', approval }
+        if (leftMs <= 0 || stopping.aborted) {
+          if (approval !== null) return { kind: 'still_waiting', approval }
+          throw fault
+        }
         // Not awaited: the requester may leave while its call runs, and the call must go on.
         if (approval !== null && approval.status === 'approved' && !stopping.aborted) void resume(id)
         const lookAgainMs =
@@ -104,14 +111,20 @@ export function createAwaitOutcome(deps: {
     }
   }
 
-  /** A ledger that is briefly away must not end a held request: `null` means "unknown, look again". */
-  async function read(id: ApprovalId): Promise<Approval | null> {
+  /** A ledger that is away must not end a held request before its time: no approval means "unknown, look again". */
+  async function registerAndRead(id: ApprovalId, waiter: LocalWaiter): Promise<Look> {
     try {
+      waiter.row ??= await ledger.addWaiter(id, node)
       const reading = await ledger.get(id)
-      if (reading !== null) return reading.approval
-    } catch (error) {
-      log.warn({ err: error, approval: id }, 'the ledger did not answer a waiting request; looking again')
-      return null
+      if (reading !== null) {
+        const { approval } = reading
+        const isAnswered = approval.status === 'settled' && approval.outcome.kind === 'answered'
+        return { approval, replyText: isAnswered ? await ledger.replyText(id) : null, fault: null }
+      }
+    } catch (fault) {
+      // Only in detail: there may be thousands, and whoever watches the ledger says so once.
+      log.debug({ err: fault, approval: id }, 'the ledger did not answer a waiting request; looking again')
+      return { approval: null, replyText: null, fault }
     }
     throw new Error(`${id} is not in the ledger any more`)
   }

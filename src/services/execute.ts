@@ -25,7 +25,7 @@ export type Execute = (
 
 /** An outcome is pressed on a ledger that does not answer for as long as this process lives: nobody else has it. */
 const OUTCOME_RETRY_MS = 250
-const OUTCOME_RETRY_MS_MAX = 5_000
+const OUTCOME_RETRY_MS_MAX = 2_000
 /** Of what an upstream or the network says, in the record. */
 const SAID_LENGTH_MAX = 500
 
@@ -71,6 +71,8 @@ export function createExecute(deps: {
 
     // The pre-flight takes as long as the upstream does, and the requester may have left or been told to come back.
     if (!isStillWaited()) return
+    // Others may take this process for dead: what it claims now it could not send. It renews its lease and looks again.
+    if (!lease.isHeld()) return
     // Counted before the claim, because after it nothing may stand in the way; whoever does not claim takes it back.
     const allowance = await limiter.reserve(reservations)
     if (allowance.kind === 'unavailable') return waitLonger(id, 'its limits could not be counted')

@@ -109,6 +109,8 @@ export interface Lease {
 /** A process that stands still between the look and the act is late by so much at the most, or it is bad luck. */
 const LEASE_MARGIN_MS = 500
 
+const LOST_LEASE_MS = 500
+
 export function createLease(clock: Clock, timings: Pick<Timings, 'nodeLeaseMs'>): Lease {
   let heldUntilMs = Number.NEGATIVE_INFINITY
   return {
@@ -138,8 +140,9 @@ export async function keepLease(deps: {
     } catch (error) {
       log.warn({ err: error }, 'the lease of this process could not be renewed')
     }
-    // Three tries fit into one lease.
-    await clock.sleep(timings.nodeLeaseMs / 4, stopping)
+    // Three tries fit into one lease. One that was lost, with its ledger, comes back soon after it.
+    const isHeld = lease.isHeld()
+    await clock.sleep(isHeld ? timings.nodeLeaseMs / 4 : LOST_LEASE_MS, stopping)
   }
   try {
     await ledger.dropLease(node)

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { afterAll } from 'vitest'
 import { freshDatabase } from '../support/postgres.ts'
 import { queueContract } from './queue.ts'
@@ -5,4 +6,9 @@ import { queueContract } from './queue.ts'
 const database = await freshDatabase()
 afterAll(() => database.drop())
 
-queueContract('PostgreSQL', async () => ({ kind: 'postgres', connectionString: database.connectionString }))
+queueContract('PostgreSQL', async () => ({
+  kind: 'postgres',
+  connectionString: database.connectionString,
+  openSocket: () => new Socket(),
+  silence: () => null,
+}))
