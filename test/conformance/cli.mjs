@@ -1,4 +1,4 @@
-/** `npm run conformance`: installs the official suite and the Node it runs on where they are missing, and starts the run. */
+/** `npm run conformance` and `npm run differential`: install the official suite and its Node where they are missing, and run. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,4 +16,5 @@ if (
   console.error('The conformance suite could not be installed. It needs the npm registry once.')
   process.exit(1)
 }
-process.exitCode = run(node, [join(import.meta.dirname, 'run.ts'), ...process.argv.slice(2)])
+const [program = 'run.ts', ...args] = process.argv.slice(2)
+process.exitCode = run(node, [join(import.meta.dirname, program), ...args])

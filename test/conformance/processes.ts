@@ -37,7 +37,7 @@ export async function startFixture(): Promise<Started> {
 export type Server = { readonly url: string } | { readonly command: string; readonly args: readonly string[] }
 
 /** The fixture as a stdio server that speaks one era alone. */
-export const stdioFixture = (era: 'legacy' | 'modern'): Server => ({
+export const stdioFixture = (era: 'legacy' | 'modern') => ({
   command: process.execPath,
   args: [join(import.meta.dirname, 'fixture/stdio.ts'), era],
 })

@@ -86,6 +86,11 @@ export function createForward(deps: {
       throw new UpstreamFault(`it answered HTTP ${status} to the gateway's own credentials or address`, true)
     }
     const headers = responseHeaders(response, request)
+    if (status === 202) {
+      // "Accepted" has nothing to say (MCP, Transports); a body, however empty, would be given a type on the way.
+      await body?.cancel()
+      return responseOf(null, status, headers)
+    }
     const { rewrite } = request
     if (rewrite === null || body === null || status >= 300) return responseOf(body, status, headers)
     const [media] = (response.headers['content-type'] ?? '').toLowerCase().split(';')

@@ -1,0 +1,92 @@
+/**
+ * `npm run differential`: the scripted client directly and through the gateway, over HTTP and a pipe, in both eras; then
+ * through proxies that lose something, each of which must be seen. A comparison that cannot fail proves nothing.
+ */
+import { differing, legacySteps, modernSteps, transcriptOf } from './differential.ts'
+import { losses, mergesStreams, startLossyProxy } from './lossy-proxy.ts'
+import { startFixture, startGateway, stdioFixture, workplace } from './processes.ts'
+import { type Connection, httpLegacy, httpModern, stdioLegacy, stdioModern } from './speaking.ts'
+
+let isGood = true
+const place = workplace()
+const fixture = await startFixture()
+const pipes = { legacy: stdioFixture('legacy'), modern: stdioFixture('modern') }
+const gateway = await startGateway(place.path, { up: { url: fixture.url }, ...pipes })
+const through = (server: string) => `${gateway.url}/mcp/${server}`
+try {
+  const legacy = (connection: Connection) => transcriptOf(connection, legacySteps)
+  const modern = (connection: Connection) => transcriptOf(connection, modernSteps)
+  const direct = {
+    legacy: await legacy(await httpLegacy(fixture.url)),
+    modern: await modern(await httpModern(fixture.url)),
+  }
+
+  compare('HTTP, legacy', direct.legacy, await legacy(await httpLegacy(through('up'))))
+  compare('HTTP, 2026-07-28', direct.modern, await modern(await httpModern(through('up'))))
+  compare(
+    'stdio, legacy',
+    await legacy(await stdioLegacy(pipes.legacy.command, pipes.legacy.args)),
+    await legacy(await httpLegacy(through('legacy'), true)),
+  )
+  compare(
+    'stdio, 2026-07-28',
+    await modern(await stdioModern(pipes.modern.command, pipes.modern.args)),
+    await modern(await httpModern(through('modern'), true)),
+  )
+
+  const neutral = { name: 'loses nothing' }
+  const unharmed = [await seenIn(neutral, 'legacy'), await seenIn(neutral, 'modern')]
+  if (unharmed.some((steps) => steps > 0)) isGood = false
+  console.log(`\nA proxy that\n  changes nothing is seen in ${unharmed.join(' and ')} steps`)
+  for (const loss of losses) {
+    const seen = []
+    if (loss.era !== 'modern') seen.push(await seenIn(loss, 'legacy'))
+    if (loss.era !== 'legacy') seen.push(await seenIn(loss, 'modern'))
+    report(loss.name, seen)
+  }
+  report(mergesStreams, [await seenIn({ name: mergesStreams }, 'legacy', true)])
+
+  async function seenIn(
+    loss: Parameters<typeof startLossyProxy>[1],
+    era: 'legacy' | 'modern',
+    merges = false,
+  ) {
+    const proxy = await startLossyProxy(fixture.url, loss, merges)
+    try {
+      const lossy =
+        era === 'legacy'
+          ? await legacy(await httpLegacy(proxy.url))
+          : await modern(await httpModern(proxy.url))
+      return differing(direct[era], lossy).length
+    } catch {
+      // Not even the connection came about.
+      return legacySteps.length
+    } finally {
+      await proxy.stop()
+    }
+  }
+} finally {
+  await gateway.stop()
+  await fixture.stop()
+  place.remove()
+}
+console.log(
+  isGood ? '\nNothing is lost, and every loss would be seen.' : '\nSomething is lost, or would be unseen.',
+)
+process.exit(isGood ? 0 : 1)
+
+function compare(title: string, direct: Awaited<ReturnType<typeof transcriptOf>>, other: typeof direct) {
+  const different = differing(direct, other)
+  if (different.length > 0) isGood = false
+  console.log(
+    `${different.length === 0 ? '=' : '≠'} ${title}: ${direct.length} steps, ${different.length} go otherwise`,
+  )
+  for (const line of different) console.log(`    ${line}`)
+}
+
+function report(name: string, seen: readonly number[]) {
+  if (seen.some((steps) => steps === 0)) isGood = false
+  console.log(
+    `  ${seen.every((steps) => steps > 0) ? 'seen  ' : 'UNSEEN'}  ${name} (${seen.join(' and ')} steps)`,
+  )
+}
