@@ -370,6 +370,12 @@ describe('what is refused', () => {
     ],
     ['nobody', server('command: x\napprovers: []'), '/servers/github/approvers', 'name a person'],
     ['unknown owner', `${people}agents: { a: { owner: kim } }`, '/agents/a/owner', 'add "kim"'],
+    [
+      'no time to hold',
+      `${people}agents: { a: { owner: mina, hold: soon } }`,
+      '/agents/a/hold',
+      'write a number and a unit, as 50s, 10m, 4h or 1d',
+    ],
     ['no owner', `${people}agents: { a: {} }`, '/agents/a', 'add it: owner: mina or jun'],
     ['nothing about an agent', `${people}agents: { a: }`, '/agents/a', 'add it: owner: mina or jun'],
     ['an empty file', '# nothing', '', 'name your `servers`'],

@@ -18,15 +18,23 @@ export const tasksMeta = {
 /** One of any number of gateways of the same world. */
 export async function aLadder(
   world: World = aWorld(),
-  options: HarnessOptions & { readonly timings?: Partial<Timings>; readonly node?: string } = {},
+  options: HarnessOptions & {
+    readonly timings?: Partial<Timings>
+    readonly node?: string
+    /** Told for how long each request is held. */
+    readonly held?: (number | (() => number))[]
+  } = {},
 ) {
-  const { timings = {}, node = 'gateway-1' } = options
+  const { timings = {}, node = 'gateway-1', held = [], ...overrides } = options
   const short = { holdMs: 20, commentMs: 60_000, progressMs: 60_000, pollMs: 1_000, ...timings }
   const gateway = await aGateway(world, { node, timings: short })
   const harness = aHarness({
-    ...options,
+    ...overrides,
     ask: (request) => gateway.ask(request.call, request.session),
-    awaitOutcome: gateway.awaitOutcome,
+    awaitOutcome(request) {
+      held.push(request.holdMs)
+      return gateway.awaitOutcome(request)
+    },
     ownCalls: gateway.ownCalls,
     pollers: gateway.pollers,
     markDelivered: world.ledger.markDelivered,
