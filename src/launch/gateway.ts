@@ -24,6 +24,7 @@ import { approversOf } from './approvers.ts'
 import { clock } from './clock.ts'
 import type { OpenLedger } from './ledger.ts'
 import { createOAuth } from './oauth.ts'
+import { watchOpenServers } from './open-servers.ts'
 import { operatorsOf } from './operators.ts'
 import { openPolicies, readPolicyText } from './policies.ts'
 import { newNodeId, random } from './random.ts'
@@ -109,6 +110,8 @@ export async function startGateway(deps: {
   const own = await createOwnCredentials(config, store.accounts, baseUrl(config, port), log)
   const upstreams = createUpstreams(config, own, log)
 
+  const openServers = watchOpenServers(config, leaving.signal, log)
+
   const gap = await store.durabilityGap()
   if (gap !== null) log.error({ gap }, 'the ledger is not durable; this gateway does not become ready')
   const loop = { ledger, clock, timings, stopping: leaving.signal, log }
@@ -118,6 +121,7 @@ export async function startGateway(deps: {
     keepWaitersTrue({ ...loop, node, waiters: services.waiters }),
     keepClaimsTrue({ ...loop, node, change: services.change, isRunning: services.resume.isRunning }),
     keepSealing(store, leaving.signal, log),
+    openServers.ended,
     policies.keep(leaving.signal),
     keepJudged({ ...loop, rejudge: services.rejudge, rules, servers: [...config.servers.keys()] }),
   ]
@@ -138,8 +142,10 @@ export async function startGateway(deps: {
           name: 'lease',
           missing: async () => ((await ledger.hasLiveLease(node)) ? null : 'this gateway has lost its lease'),
         },
+        openServers.check,
       ],
       hints: [
+        openServers.hint,
         { name: 'queue', missing: async () => queueTrouble() },
         { name: 'failover', missing: store.failoverGap },
         { name: 'policies', missing: policies.gap },
