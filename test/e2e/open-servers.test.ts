@@ -1,6 +1,7 @@
 /** A server that answers without credentials can be called past the gateway: that is noticed, told, and where it must not be, the gateway is not ready. */
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { silentLog } from '../../src/launch/log.ts'
 import { probeWithoutCredentials } from '../../src/mcp/upstream/probe.ts'
@@ -26,9 +27,9 @@ afterEach(() => {
 /** @param answer a status, by the JSON-RPC method that was asked; `null`: a result */
 async function aServer(answer: (method: string) => number | null) {
   const asked: string[] = []
-  const server = createServer(async (request, response) => {
-    let body = ''
-    for await (const chunk of request) body += String(chunk)
+  const server = createServer((request, response) => void respond(request, response))
+  async function respond(request: IncomingMessage, response: ServerResponse) {
+    const body = await text(request)
     const { method = 'DELETE' } = body === '' ? {} : JSON.parse(body)
     asked.push(method)
     const status = answer(method)
@@ -41,7 +42,7 @@ async function aServer(answer: (method: string) => number | null) {
         ...(status === null ? { result: {} } : { error: { code: -1, message: 'no' } }),
       }),
     )
-  })
+  }
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   closing.push(() => {
