@@ -192,6 +192,9 @@ const header = {
     people: z.array(z.string()),
     selfConfirm: z.boolean(),
   }),
+  onClientGone: z.enum(['wait', 'execute']).openapi({
+    description: 'execute: once approved it runs also without its agent, which collects the outcome',
+  }),
   like: z
     .object({ id: z.string(), differs: z.array(z.string()) })
     .nullable()

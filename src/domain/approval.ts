@@ -55,6 +55,8 @@ export interface Asking {
   readonly risk: Risk
   readonly approvers: ApproverChain
   readonly ruleDigest: string
+  /** `execute`: a gateway may run it without its requester, who collects the outcome. */
+  readonly onClientGone: 'wait' | 'execute'
 }
 
 export type DecisionKind = 'approve' | 'confirm' | 'reject'

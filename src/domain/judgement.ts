@@ -28,12 +28,21 @@ export function judgementOf(asking: Asking, verdict: Verdict, approvers: Approve
     case 'require_approval': {
       const ruleDigest = effectiveRuleDigest(verdict, approvers)
       if (ruleDigest === asking.ruleDigest) return { kind: 'keeps' }
-      const { rule, reason, risk } = verdict
-      const anew = { rule, reason, risk, approvers, ruleDigest }
+      const anew = askingOf(verdict, approvers)
       const { timeoutMs } = verdict.terms
       return { kind: 'asks_anew', asking: anew, difference: differenceOf(asking, anew), timeoutMs }
     }
   }
+}
+
+/** Why it asks, and whom, as it is kept with an approval. */
+export function askingOf(
+  verdict: Extract<Verdict, { kind: 'require_approval' }>,
+  approvers: ApproverChain,
+): Asking {
+  const { rule, reason, risk, terms } = verdict
+  const ruleDigest = effectiveRuleDigest(verdict, approvers)
+  return { rule, reason, risk, approvers, ruleDigest, onClientGone: terms.onClientGone ?? 'wait' }
 }
 
 function differenceOf(before: Asking, after: Asking): string {
@@ -41,6 +50,7 @@ function differenceOf(before: Asking, after: Asking): string {
   const differences = [
     ['approvers', approversWords(before.approvers), approversWords(after.approvers)],
     ['risk', before.risk, after.risk],
+    ['without the agent', before.onClientGone, after.onClientGone],
     ['reason', said(before.reason), said(after.reason)],
   ].flatMap(([what, was, is]) => (was === is ? [] : [`${what}: ${was} → ${is}`]))
   return differences.join('; ') || `another rule asks: ${before.rule} → ${after.rule}`

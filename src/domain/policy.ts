@@ -170,6 +170,8 @@ function strictestTerms({ terms }: Candidate, asking: readonly Candidate[]): App
     approvers: terms.approvers,
     selfConfirm: said.includes(false) ? false : isAllowed,
     timeoutMs: timeouts.length === 0 ? null : Math.min(...timeouts),
+    // Only where every rule that asks says so: waiting for the requester is the stricter way.
+    onClientGone: asking.every((each) => each.terms.onClientGone === 'execute') ? 'execute' : null,
   }
 }
 
@@ -185,7 +187,7 @@ function uncountable({ tally: { amount } }: Limit): string {
 
 /** The rule in force and its approvers, as one digest: an approval given under another rule is not an approval. */
 export function effectiveRuleDigest(
-  verdict: Pick<Extract<Verdict, { kind: 'require_approval' }>, 'reason' | 'risk'>,
+  verdict: Pick<Extract<Verdict, { kind: 'require_approval' }>, 'reason' | 'risk' | 'terms'>,
   approvers: ApproverChain,
 ): string {
   return digestOf({
@@ -193,6 +195,8 @@ export function effectiveRuleDigest(
     action: 'require_approval',
     reason: verdict.reason,
     risk: verdict.risk,
+    // Left out where it is usual, so that digests of before there was a choice stay right.
+    ...(verdict.terms.onClientGone === 'execute' ? { onClientGone: 'execute' } : {}),
     approvers: {
       groups: [...approvers.groups].sort(),
       people: [...approvers.people].sort(),

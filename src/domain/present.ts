@@ -102,7 +102,7 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
       ...(approval.like === null ? [] : [field('Like', likeText(approval.like))]),
       field('Who may decide', approversText(asking.approvers, requester.owner)),
       ...(approval.status === 'pending' ? [field('Decide by', deadlineText(approval, beholder))] : []),
-      ...(approval.status === 'pending' ? [field('A yes now', yesMeans(beholder))] : []),
+      ...(approval.status === 'pending' ? [field('A yes now', yesMeans(asking, beholder))] : []),
     ],
     sections: jsonMembers(beholder.isWithoutSections === true ? '{}' : proposed.canonicalParams)
       .filter((member) => member.name !== 'name')
@@ -233,7 +233,9 @@ function stateText(approval: Presentable, { nowMs, isRequesterWaiting, when }: B
       return `${decisionText(approval.decision)}, not run yet; ${
         isRequesterWaiting
           ? 'it is about to run'
-          : `it runs when the agent returns, until ${when(approval.startByMs)}`
+          : approval.asking.onClientGone === 'execute'
+            ? `it runs without the agent, until ${when(approval.startByMs)}`
+            : `it runs when the agent returns, until ${when(approval.startByMs)}`
       }`
     case 'executing':
       return `${decisionText(approval.decision)}; it is being sent now`
@@ -271,8 +273,14 @@ function deadlineText({ expiresAtMs }: Presentable, { nowMs, when, isStill }: Be
     : `${when(expiresAtMs)}; that time is over`
 }
 
-function yesMeans({ isRequesterWaiting, nowMs, startWithinMs, when, isStill }: Beholder): string {
+function yesMeans(
+  { onClientGone }: Pick<Asking, 'onClientGone'>,
+  { isRequesterWaiting, nowMs, startWithinMs, when, isStill }: Beholder,
+): string {
   if (isRequesterWaiting) return 'it runs at once, exactly as shown'
+  if (onClientGone === 'execute') {
+    return 'it runs at once without the agent, which is gone and can collect the result; exactly as shown'
+  }
   const until =
     isStill === true ? `within ${spanText(startWithinMs)} of the yes` : `until ${when(nowMs + startWithinMs)}`
   return `it runs when the agent returns, ${until}, exactly as shown`

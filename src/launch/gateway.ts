@@ -12,13 +12,21 @@ import type { Config } from '../config.ts'
 import { type ConsoleDeps, createConsole } from '../console/console.tsx'
 import { readClientBudgets } from '../files/client-budgets.ts'
 import { createMcpRoutes } from '../mcp/downstream/routes.ts'
+import { createAloneSession } from '../mcp/upstream/alone.ts'
 import { createUpstreamSession } from '../mcp/upstream/session.ts'
 import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import type { Attend } from '../services/attend.ts'
 import { createPolicyChanges } from '../services/policy-changes.ts'
 import { keepJudged } from '../services/rejudge.ts'
-import { createLease, keepClaimsTrue, keepLease, keepWaitersTrue, keepWatch } from '../services/watch.ts'
+import {
+  createLease,
+  keepClaimsTrue,
+  keepLease,
+  keepRunningAlone,
+  keepWaitersTrue,
+  keepWatch,
+} from '../services/watch.ts'
 import { CLIENT_METADATA_PATH, createOwnCredentials } from './accounts.ts'
 import { approversOf } from './approvers.ts'
 import { clock } from './clock.ts'
@@ -81,6 +89,10 @@ export async function startGateway(deps: {
     node,
     timings,
     limits,
+    openAlone({ asked: { server, requester: principal, era } }) {
+      const upstream = upstreams.get(server)
+      return upstream === undefined ? null : createAloneSession({ upstream, principal, era, limits, timings })
+    },
     stopping: stopping.signal,
     clock,
     random,
@@ -119,6 +131,7 @@ export async function startGateway(deps: {
     keepLease({ ...loop, lease, node }),
     keepWatch({ ...loop, attend: services.attend }),
     keepWaitersTrue({ ...loop, node, waiters: services.waiters }),
+    keepRunningAlone({ ...loop, resume: services.resume }),
     keepClaimsTrue({ ...loop, node, change: services.change, isRunning: services.resume.isRunning }),
     keepSealing(store, leaving.signal, log),
     openServers.ended,

@@ -19,7 +19,7 @@ import { createLimiter } from '../services/limits.ts'
 import { createOwnCalls } from '../services/own-calls.ts'
 import { createPollers } from '../services/pollers.ts'
 import { createRejudge } from '../services/rejudge.ts'
-import { createResume } from '../services/resume.ts'
+import { createResume, type OpenAlone } from '../services/resume.ts'
 import type { RulesInForce } from '../services/rules-in-force.ts'
 import { createWaiters } from '../services/waiters.ts'
 import type { Lease } from '../services/watch.ts'
@@ -34,6 +34,8 @@ export interface ServicesDeps {
   readonly node: string
   readonly timings: Timings
   readonly limits: Limits
+  /** For calls that may run without their requester. */
+  readonly openAlone: OpenAlone
   readonly stopping: AbortSignal
   readonly clock: Clock
   readonly random: Random

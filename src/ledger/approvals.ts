@@ -31,6 +31,7 @@ type Approvals = Pick<
   | 'unjudged'
   | 'noteJudged'
   | 'claimsOf'
+  | 'runnableAlone'
 >
 
 /** `bigint` arrives as text; milliseconds fit a number. */
@@ -293,6 +294,19 @@ export function createApprovals(pool: pg.Pool): Approvals {
         values: [ids],
       })
       return new Map(rows.map((row) => [parseId(row.id), row.version]))
+    },
+
+    async runnableAlone(limit) {
+      // In the text, because `->` would refuse a record whose arguments hold \\u0000. In a string of the call's own the quotes
+      // would be escaped; who looks at the record decides.
+      const { rows } = await pool.query<{ id: string }>({
+        name: 'approval-alone',
+        text: `
+          SELECT id FROM holdpoint.approval
+          WHERE status = 'approved' AND record::text LIKE '%"onClientGone":"execute"%' ORDER BY created_at LIMIT $1`,
+        values: [limit],
+      })
+      return rows.map((row) => parseId(row.id))
     },
 
     async claimsOf(node) {

@@ -108,6 +108,7 @@ const header = z.object({
     risk: z.enum(risks),
     approvers,
     ruleDigest: z.string(),
+    onClientGone: z.enum(['wait', 'execute']).default('wait'),
   }),
   like: z
     .object({ id: approvalId, differs: z.array(z.string()) })

@@ -113,6 +113,9 @@ export interface Ledger {
   /** Notes that this state of it was judged by that revision and may stay as it is. */
   noteJudged(approval: Approval, revision: number): Promise<void>
 
+  /** Approved ones that a gateway may run without their requester, oldest first. */
+  runnableAlone(limit: number): Promise<readonly ApprovalId[]>
+
   /** Approvals that this node has claimed and that have no outcome yet. */
   claimsOf(node: string): Promise<readonly ApprovalId[]>
 

@@ -46,3 +46,9 @@ export interface UpstreamSession {
   /** Sends once: no retry in any layer, a fresh connection, no redirects. Never throws. */
   send(request: SendRequest): Promise<Sent>
 }
+
+/** A gateway's own way, where a rule lets a call run without its requester. */
+export interface AloneSession extends UpstreamSession {
+  /** Ends what was opened for it. Never throws. */
+  close(): Promise<void>
+}

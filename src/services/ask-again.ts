@@ -7,7 +7,7 @@ import type { ApprovalId } from '../domain/approval-id.ts'
 import { auditEvent, CHAIN_START } from '../domain/audit.ts'
 import { authorise, type Unauthorised } from '../domain/authority.ts'
 import type { JsonValue } from '../domain/canonical.ts'
-import { effectiveRuleDigest } from '../domain/policy.ts'
+import { askingOf } from '../domain/judgement.ts'
 import type { Person } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import type { Timings } from '../domain/timings.ts'
@@ -111,17 +111,17 @@ export function createAskAgain(deps: {
     const nonce = random.nonce()
     const { server, tool, requester } = asked
     const { canonicalParams, toolDefinitionDigest } = proposed
-    const { rule, reason, risk, terms } = verdict
-    const ruleDigest = effectiveRuleDigest(verdict, approvers)
+    const asking = askingOf(verdict, approvers)
+    const { ruleDigest } = asking
     const binding = { nonce, server, tool, canonicalParams, toolDefinitionDigest, ruleDigest, requester }
     const difference = 'nobody knows whether that one happened'
     return {
       ...{ v, id: random.approvalId(), version: 1, auditHead: CHAIN_START, nonce, status: 'pending' },
       ...{ asked, proposed: { ...proposed, digest: bindingDigest(binding) }, edits, like: null },
-      asking: { rule, reason, risk, approvers, ruleDigest },
+      asking,
       predecessor: { id, difference, why: 'unknown_end' },
       createdAtMs: nowMs,
-      expiresAtMs: nowMs + (terms.timeoutMs ?? timings.decisionMs),
+      expiresAtMs: nowMs + (verdict.terms.timeoutMs ?? timings.decisionMs),
     }
   }
 }

@@ -1,9 +1,10 @@
 /** A critical call asks for a decision: it attaches to the same call, receives its outcome, or becomes a new approval. */
 import { type Approval, bindingDigest, type InstantMs, type Settled } from '../domain/approval.ts'
 import { auditEvent, CHAIN_START } from '../domain/audit.ts'
+import { askingOf } from '../domain/judgement.ts'
 import { type Likeness, likenessOf } from '../domain/likeness.ts'
 import type { Limits } from '../domain/limits.ts'
-import { type ApproverChain, effectiveRuleDigest, type Verdict } from '../domain/policy.ts'
+import type { ApproverChain, Verdict } from '../domain/policy.ts'
 import { hasOwner } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { sameCallAgain } from '../domain/same-call-again.ts'
@@ -148,7 +149,8 @@ export function createAsk(deps: {
     nowMs: InstantMs,
   ): Approval {
     const nonce = random.nonce()
-    const ruleDigest = effectiveRuleDigest(verdict, approvers)
+    const asking = askingOf(verdict, approvers)
+    const { ruleDigest } = asking
     const { server, tool, canonicalParams, principal } = call
     const toolDefinitionDigest = definition.digest
     return {
@@ -184,7 +186,7 @@ export function createAsk(deps: {
         }),
       },
       edits: [],
-      asking: { rule: verdict.rule, reason: verdict.reason, risk: verdict.risk, approvers, ruleDigest },
+      asking,
       predecessor: null,
       like,
       createdAtMs: nowMs,

@@ -98,6 +98,29 @@ export async function keepClaimsTrue(deps: {
   }
 }
 
+/** Approved calls looked at in one round, of those that may run without their requester. */
+const ALONE_PER_ROUND_MAX = 50
+
+/** Runs approved calls that may run alone, also where the queue has lost the job, until `stopping` aborts; never rejects. */
+export async function keepRunningAlone(deps: {
+  ledger: Pick<Ledger, 'runnableAlone'>
+  resume(id: ApprovalId): Promise<void>
+  clock: Clock
+  timings: Timings
+  stopping: AbortSignal
+  log: Log
+}): Promise<void> {
+  const { ledger, resume, clock, timings, stopping, log } = deps
+  while (!stopping.aborted) {
+    try {
+      for (const id of await ledger.runnableAlone(ALONE_PER_ROUND_MAX)) void resume(id)
+    } catch (error) {
+      log.warn({ err: error }, 'calls that run alone could not be looked for; the next round follows')
+    }
+    await clock.sleep(timings.loopMs, stopping)
+  }
+}
+
 /** What this process knows of its own lease, without asking anybody. */
 export interface Lease {
   /** Whether nobody can have taken this process for dead yet. */

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { canonical } from '../../src/domain/canonical.ts'
 import { defaultLimits } from '../../src/domain/limits.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
+import { createAloneSession } from '../../src/mcp/upstream/alone.ts'
 import { createHttpUpstream } from '../../src/mcp/upstream/http.ts'
 import { createUpstreamSession } from '../../src/mcp/upstream/session.ts'
 import { createSlots } from '../../src/mcp/upstream/slots.ts'
@@ -688,5 +689,62 @@ describe('on a stdio process', () => {
     const { headers, end } = await opened(upstream)
     await end()
     expect(await aSession(upstream, { headers }).send(call)).toMatchObject({ kind: 'not_sent' })
+  })
+})
+
+describe('a session of the gateway’s own, for a call that runs without its requester', () => {
+  const listed = '{"tools":[{"name":"delete_repo","inputSchema":{"type":"object"}}]}'
+  const terms = { principal: agent, limits: { replyBytesMax: 10_000 }, timings: { replyIdleMs: 500 } }
+
+  test('opens with a handshake, sends once, and is closed', async () => {
+    const { upstream, received, calls } = await upstreamThat((request, response) => {
+      const { method } = request.rpc
+      if (request.method === 'DELETE') return response.writeHead(204).end()
+      if (method === 'notifications/initialized') return response.writeHead(202).end()
+      if (method === 'initialize') {
+        response.setHeader('mcp-session-id', 'own-session')
+        return json(response, reply(request, '{"protocolVersion":"2025-06-18","capabilities":{}}'))
+      }
+      json(response, reply(request, method === 'tools/list' ? listed : '{"content":[]}'))
+    })
+    const alone = createAloneSession({ ...terms, upstream, era: 'legacy' })
+    expect(await alone.send(call)).toMatchObject({ kind: 'not_sent' })
+    expect(await alone.describe('delete_repo')).toMatchObject({ kind: 'listed' })
+    expect(await alone.describe('delete_repo')).toMatchObject({ kind: 'listed' })
+    expect(await alone.send(call)).toMatchObject({ kind: 'answered', reply: { text: '{"content":[]}' } })
+    await alone.close()
+    expect(received.filter(({ rpc }) => rpc.method === 'initialize')).toHaveLength(1)
+    expect(calls()).toHaveLength(1)
+    expect(calls()[0]?.headers).toMatchObject({
+      'mcp-session-id': 'own-session',
+      'mcp-protocol-version': '2025-06-18',
+    })
+    expect(received.at(-1)).toMatchObject({ method: 'DELETE', headers: { 'mcp-session-id': 'own-session' } })
+  })
+
+  test('of a revision without sessions says what every request has to say, and nothing of a client', async () => {
+    const { upstream, received, calls } = await upstreamThat((request, response) =>
+      json(response, reply(request, request.rpc.method === 'tools/list' ? listed : '{"content":[]}')),
+    )
+    const alone = createAloneSession({ ...terms, upstream, era: 'modern' })
+    await alone.describe('delete_repo')
+    expect(await alone.send(call)).toMatchObject({ kind: 'answered' })
+    await alone.close()
+    expect(received.map(({ rpc }) => rpc.method)).toEqual(['tools/list', 'tools/call'])
+    expect(calls()[0]?.rpc.params?._meta).toMatchObject({
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientInfo': { name: 'holdpoint' },
+      'io.modelcontextprotocol/clientCapabilities': {},
+    })
+  })
+
+  test('with an upstream that is away finds it out before anything is sent', async () => {
+    const { upstream, close, calls } = await upstreamThat(() => {})
+    await close()
+    const alone = createAloneSession({ ...terms, upstream, era: 'legacy' })
+    expect(await alone.describe('delete_repo')).toMatchObject({ kind: 'unavailable' })
+    expect(await alone.send(call)).toMatchObject({ kind: 'not_sent' })
+    await alone.close()
+    expect(calls()).toEqual([])
   })
 })

@@ -228,6 +228,20 @@ export function ledgerContract(name: string, open: () => Promise<Ledger>): void 
       expect(await ledger.due(1_000)).toContain(pending.id)
     })
 
+    test('finds approved calls that may run without their requester, whatever their arguments say', async () => {
+      const call = { arguments: { text: '\u0000 "onClientGone":"execute"', n: ++calls } }
+      const waiting = await created({ call })
+      await ledger.save(step(waiting, approveEvent(waiting)))
+      const { approval, audit } = anApproval({ nowMs, call: uniqueCall() })
+      const alone = { ...approval, asking: { ...approval.asking, onClientGone: 'execute' as const } }
+      await ledger.create({ approval: alone, audit, pendingPerPrincipalMax: PENDING_MAX })
+      expect(await ledger.runnableAlone(1_000)).not.toContain(alone.id)
+      await ledger.save(step(alone, approveEvent(alone)))
+      const runnable = await ledger.runnableAlone(1_000)
+      expect(runnable).toContain(alone.id)
+      expect(runnable).not.toContain(waiting.id)
+    })
+
     test('waiters count while their gateway has a lease, oldest first', async () => {
       const { id } = await created()
       await ledger.renewLease('first', 60_000)

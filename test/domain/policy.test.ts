@@ -81,7 +81,7 @@ describe('evaluate', () => {
 })
 
 describe('effectiveRuleDigest', () => {
-  const verdict = { reason: 'why', risk: 'critical' } as const
+  const verdict = { reason: 'why', risk: 'critical', terms: usualTerms } as const
   const approvers = { groups: ['ops', 'dev'], people: ['mina', 'jun'], selfConfirm: false }
   const digest = effectiveRuleDigest(verdict, approvers)
 

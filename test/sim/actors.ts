@@ -70,6 +70,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
     node: name,
     timings,
     limits: defaultLimits,
+    openAlone: () => ({ ...session, close: async () => {} }),
     stopping,
     clock,
     random: { approvalId: () => aTicketOf(world), nonce: () => String(dice.next()) },

@@ -183,6 +183,14 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
         }),
       )
     },
+    async runnableAlone(limit) {
+      return all()
+        .filter(
+          ({ approval: { status, asking } }) => status === 'approved' && asking.onClientGone === 'execute',
+        )
+        .slice(0, limit)
+        .map(({ approval }) => approval.id)
+    },
     async claimsOf(node) {
       return all().flatMap(({ approval }) =>
         approval.status === 'executing' && approval.claim.node === node ? [approval.id] : [],

@@ -52,6 +52,8 @@ export interface World {
   readonly ledger: MemoryLedger
   readonly upstream: TestUpstream
   readonly jobs: string[]
+  /** Sessions of a gateway's own that were closed, by the approval they were for. */
+  readonly closed: string[]
   /** Puts another policy in force, or the same with other approvers. @returns its number */
   putInForce(text: string, approvers?: ApproverChain): Promise<number>
   readonly counters: MemoryCounters
@@ -72,6 +74,7 @@ export function aWorld(startMs?: number): World {
     ledger,
     upstream: aTestUpstream(),
     jobs: [],
+    closed: [],
     putInForce,
     counters: createMemoryCounters(),
     wakeUps: {
@@ -129,6 +132,7 @@ export async function aGateway(
     node,
     timings,
     limits: { ...defaultLimits, ...options.limits },
+    openAlone: (approval) => ({ ...upstream, close: async () => void world.closed.push(approval.id) }),
     stopping: stop.signal,
     clock,
     random,

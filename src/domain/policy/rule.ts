@@ -29,9 +29,16 @@ export interface ApprovalTerms {
   readonly selfConfirm: boolean | null
   /** How long people have. */
   readonly timeoutMs: number | null
+  /** `execute`: a gateway may run an approved call without its requester. */
+  readonly onClientGone: 'wait' | 'execute' | null
 }
 
-export const usualTerms: ApprovalTerms = { approvers: null, selfConfirm: null, timeoutMs: null }
+export const usualTerms: ApprovalTerms = {
+  approvers: null,
+  selfConfirm: null,
+  timeoutMs: null,
+  onClientGone: null,
+}
 
 const strictness: Readonly<Record<Action, number>> = { allow: 0, require_approval: 1, deny: 2 }
 

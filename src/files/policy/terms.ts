@@ -41,7 +41,12 @@ export function readTerms(
       checkName(reader, kind, name, [...at, kind, index])
     }
   }
-  return { approvers, selfConfirm, timeoutMs }
+  return {
+    approvers,
+    selfConfirm,
+    timeoutMs,
+    onClientGone: written.on_client_gone === 'execute' ? 'execute' : null,
+  }
 }
 
 function checkName(reader: Reader, kind: 'groups' | 'people', name: string, at: Path) {
@@ -62,11 +67,7 @@ function unsupported(written: z.output<typeof approvalShape>) {
     ['reminders', reminders.length > 0, 'remove it'],
     ['escalation', escalation.length > 0, 'name everybody who may decide under `groups`'],
     ['reason_required', written.reason_required === true, 'remove it: people may give a reason all the same'],
-    [
-      'on_client_gone',
-      written.on_client_gone !== undefined && written.on_client_gone !== 'wait',
-      'write `wait`: an approved call runs when the agent returns',
-    ],
+    ['on_client_gone', written.on_client_gone === 'cancel', 'write `wait` or `execute`'],
     ['evidence', evidence.length > 0, 'remove it'],
     ['grants', written.grants !== undefined, 'remove it: every call is decided by itself'],
   ] as const
