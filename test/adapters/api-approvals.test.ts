@@ -444,8 +444,12 @@ test('OpenAPI describes every route from the same schemas', async () => {
     'editApproval',
     'extendApproval',
     'listApprovals',
+    'listPolicyRevisions',
+    'previewPolicy',
+    'putPolicyInForce',
     'showApproval',
     'showCall',
+    'showPolicyRevision',
   ])
   for (const { responses } of operations)
     expect(Object.keys(responses)).toEqual(expect.arrayContaining(['401', '403', '404']))
