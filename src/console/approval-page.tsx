@@ -1,5 +1,5 @@
 /** One approval: everything that would be sent, in full, what a yes would do now, and what happened so far. */
-import { type Approval, type InstantMs, recomputedDigest } from '../domain/approval.ts'
+import { type Approval, type InstantMs, recomputedDigest, successorOf } from '../domain/approval.ts'
 import type { AuditEvent } from '../domain/audit.ts'
 import { mayReadReply } from '../domain/authority.ts'
 import { type Presented, present } from '../domain/present.ts'
@@ -113,6 +113,7 @@ export function ApprovalArticle(parts: {
         <p class={isUnknown ? 'state unknown' : 'state'} role="status">
           <Told text={shown.state} />
         </p>
+        <Neighbours approval={approval} />
         <a class="jump" href="#decide">
           To the decision
         </a>
@@ -147,6 +148,27 @@ export function ApprovalArticle(parts: {
         <Timeline trail={view.trail} />
       </div>
     </article>
+  )
+}
+
+/** The ticket that asked for this call before its rule changed, and the one that asks since. */
+function Neighbours({ approval }: { approval: Approval }) {
+  const { predecessor } = approval
+  const successor = approval.status === 'settled' ? successorOf(approval) : null
+  if (predecessor === null && successor === null) return null
+  return (
+    <p class="neighbours">
+      {predecessor !== null && (
+        <>
+          Asked before as <a href={`./${predecessor.id}`}>{predecessor.id}</a>.{' '}
+        </>
+      )}
+      {successor !== null && (
+        <>
+          Asked again as <a href={`./${successor}`}>{successor}</a>.
+        </>
+      )}
+    </p>
   )
 }
 

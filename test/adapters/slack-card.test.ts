@@ -5,7 +5,7 @@ import { type CardDeps, cardOf } from '../../src/channels/slack/card.ts'
 import { reviewPages } from '../../src/channels/slack/review-pages.ts'
 import { stillOf } from '../../src/channels/slack/still.ts'
 import { cut, pieces, slackLength } from '../../src/channels/slack/text.ts'
-import type { Pending } from '../../src/domain/approval.ts'
+import type { Approval, Pending } from '../../src/domain/approval.ts'
 import type { JsonObject, JsonValue } from '../../src/domain/canonical.ts'
 import { canonicalParams } from '../../src/domain/tool-call.ts'
 import { jsonMembers, visibleJson } from '../../src/domain/visible.ts'
@@ -283,5 +283,37 @@ describe('an edited call', () => {
       }),
       { numRuns: 100 },
     )
+  })
+})
+
+describe('a call whose rule changed while it waited', () => {
+  const successor = anApproval({ nowMs: NOW_MS }).approval
+  const change = 'the rule changed: approvers: 운영팀 → security, 운영팀'
+  const earlier = asking({ name: 'acme/shop' })
+  const { status: _status, ...header } = earlier
+  const settled: Approval = {
+    ...header,
+    status: 'settled',
+    settledAtMs: NOW_MS,
+    outcome: { kind: 'invalidated', change, successor: successor.id, forbidden: false },
+  }
+
+  test('the void card says where it goes on, and leads there', () => {
+    const publicUrl = new URL('https://holdpoint.example.com/')
+    const card = cardOf(
+      { approval: settled, nowMs: NOW_MS, isRequesterWaiting: false },
+      { ...deps, publicUrl },
+    )
+    const { blocks } = card
+    expect(refuseMessage({ text: card.text, blocks, textMax: 4_000 })).toBeNull()
+    expect(textOf({ blocks, text: '' })).toContain(`People are asked again: ${successor.id}`)
+    expect(JSON.stringify(blocks)).toContain(`https://holdpoint.example.com/approvals/${successor.id}`)
+  })
+
+  test('the card of its successor says what is different, and that nothing said before counts', () => {
+    const { text, buttons } = drawn({ ...successor, predecessor: { id: earlier.id, difference: change } })
+    expect(text).toContain(`while ${earlier.id} was open`)
+    expect(text).toContain('security, 운영팀')
+    expect(buttons.map(({ text: word }) => word)).toContain('Approve')
   })
 })

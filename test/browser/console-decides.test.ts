@@ -101,6 +101,24 @@ describe.skipIf(isBrowserMissing)('the console in a browser', () => {
     expect(await page.context().cookies()).toEqual([])
   })
 
+  test('a call whose rule changes under the reader: the page says so and leads to the new ticket and back', async () => {
+    const { id } = await world.add({ args: { name: 'acme/shop', note: '지울 저장소' } })
+    const page = await signedIn(mina, { colorScheme: 'dark' })
+    await page.goto(`${server.url}/approvals/${id}`)
+    const reason = `${'되돌릴 수 없는 삭제이므로 보안팀이 함께 확인합니다. '.repeat(6)}`
+    await world.putInForce(`require_approval: { delete_repository: ${JSON.stringify(reason)} }`)
+    await world.gateway.rejudge(id)
+    await page.getByText('People are asked again').first().waitFor(wait)
+    await shot(page, 'void, dark')
+    await page.locator('.neighbours a').click()
+    await page.getByText('Asked before as').waitFor(wait)
+    expect(page.url()).not.toContain(id)
+    await page.getByText('what was said about that one does not count here').waitFor(wait)
+    await shot(page, 'asked again, dark')
+    await page.locator('.neighbours a').click()
+    await page.waitForURL(`**/approvals/${id}`)
+  })
+
   test('the queue fills and empties by itself, and its number stands in the title', async () => {
     const page = await signedIn()
     await page.getByText('All quiet').waitFor(wait)

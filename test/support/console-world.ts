@@ -77,6 +77,7 @@ export async function aConsole(options: { publicUrl?: string; accounts?: Account
     ledger,
     wakeUps,
     identities,
+    putInForce: world.putInForce,
     faults,
     /** Moves every clock. */
     advance(ms: number) {

@@ -2,13 +2,13 @@
  * The card of an approval as it is now. It always fits Slack's limits, and it offers Approve only where everything that
  * would run stands in it: otherwise Review pages through all of it, and what is too much for that is for the console.
  */
-import type { Approval } from '../../domain/approval.ts'
+import { type Approval, successorOf } from '../../domain/approval.ts'
 import { type Presented, riskWords } from '../../domain/present.ts'
 import type { Risk } from '../../domain/risk.ts'
 import { visible } from '../../domain/visible.ts'
 import type { Showing } from '../../ports/channels.ts'
 import { type Block, context, header, type Line, lines, preformatted, textSum } from './blocks.ts'
-import { type OfferDeps, offer, offerAfter } from './offer.ts'
+import { type OfferDeps, offer, offerAfter, successorButtons } from './offer.ts'
 import { reviewPages } from './review-pages.ts'
 import { type Still, stillOf } from './still.ts'
 import { cut, escaped } from './text.ts'
@@ -59,9 +59,11 @@ export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: C
     : approval.status === 'settled'
       ? offerAfter(approval, deps)
       : []
+  const successor = approval.status === 'settled' ? successorOf(approval) : null
+  const onward = successor === null ? [] : successorButtons(successor, deps.publicUrl)
   return {
     text: fallbackText(approval, shown),
-    blocks: [...body, ...tail, ...offered],
+    blocks: [...body, ...tail, ...offered, ...onward],
   }
 }
 

@@ -90,10 +90,14 @@ function noteText(
   }
 }
 
-const consoleButton = (publicUrl: URL, id: string) =>
+/** To the approval that took the place of a void one; none where the console has no address. */
+export const successorButtons = (successor: string, publicUrl: URL | null): readonly Block[] =>
+  publicUrl === null ? [] : [actions([consoleButton(publicUrl, successor, `Open ${successor}`)])]
+
+const consoleButton = (publicUrl: URL, id: string, text = 'Open in the console') =>
   button({
     id: 'open-console',
-    text: 'Open in the console',
+    text,
     value: id,
     url: `${publicUrl.href.replace(/\/+$/, '')}/approvals/${id}`,
   })
