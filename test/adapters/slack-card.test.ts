@@ -304,14 +304,18 @@ describe('a call whose rule changed while it waited', () => {
       { approval: settled, nowMs: NOW_MS, isRequesterWaiting: false },
       { ...deps, publicUrl },
     )
-    const { blocks } = card
+    const sent: unknown = JSON.parse(JSON.stringify(card.blocks))
+    const blocks = Array.isArray(sent) ? sent : []
     expect(refuseMessage({ text: card.text, blocks, textMax: 4_000 })).toBeNull()
     expect(textOf({ blocks, text: '' })).toContain(`People are asked again: ${successor.id}`)
     expect(JSON.stringify(blocks)).toContain(`https://holdpoint.example.com/approvals/${successor.id}`)
   })
 
   test('the card of its successor says what is different, and that nothing said before counts', () => {
-    const { text, buttons } = drawn({ ...successor, predecessor: { id: earlier.id, difference: change } })
+    const { text, buttons } = drawn({
+      ...successor,
+      predecessor: { id: earlier.id, difference: change, why: 'rule_changed' },
+    })
     expect(text).toContain(`while ${earlier.id} was open`)
     expect(text).toContain('security, 운영팀')
     expect(buttons.map(({ text: word }) => word)).toContain('Approve')
