@@ -296,3 +296,27 @@ test('after ten rounds it is told to come back by the ticket, and does so with h
   expect(textOf(unknown)).toMatch(/no call with this ticket among yours/)
   await Promise.all([client.close(), other.close()])
 })
+
+test('what a server asks about an approved call is answered by a new call, which people approve again', async () => {
+  const client = new ClientV2(
+    { name: 'asked', version: '1.0.0' },
+    { capabilities: { elicitation: {} }, versionNegotiation: { mode: { pin: '2026-07-28' } } },
+  )
+  client.setRequestHandler('elicitation/create', async () => ({
+    action: 'accept' as const,
+    content: { colour: 'teal' },
+  }))
+  const headers = { authorization: `Bearer ${agent}` }
+  await client.connect(new HttpV2(new URL(`${front.url}/mcp/pay`), { requestInit: { headers } }))
+  const called = client.callTool({ name: 'ask', arguments: {} }, { timeout: 60_000 })
+  const [first = ''] = await mina().waitForPending()
+  await mina().decide(first, 'approve')
+  await expect.poll(async () => (await mina().pending())[0]?.id, { timeout: 15_000 }).not.toBe(undefined)
+  const [second = ''] = await mina().waitForPending()
+  expect(second).not.toBe(first)
+  // The answer is shown like an argument, because it is sent like one.
+  expect((await mina().show(second)).approval.params).toContain('teal')
+  await mina().decide(second, 'approve')
+  expect(JSON.stringify(await called)).toContain('teal')
+  await client.close()
+})

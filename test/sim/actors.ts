@@ -146,6 +146,63 @@ export function requestOf(world: SimWorld, gateway: Gateway, principal: Principa
   run().catch(() => {})
 }
 
+/**
+ * One call of an agent as a task: asked at one gateway, polled at any that lives, until the agent is told how it ended, has
+ * enough, or takes it back.
+ */
+export function taskOf(
+  world: SimWorld,
+  alive: () => readonly Gateway[],
+  principal: Principal,
+  call: number,
+): void {
+  const { scheduler, dice, timings } = world
+  // It outlives every gateway.
+  const itself: Owner = { name: `${principal.name} at home`, isDead: false, stalledUntilMs: 0 }
+  const task = { principal, server: 'github' }
+
+  async function ask({ services, session }: Gateway): Promise<ApprovalId | null> {
+    const toolCall = aToolCall({ principal, arguments: { call } })
+    const { server, tool } = toolCall
+    const judged = await services.judge({
+      ...{ server, tool, principal, arguments: { call }, session: null, nowMs: scheduler.nowMs() },
+    })
+    if (judged?.verdict.kind !== 'require_approval') return null
+    const { verdict, approvers, revision } = judged
+    const asked = await services.ask({ call: toolCall, verdict, approvers, revision, client: null, session })
+    if (!asked.ok) return null
+    services.pollers.polled(asked.value.approval.id, session)
+    return asked.value.approval.id
+  }
+
+  /** @returns whether the agent is done with it */
+  async function poll({ services, session }: Gateway, id: ApprovalId): Promise<boolean> {
+    const found = await services.ownCalls.find(id, task)
+    if (found === null) return true
+    const { approval, replyText } = found
+    if (approval.status !== 'settled') {
+      services.pollers.polled(approval.id, session)
+      if (world.isStormy && dice.chance(0.03)) await services.ownCalls.cancel(approval.id, task)
+      return false
+    }
+    world.told.push({ atStep: scheduler.count(), principal, approval, replyText })
+    await world.ledger.markDelivered(approval.id)
+    return true
+  }
+
+  async function run(): Promise<void> {
+    const id = await ask(dice.pick([...alive()]))
+    while (id !== null && !(world.isStormy && dice.chance(0.1))) {
+      await scheduler.sleep(itself, timings.pollMs)
+      // A poll that a dead gateway never answers, or a ledger refuses, is followed by the next.
+      const answered = poll(dice.pick([...alive()]), id).catch(() => false)
+      const missed = scheduler.sleep(itself, timings.pollMs).then(() => false)
+      if (await Promise.race([answered, missed])) return
+    }
+  }
+  run().catch(() => {})
+}
+
 /** A person looks at what is there through some gateway and does something, sometimes late, sometimes without the right. */
 export function personActs(world: SimWorld, gateway: Gateway): void {
   const { scheduler, dice, ledger } = world

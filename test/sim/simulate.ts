@@ -2,7 +2,7 @@
 import type { ApproverChain } from '../../src/domain/policy.ts'
 import type { Principal } from '../../src/domain/principal.ts'
 import { aRevision } from '../support/builders.ts'
-import { type Gateway, type Mutant, personActs, requestOf, startGateway } from './actors.ts'
+import { type Gateway, type Mutant, personActs, requestOf, startGateway, taskOf } from './actors.ts'
 import { brokenPromises } from './invariants.ts'
 import { createSimWorld, type SimWorld } from './world.ts'
 
@@ -29,6 +29,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
 
   const events: readonly { readonly weight: number; happens(): void }[] = [
     { weight: 10, happens: () => requestOf(world, dice.pick(alive()), dice.pick(agents), dice.below(2)) },
+    { weight: 4, happens: () => taskOf(world, alive, dice.pick(agents), dice.below(2)) },
     { weight: 8, happens: () => personActs(world, dice.pick(alive())) },
     { weight: 6, happens: () => scheduler.advance(dice.below(3_000)) },
     { weight: 1, happens: () => scheduler.advance(dice.below(30_000)) },
