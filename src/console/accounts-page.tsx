@@ -4,6 +4,7 @@ import { visible } from '../domain/visible.ts'
 import type { Accounts } from '../ports/accounts.ts'
 import { type ConsoleEnv, formOf, isFormTokenOf, isFromOurPage } from './guard.ts'
 import { FormToken, page, type Reader } from './layout.tsx'
+import { Time } from './told.tsx'
 
 export interface AccountsPageDeps {
   readonly accounts: Accounts
@@ -101,18 +102,20 @@ function Account({ state, reader, root }: { state: State; reader: Reader; root: 
   const { server, connectedAtMs } = state
   const isConnected = connectedAtMs !== null
   return (
-    <li id={server}>
-      <div class="call">
-        <span class="main">
-          <strong translate="no">{server}</strong>
-          <span class="where">
-            {isConnected
-              ? `connected ${new Date(connectedAtMs).toISOString().slice(0, 16)}Z`
-              : 'not connected'}
-          </span>
+    <li id={server} class="account">
+      <div class="name">
+        <strong translate="no">{server}</strong>
+        <span>
+          {connectedAtMs === null ? (
+            'not connected'
+          ) : (
+            <>
+              connected <Time atMs={connectedAtMs} />
+            </>
+          )}
         </span>
       </div>
-      <form method="post" action={`${root}/accounts`} class="act">
+      <form method="post" action={`${root}/accounts`}>
         <FormToken token={reader.token} />
         <input type="hidden" name="server" value={server} />
         <div class="buttons">

@@ -15,7 +15,9 @@ const kinds = {
   svg: 'image/svg+xml',
 } as const
 
-const styles = ['paper', 'frame', 'forms', 'calls', 'approval', 'after'].map((name) => own(`${name}.css`))
+const styles = ['paper', 'frame', 'forms', 'calls', 'approval', 'after', 'accounts'].map((name) =>
+  own(`${name}.css`),
+)
 
 /** One asset may come from several files. */
 const sources = {

@@ -45,6 +45,9 @@ export interface ConsoleDeps {
   readonly log: Log
 }
 
+/** Each needs a session and shows what the person has not seen. */
+const pages = ['/', '/history', '/agents', '/accounts', '/oauth/callback', '/approvals/*', '/queues/*']
+
 /** More than people can look at; what is older shows up when these are done. Each may carry megabytes of arguments. */
 const QUEUE_MAX = 100
 
@@ -62,6 +65,8 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
     '/live',
     '/history',
     '/agents',
+    '/accounts',
+    '/oauth/callback',
     '/approvals/*',
     '/queues/*',
   ]) {
@@ -70,9 +75,8 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
   app.route('/', assets)
   app.route('/', signInRoutes({ sessions, attempts: createAttempts(deps.clock), cookie, publicUrl, log }))
   const requireSession = onlySignedIn(sessions, cookie, (c) => askToSignIn(c, cookie))
-  for (const path of ['/', '/live', '/history', '/agents', '/approvals/*', '/queues/*'])
-    app.use(path, requireSession)
-  for (const path of ['/', '/history', '/agents', '/approvals/*', '/queues/*']) {
+  for (const path of ['/live', ...pages]) app.use(path, requireSession)
+  for (const path of pages) {
     app.use(path, async function countUnseen(c, next) {
       c.set('unseen', await outcomes.unseen(c.get('person').id, UNSEEN_MAX))
       await next()
@@ -160,10 +164,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
   app.get('/agents', agents.show)
   app.post('/agents', agents.markSeen)
 
-  if (accounts !== null) {
-    for (const path of ['/accounts', '/oauth/callback']) app.use(path, pageHeaders, requireSession)
-    app.route('/', accountsRoutes({ accounts, publicUrl, readerOf }))
-  }
+  if (accounts !== null) app.route('/', accountsRoutes({ accounts, publicUrl, readerOf }))
 
   app.all('/queues/*', async (c) => {
     if (!isApprover(c.get('person'))) {
