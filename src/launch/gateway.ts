@@ -34,7 +34,7 @@ import type { OpenLedger } from './ledger.ts'
 import { createOAuth } from './oauth.ts'
 import { watchOpenServers } from './open-servers.ts'
 import { operatorsOf } from './operators.ts'
-import { openPolicies, readPolicyText } from './policies.ts'
+import { openPolicies, readNewPolicy } from './policies.ts'
 import { newNodeId, random } from './random.ts'
 import { createServices } from './services.ts'
 import { createSites } from './sites.ts'
@@ -211,7 +211,7 @@ export async function startGateway(deps: {
       ledger,
       people: services.people,
       policies: createPolicyChanges({
-        ...{ ledger, revisions: store.revisions, readPolicy: readPolicyText, log },
+        ...{ ledger, revisions: store.revisions, readPolicy: readNewPolicy(config), log },
         ...{ judgeBy: services.judgeBy, servers: [...config.servers.keys()] },
         isOperator: operatorsOf(config),
       }),

@@ -5,8 +5,9 @@ import { CLI } from '../domain/command-line.ts'
 import { askForEverything } from '../domain/policy.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { type Offer, type PutBy, putByText, textDigest } from '../domain/revision.ts'
-import { readPolicy } from '../files/policy-file.ts'
+import { readPolicy, readPolicyWithNotes } from '../files/policy-file.ts'
 import { formatProblems, type Problem } from '../files/problem.ts'
+import { undecidable } from '../files/undecidable.ts'
 import { watchFile } from '../files/watch-files.ts'
 import type { Log } from '../ports/log.ts'
 import type { Revisions } from '../ports/revisions.ts'
@@ -35,8 +36,17 @@ export const readPolicyText: ReadPolicy = (source, text) => {
   return read.ok ? ok({ ...read.value, source }) : err(formatProblems(read.error))
 }
 
+/** For a text that a person wants in force here: it may name only people and groups that exist. */
+export const readNewPolicy =
+  (known: Pick<Config, 'people' | 'servers'>): ReadPolicy =>
+  (source, text) => {
+    if (text === null) return ok(askForEverything)
+    const read = readPolicyWithNotes(source, text, namesOf(known))
+    return read.ok ? ok({ ...read.value.policy, source }) : err(formatProblems(read.error))
+  }
+
 export async function openPolicies(deps: {
-  config: Pick<Config, 'servers' | 'file' | 'dataDir'>
+  config: Pick<Config, 'servers' | 'file' | 'dataDir' | 'people' | 'agents' | 'localPrincipal'>
   revisions: Revisions
   log: Log
 }): Promise<Policies> {
@@ -83,7 +93,7 @@ export async function openPolicies(deps: {
     await watchFile(
       policyFile,
       async (content) => {
-        const text = content.ok ? checked(policyFile.name, content.value) : content
+        const text = content.ok ? checked(server, config, policyFile.name, content.value) : content
         if (!text.ok) {
           local.problem = `${formatProblems(text.error)}\nThe last good policy of ${name} stays in force.`
           say(local.problem)
@@ -127,9 +137,25 @@ export async function openPolicies(deps: {
   }
 }
 
-function checked(name: string, text: string): Result<string, Problem[]> {
-  const read = readPolicy(name, text)
-  return read.ok ? ok(text) : read
+type Known = Pick<Config, 'people' | 'agents' | 'localPrincipal' | 'servers'>
+
+/** Everything that a start would have found: names that nobody has, and calls that nobody could decide. */
+function checked(server: ServerConfig, known: Known, name: string, text: string): Result<string, Problem[]> {
+  const read = readPolicyWithNotes(name, text, namesOf(known))
+  if (!read.ok) return read
+  const { people, agents, localPrincipal } = known
+  const rules = { ...server.rules, policy: read.value.policy }
+  const asking = [...agents.values(), ...(localPrincipal === null ? [] : [localPrincipal])]
+  const stuck = undecidable({ ...server, rules }, asking, people, null)
+  return stuck.length === 0 ? ok(text) : err(stuck)
+}
+
+function namesOf({ people, servers }: Pick<Config, 'people' | 'servers'>) {
+  const groups = [
+    ...[...people.values()].flatMap((person) => person.groups),
+    ...[...servers.values()].flatMap(({ rules }) => rules.approvers.groups),
+  ]
+  return { people: [...people.keys()], groups: [...new Set(groups)] }
 }
 
 function offerOf(

@@ -107,6 +107,8 @@ test('an edited file takes effect while calls wait; a broken or deleted one chan
   file.write('default: require_approval\ntools:\n  create_refund: { action: alow }\n')
   await expect.poll(() => impaired(gateway), { timeout: 10_000 }).toContain('pay.yaml:3:')
   expect(gateway.output()).toContain('stays in force')
+  file.write('tools:\n  create_refund: { action: require_approval, approval: { groups: [opps] } }\n')
+  await expect.poll(() => impaired(gateway), { timeout: 10_000 }).toContain('opps')
   file.remove()
   await expect.poll(() => impaired(gateway), { timeout: 10_000 }).toContain('no such file')
   expect((await mina.show(id)).approval.status).toBe('pending')
@@ -124,7 +126,7 @@ test('an edited file takes effect while calls wait; a broken or deleted one chan
     outcome: { kind: 'invalidated', successor: next },
   })
   expect(next).not.toBe(id)
-  expect((await mina.show(next)).approval.predecessor).toEqual({
+  expect((await mina.show(next)).approval.predecessor).toMatchObject({
     id,
     difference: 'reason: none → “Money leaves.”',
   })
