@@ -641,6 +641,22 @@ describe('calls that nobody could decide', () => {
     expect(problems(withGroup(''))).toMatchObject([{ message: nobody }])
   })
 
+  test('a rule that names its own approvers is looked at by itself', () => {
+    const asks = (approval: string) =>
+      `default: deny\ntools: { pay: { action: require_approval, approval: ${approval} } }\n`
+    const file = `${people}groups: { ops: [], dev: [mina] }\nservers: { s: { url: "https://x.example", policy: p.yaml, approvers: [mina] } }\n`
+    write('p.yaml', asks('{ groups: [dev] }'))
+    expect(problems(file)).toEqual([])
+    write('p.yaml', asks('{ groups: [ops] }'))
+    expect(problems(file)).toMatchObject([{ message: nobody }])
+    write('p.yaml', asks('{ groups: [ops], self_confirm: true }'))
+    expect(problems(file)).toEqual([])
+    write('p.yaml', asks('{ people: [minna] }'))
+    expect(problems(file)).toMatchObject([
+      { file: 'p.yaml', line: 2, path: '/tools/pay/approval/people/0', remedy: 'did you mean "mina"?' },
+    ])
+  })
+
   test('the local person without self-confirmation could decide nothing', () => {
     expect(problems('servers: { a: { command: x, self_confirm: false } }')).toMatchObject([
       { message: nobody },
