@@ -58,6 +58,9 @@ export interface OpenLedger {
   close(): Promise<void>
 }
 
+/** Their own, because calls that are counted together wait for each other, and approvals must not wait with them. */
+const COUNTERS_CONNECTIONS_MAX = 3
+
 /** @throws EmbeddedPostgresUnavailable, or the connection's error, with a remedy in its message */
 export async function openLedger(
   config: Pick<Config, 'databaseUrl' | 'dataDir'>,
@@ -69,13 +72,15 @@ export async function openLedger(
   await migrate(connectionString)
   const sockets = createSockets()
   const pulse = await takePulse(connectionString, sockets, log)
-  const pool = createPool(connectionString, log, { sockets, silence: pulse.silence })
+  const watched = { sockets, silence: pulse.silence }
+  const pool = createPool(connectionString, log, watched)
+  const countersPool = createPool(connectionString, log, watched, COUNTERS_CONNECTIONS_MAX)
   const channels = [WAKE_UP_CHANNEL, CREDENTIALS_CHANNEL, REVISIONS_CHANNEL, ACCOUNTS_CHANNEL]
   const notifications = await createNotifications(connectionString, pool, channels, log, sockets)
 
   return {
     ledger: { ...createApprovals(pool), ...createWaiting(pool) },
-    counters: createCounters(pool),
+    counters: createCounters(countersPool),
     credentials: createCredentials(pool, notifications),
     cards: createCards(pool),
     notices: createNotices(pool),
@@ -98,6 +103,7 @@ export async function openLedger(
     async close() {
       await notifications.close()
       await pulse.stop()
+      await countersPool.end()
       await pool.end()
       await server?.stop()
     },

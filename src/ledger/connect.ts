@@ -28,11 +28,12 @@ export function createPool(
   connectionString: string,
   log: Log,
   { sockets, silence }: Watched = unwatched(),
+  connectionsMax = POOL_CONNECTIONS_MAX,
 ): pg.Pool {
   const pool = new PromptPool(silence, {
     connectionString,
     stream: sockets.open,
-    max: POOL_CONNECTIONS_MAX,
+    max: connectionsMax,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS + 1_000,

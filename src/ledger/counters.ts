@@ -15,7 +15,19 @@ export function createCounters(pool: pg.Pool): Counters {
       }))
       const { rows } = await pool.query<{ place: number | null }>({
         name: 'tally-reserve',
-        text: 'SELECT holdpoint.tally_reserve($1, $2) AS place',
+        // What has no room already needs no lock: whoever runs into a limit again and again keeps nobody waiting.
+        text: `
+          WITH full_one AS (
+            SELECT min(place - 1) AS place
+            FROM jsonb_array_elements($2::jsonb) WITH ORDINALITY AS items (item, place)
+            WHERE (item->>'amount')::numeric + (
+              SELECT coalesce(sum(amount), 0) FROM holdpoint.tally_entry
+              WHERE key = item->>'key'
+                AND at > holdpoint.tally_since(item->>'unit', (item->>'seconds')::double precision, clock_timestamp())
+            ) > (item->>'max')::numeric
+          )
+          SELECT CASE WHEN place IS NULL THEN holdpoint.tally_reserve($1, $2::jsonb) ELSE place::integer END AS place
+          FROM full_one`,
         values: [id, JSON.stringify(items)],
       })
       const { place } = only(rows)
