@@ -79,9 +79,11 @@ export function createExecute(deps: {
     if (allowance.kind === 'exceeded') return waitLonger(id, allowance.reason)
     if (!isStillWaited()) return allowance.release()
     const { toolDefinitionDigest } = flight
+    // From before the claim: a process that stood still after it is taken for dead, also when it has a new lease by then.
+    const mayStillStart = lease.watch()
     const isClaimed = await claim(approval, revision, toolDefinitionDigest, allowance.release)
     if (!isClaimed) return
-    const sent = await sendOnce(approval, session)
+    const sent = await sendOnce(approval, session, mayStillStart)
     if (sent.kind === 'not_sent') await allowance.release()
     await settle(id, outcomeOf(sent), sent.kind === 'answered' ? sent.reply : null)
     // Not awaited: it may take long, and whoever stops this process must not have to wait for it.
@@ -131,14 +133,17 @@ export function createExecute(deps: {
   }
 
   /** From here on there is an outcome, whatever happens. */
-  async function sendOnce({ id, asked, proposed }: Approved, session: UpstreamSession): Promise<Sent> {
+  async function sendOnce(
+    { id, asked, proposed }: Approved,
+    session: UpstreamSession,
+    mayStillStart: () => boolean,
+  ): Promise<Sent> {
     try {
       return await session.send({
         approvalId: id,
         canonicalParams: proposed.canonicalParams,
         idempotencyKey: asked.idempotencyKey,
-        // A process that stood still is taken for dead, and others say by then that nobody knows.
-        mayStillStart: lease.isHeld,
+        mayStillStart,
       })
     } catch (error) {
       log.error({ err: error, approval: id }, 'a send failed in an unexpected way')

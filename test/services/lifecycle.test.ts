@@ -359,6 +359,24 @@ test('a gateway that may be taken for dead claims nothing, and goes on once it i
   expect(world.upstream.sent).toEqual([])
 })
 
+test('a gateway that stood still after its claim does not send, although it has a new lease', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world, { timings: { nodeLeaseMs: 600 } })
+  const asked: boolean[] = []
+  world.upstream.answer = async ({ mayStillStart }) => {
+    asked.push(mayStillStart())
+    await new Promise((resolve) => setTimeout(resolve, 620))
+    gateway.lease.renewed(performance.now())
+    asked.push(mayStillStart())
+    return { kind: 'not_sent', reason: 'stood still' }
+  }
+  gateway.lease.renewed(performance.now())
+  const held = gateway.hold(id)
+  await gateway.decide(id)
+  expect(await held).toMatchObject({ approval: { outcome: { kind: 'not_sent' } } })
+  expect(asked).toEqual([true, false])
+})
+
 test.each([
   ['a fresh idempotency key', { idempotencyKey: 'another' }],
   ['the other era', { era: 'modern' as const }],

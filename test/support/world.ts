@@ -143,6 +143,7 @@ export async function aGateway(
 
   return {
     ...services,
+    lease,
     stop,
     rules,
     async ask(wish: CallWish = {}, session: UpstreamSession = upstream) {
