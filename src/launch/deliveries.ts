@@ -3,19 +3,21 @@ import { createDirectory } from '../auth/directory.ts'
 import { createDeliver, keepReconciling } from '../services/deliver.ts'
 import { createTell, keepTelling } from '../services/tell.ts'
 import { clock } from './clock.ts'
+import { type Decorate, undecorated } from './decorate.ts'
 import { openSlackChannel } from './slack.ts'
 import { type Begin, runWorker } from './worker.ts'
 
 /** In a process of its own. */
-export const runDeliveries = (): Promise<void> => runWorker('deliveries', beginDeliveries)
+export const runDeliveries = (decorate: Decorate = undecorated): Promise<void> =>
+  runWorker('deliveries', beginDeliveries, decorate)
 
-export const beginDeliveries: Begin = async ({ config, stores, log, stopping }) => {
+export const beginDeliveries: Begin = async ({ config, stores, decorate, log, stopping }) => {
   const { store, workers } = stores
   const { ledger, cards, notices } = store
   // Gateways order deliveries as soon as a channel is named; whoever has this role takes them off the queue.
   if (config.channels.slack === null) return { ended: Promise.resolve() }
   const slack = await openSlackChannel({ config, store, directory: createDirectory(config.people), log })
-  const deps = { ledger, cards, channels: slack === null ? [] : [slack], log }
+  const deps = { ledger, cards, channels: slack === null ? [] : [decorate.channel(slack)], log }
   const deliver = createDeliver(deps)
   const tell = createTell({ ...deps, notices })
   workers.deliver(async function deliverAndTell(id) {

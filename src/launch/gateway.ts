@@ -30,6 +30,7 @@ import {
 import { CLIENT_METADATA_PATH, createOwnCredentials } from './accounts.ts'
 import { approversOf } from './approvers.ts'
 import { clock } from './clock.ts'
+import type { Decorate } from './decorate.ts'
 import type { OpenLedger } from './ledger.ts'
 import { createOAuth } from './oauth.ts'
 import { watchOpenServers } from './open-servers.ts'
@@ -63,9 +64,10 @@ export async function startGateway(deps: {
   workers: QueueWorkers
   board: ConsoleDeps['board']
   queueTrouble: () => string | null
+  decorate: Decorate
   log: Log
 }): Promise<Gateway> {
-  const { config, port, store, queue, workers, board, queueTrouble, log } = deps
+  const { config, port, store, queue, workers, board, queueTrouble, decorate, log } = deps
   const { ledger, credentials, wakeUps } = store
   const { timings, limits } = config
   const node = newNodeId('gateway')
@@ -195,7 +197,7 @@ export async function startGateway(deps: {
       sealKey: await store.sharedKey('mcp-session'),
       isHostAllowed: sites.isHostAllowed,
       isOriginAllowed: sites.isOriginAllowed,
-      createSession: createUpstreamSession,
+      createSession: (options) => decorate.session(createUpstreamSession(options)),
       clientBudgets: readClientBudgets(),
       agentHoldMs: (agent) => config.agentSettings.get(agent)?.holdMs ?? null,
       limits,

@@ -5,6 +5,7 @@ import { type Config, loadConfig, surroundings } from '../config.ts'
 import type { CredentialStore } from '../ports/credentials.ts'
 import type { Log } from '../ports/log.ts'
 import { banner } from './banner.ts'
+import { type Decorate, undecorated } from './decorate.ts'
 import { beginDeliveries } from './deliveries.ts'
 import { startGateway } from './gateway.ts'
 import { forgetInstance, recordInstance, runningInstance } from './instance.ts'
@@ -27,32 +28,39 @@ export interface Running {
 }
 
 /** Starts, prints, and stays until a signal. */
-export async function runStart(): Promise<void> {
+export async function runStart(decorate: Decorate = undecorated): Promise<void> {
   await runProcess(loadConfig(surroundings()), async (config, log) => {
     const already = await runningInstance(config.dataDir)
     if (already !== null) {
       return `Holdpoint is already running at ${already.url} (process ${already.pid}, ${config.dataDir}).`
     }
-    const running = await start(config, log)
+    const running = await start(config, log, decorate)
     return { greeting: banner(running), stop: running.stop }
   })
 }
 
 /** @throws with whatever kept it from starting; then nothing of it is left running */
-export async function start(config: Config, log: Log): Promise<Running> {
+export async function start(config: Config, log: Log, decorate: Decorate = undecorated): Promise<Running> {
   // The port first: two starts at once then cannot both go on to the stores.
   const listener = await listen(config.host, config.port)
   const undo: (() => Promise<void>)[] = [() => listener.closeAll()]
   try {
-    const stores = await openStores(config, log)
-    undo.unshift(() => stores.close())
+    const opened = await openStores(config, log)
+    undo.unshift(() => opened.close())
+    const stores = decorate.stores(opened)
     const { store, workers } = stores
 
-    const gateway = await startGateway({ config, port: listener.port, ...stores, log })
+    const gateway = await startGateway({ config, port: listener.port, ...stores, decorate, log })
     if (config.roles.has('approvals')) workers.attend(gateway.attend)
     const stopping = new AbortController()
     if (config.roles.has('deliveries')) {
-      const { ended } = await beginDeliveries({ config, stores, log, stopping: stopping.signal })
+      const { ended } = await beginDeliveries({
+        config,
+        stores,
+        decorate,
+        log,
+        stopping: stopping.signal,
+      })
       // Cards go on until the gateway has stopped, so that they show its last word.
       undo.unshift(async () => {
         stopping.abort()

@@ -4,6 +4,7 @@ import { type Config, loadConfigWithoutUpstreams, type Role, surroundings } from
 import { err } from '../domain/result.ts'
 import { ENVIRONMENT } from '../files/problem.ts'
 import type { Log } from '../ports/log.ts'
+import type { Decorate } from './decorate.ts'
 import { listen } from './listen.ts'
 import { runProcess, type Started } from './process.ts'
 import { openStores, type Stores } from './stores.ts'
@@ -11,6 +12,7 @@ import { openStores, type Stores } from './stores.ts'
 export interface WorkerParts {
   readonly config: Config
   readonly stores: Stores
+  readonly decorate: Decorate
   readonly log: Log
   /** Aborts when the process should end. */
   readonly stopping: AbortSignal
@@ -20,7 +22,11 @@ export interface WorkerParts {
 export type Begin = (parts: WorkerParts) => Promise<{ readonly ended: Promise<unknown> }>
 
 /** Stays until a signal. */
-export async function runWorker(role: Exclude<Role, 'gateway'>, begin: Begin): Promise<void> {
+export async function runWorker(
+  role: Exclude<Role, 'gateway'>,
+  begin: Begin,
+  decorate: Decorate,
+): Promise<void> {
   const loaded = loadConfigWithoutUpstreams(surroundings())
   // The embedded database belongs to the one process that started it and ends with it.
   const isShared = !loaded.ok || loaded.value.databaseUrl !== null
@@ -33,10 +39,19 @@ export async function runWorker(role: Exclude<Role, 'gateway'>, begin: Begin): P
     remedy:
       'set DATABASE_URL for gateways and workers alike; with the embedded database, npm start does all the work',
   }
-  await runProcess(isShared ? loaded : err([problem]), (config, log) => startWorker(role, begin, config, log))
+  await runProcess(isShared ? loaded : err([problem]), (config, log) =>
+    startWorker({ role, begin, decorate, config, log }),
+  )
 }
 
-async function startWorker(role: Role, begin: Begin, config: Config, log: Log): Promise<Started> {
+async function startWorker(worker: {
+  role: Role
+  begin: Begin
+  decorate: Decorate
+  config: Config
+  log: Log
+}): Promise<Started> {
+  const { role, begin, decorate, config, log } = worker
   const { host, probePort } = config
   const listener = probePort === null ? null : await listen(host, probePort)
   const undo: (() => Promise<void>)[] = [async () => listener?.closeAll()]
@@ -47,9 +62,10 @@ async function startWorker(role: Role, begin: Begin, config: Config, log: Log): 
     for (const step of undo.splice(0)) await step()
   }
   try {
-    const stores = await openStores(config, log)
-    undo.unshift(() => stores.close())
-    const { ended } = await begin({ config, stores, log, stopping: stopping.signal })
+    const opened = await openStores(config, log)
+    undo.unshift(() => opened.close())
+    const stores = decorate.stores(opened)
+    const { ended } = await begin({ config, stores, decorate, log, stopping: stopping.signal })
     undo.unshift(async () => {
       await ended
     })
