@@ -2,22 +2,24 @@
  * Designs that look right and are not. Each changes a port or a service of every gateway and leaves all else as it is;
  * the checker must catch every one. A checker that cannot fail proves nothing.
  */
-import type { Approval, Executing } from '../../src/domain/approval.ts'
+import type { Approval } from '../../src/domain/approval.ts'
 import { auditEvent } from '../../src/domain/audit.ts'
 import { transition } from '../../src/domain/transition.ts'
 import type { ServicesDeps } from '../../src/launch/services.ts'
 import type { Ledger } from '../../src/ports/ledger.ts'
+import {
+  brokenIsNotSent,
+  claimAfterSend,
+  executing,
+  sendsAgain,
+  timeoutApproves,
+  withChanged,
+} from '../support/broken-designs.ts'
 import type { Mutant } from './actors.ts'
 
 const withLedger = (change: (ledger: Ledger) => Partial<Ledger>): NonNullable<Mutant['ports']> =>
   function withChangedLedger(deps): ServicesDeps {
-    const changed = change(deps.ledger)
-    return {
-      ...deps,
-      ledger: new Proxy(deps.ledger, {
-        get: (target, name, receiver) => Reflect.get(changed, name) ?? Reflect.get(target, name, receiver),
-      }),
-    }
+    return { ...deps, ledger: withChanged(deps.ledger, change(deps.ledger)) }
   }
 
 /** Writes `next` over whatever is there, as an UPDATE without the version would. */
@@ -29,8 +31,6 @@ async function overwrite(
   if (now === null) return false
   return ledger.save({ ...change, previous: now.approval, deadline: { kind: 'none' } })
 }
-
-const executing = (approval: Approval): approval is Executing => approval.status === 'executing'
 
 /** Writes whatever was judged, by whichever revision. */
 const unguardedByRevision = withLedger((ledger) => ({
@@ -56,49 +56,15 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the claim is taken after the send',
-    services: (services) => services,
-    ports(deps) {
-      const claims = new Map<string, Parameters<Ledger['save']>[0]>()
-      const { ledger } = deps
-      const save: Ledger['save'] = async (change) => {
-        if (executing(change.next)) {
-          claims.set(change.next.id, change)
-          return true
-        }
-        const claim = claims.get(change.next.id)
-        if (claim !== undefined) {
-          claims.delete(change.next.id)
-          if (!(await ledger.save(claim))) return false
-        }
-        return ledger.save(change)
-      }
-      const get: Ledger['get'] = async (id) => {
-        const claim = claims.get(id)
-        const reading = await ledger.get(id)
-        return claim === undefined || reading === null ? reading : { ...reading, approval: claim.next }
-      }
-      return { ...deps, ledger: proxied(ledger, { save, get }) }
-    },
+    ports: (deps) => ({ ...deps, ledger: claimAfterSend(deps.ledger) }),
   },
   {
     name: 'the HTTP client sends again when the connection breaks',
-    session: (session) => ({
-      ...session,
-      async send(request) {
-        const first = await session.send(request)
-        return first.kind === 'indeterminate' ? session.send(request) : first
-      },
-    }),
+    session: sendsAgain,
   },
   {
     name: 'a broken connection is called "not sent"',
-    session: (session) => ({
-      ...session,
-      async send(request) {
-        const sent = await session.send(request)
-        return sent.kind === 'indeterminate' ? { kind: 'not_sent', reason: sent.reason } : sent
-      },
-    }),
+    session: brokenIsNotSent,
   },
   {
     name: 'a stalled sender means that nothing was sent',
@@ -154,25 +120,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'time-out approves',
-    ports: withLedger((ledger) => ({
-      save(change) {
-        const { previous, next } = change
-        if (next.status !== 'settled' || next.outcome.kind !== 'expired') return ledger.save(change)
-        const decision = {
-          kind: 'approve',
-          by: 'nobody',
-          reason: null,
-          digest: previous.proposed.digest,
-          via: 'api',
-          atMs: next.settledAtMs,
-        } as const
-        const { outcome: _outcome, settledAtMs, ...header } = next
-        return ledger.save({
-          ...change,
-          next: { ...header, status: 'approved', decision, startByMs: settledAtMs + 30_000 },
-        })
-      },
-    })),
+    ports: (deps) => ({ ...deps, ledger: timeoutApproves(deps.ledger) }),
   },
   {
     name: 'arguments are taken from the waiting request, not from the record',
@@ -218,7 +166,7 @@ export const mutants: readonly Mutant[] = [
     ports(deps) {
       return {
         ...deps,
-        ledger: proxied(deps.ledger, { get: (id) => asIfForeign(deps.ledger.get(id)) }),
+        ledger: withChanged(deps.ledger, { get: (id) => asIfForeign(deps.ledger.get(id)) }),
       }
     },
   },
@@ -319,10 +267,4 @@ async function asIfForeign(reading: ReturnType<Ledger['get']>): ReturnType<Ledge
       asking: { ...approval.asking, approvers },
     },
   }
-}
-
-function proxied(ledger: Ledger, changed: Partial<Ledger>): Ledger {
-  return new Proxy(ledger, {
-    get: (target, name, receiver) => Reflect.get(changed, name) ?? Reflect.get(target, name, receiver),
-  })
 }

@@ -223,10 +223,13 @@ export function sessionOf(world: SimWorld, owner: Owner): UpstreamSession {
       const reply = `"reply ${++replies}"`
       // Connecting takes time, in which the process may stand still.
       await scheduler.use(owner, 'upstream.connect', () => {})
-      if (!mayStillStart()) return { kind: 'not_sent', reason: 'the gateway stood still' }
-      await scheduler.use(owner, 'upstream.send', () => {
+      // One step: nothing of this process runs between the look and the first byte.
+      const isSent = await scheduler.use(owner, 'upstream.send', () => {
+        if (!mayStillStart()) return false
         world.hits.push({ atStep: scheduler.count(), approvalId, canonicalParams, reply })
+        return true
       })
+      if (!isSent) return { kind: 'not_sent', reason: 'the gateway stood still' }
       if (world.isStormy && dice.chance(0.2))
         return { kind: 'indeterminate', reason: 'connection reset', trace: unknownSend }
       await scheduler.use(owner, 'upstream.reply', () => {})

@@ -1,0 +1,78 @@
+/** Designs that look right and are not, as decorators of one port: the simulation and the crash harness put them on real services. */
+import type { Approval, Executing } from '../../src/domain/approval.ts'
+import type { Change, Ledger } from '../../src/ports/ledger.ts'
+import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
+
+export const executing = (approval: Approval): approval is Executing => approval.status === 'executing'
+
+/** The ledger with some of its methods replaced. */
+export function withChanged(ledger: Ledger, changed: Partial<Ledger>): Ledger {
+  return new Proxy(ledger, {
+    get: (target, name, receiver) => Reflect.get(changed, name) ?? Reflect.get(target, name, receiver),
+  })
+}
+
+/** The claim is written when the call has been sent, together with what came of it. */
+export function claimAfterSend(ledger: Ledger): Ledger {
+  const claims = new Map<string, Change>()
+  return withChanged(ledger, {
+    async save(change) {
+      if (executing(change.next)) {
+        claims.set(change.next.id, change)
+        return true
+      }
+      const claim = claims.get(change.next.id)
+      if (claim !== undefined) {
+        claims.delete(change.next.id)
+        if (!(await ledger.save(claim))) return false
+      }
+      return ledger.save(change)
+    },
+    async get(id) {
+      const claim = claims.get(id)
+      const reading = await ledger.get(id)
+      return claim === undefined || reading === null ? reading : { ...reading, approval: claim.next }
+    },
+  })
+}
+
+/** What nobody decided about in time counts as approved. */
+export function timeoutApproves(ledger: Ledger): Ledger {
+  return withChanged(ledger, {
+    save(change) {
+      const { previous, next } = change
+      if (next.status !== 'settled' || next.outcome.kind !== 'expired') return ledger.save(change)
+      const decision = {
+        kind: 'approve',
+        by: 'nobody',
+        reason: null,
+        digest: previous.proposed.digest,
+        via: 'api',
+        atMs: next.settledAtMs,
+      } as const
+      const { outcome: _outcome, settledAtMs, ...header } = next
+      return ledger.save({
+        ...change,
+        next: { ...header, status: 'approved', decision, startByMs: settledAtMs + 30_000 },
+      })
+    },
+  })
+}
+
+/** The HTTP client sends again when the connection breaks. */
+export const sendsAgain = (session: UpstreamSession): UpstreamSession => ({
+  ...session,
+  async send(request) {
+    const first = await session.send(request)
+    return first.kind === 'indeterminate' ? session.send(request) : first
+  },
+})
+
+/** A broken connection is called "not sent". */
+export const brokenIsNotSent = (session: UpstreamSession): UpstreamSession => ({
+  ...session,
+  async send(request) {
+    const sent = await session.send(request)
+    return sent.kind === 'indeterminate' ? { kind: 'not_sent', reason: sent.reason } : sent
+  },
+})
