@@ -67,7 +67,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
 }
 
 /** Writes a holdpoint.yaml, and names the environment that goes with it. */
-function configure(options: GatewayOptions): { env: Record<string, string>; dataDir: string } {
+export function configure(options: GatewayOptions): { env: Record<string, string>; dataDir: string } {
   const directory = temporaryDirectory()
   const dataDir = options.dataDir ?? join(directory, 'data')
   const file = join(directory, 'holdpoint.yaml')

@@ -20,6 +20,8 @@ export interface ReceivedRequest {
   readonly rpcMethod: string | null
   /** The tool of a `tools/call`, otherwise `null`. */
   readonly tool: string | null
+  /** When it had been read, by the clock of this machine. */
+  readonly atMs: number
 }
 
 /**
@@ -42,6 +44,8 @@ export interface HttpUpstream {
   readonly requests: readonly ReceivedRequest[]
   /** Tools that ran, in order. This is what "the upstream was hit once" means. */
   readonly executed: readonly { readonly tool: string; readonly args: Record<string, unknown> }[]
+  /** The raw `result` or error of every request that was answered or would have been, by its JSON-RPC id. */
+  readonly replies: ReadonlyMap<string | number, string>
   /** Request ids that were cancelled: by notification in the legacy era, by disconnecting in the modern one. */
   readonly cancelled: readonly (string | number)[]
   /** The `tools/call` requests received for this tool. */
@@ -66,6 +70,7 @@ export interface HttpUpstream {
 export async function startHttpUpstream(): Promise<HttpUpstream> {
   const requests: ReceivedRequest[] = []
   const executed: { tool: string; args: Record<string, unknown> }[] = []
+  const replies = new Map<string | number, string>()
   const cancelled: (string | number)[] = []
   const watchers = new Set<(request: ReceivedRequest) => void>()
   const sessions = new Map<string, { readonly streams: Set<ServerResponse> }>()
@@ -173,6 +178,10 @@ export async function startHttpUpstream(): Promise<HttpUpstream> {
       if (era === 'modern' && isLeft) cancelled.push(id)
     })
     const reply = await replyTo(res, message, era)
+    replies.set(
+      id,
+      reply.kind === 'result' ? reply.json : JSON.stringify({ code: reply.code, message: reply.message }),
+    )
     const envelope =
       reply.kind === 'result'
         ? `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${reply.json}}`
@@ -271,6 +280,7 @@ export async function startHttpUpstream(): Promise<HttpUpstream> {
     url: new URL(`http://127.0.0.1:${port}/mcp`),
     requests,
     executed,
+    replies,
     cancelled,
     callsOf: (tool) => requests.filter((request) => request.tool === tool),
     seen(fits) {
@@ -380,12 +390,17 @@ const BIG_RESULT_FIELDS =
 const upstreamTools: readonly UpstreamTool[] = [
   {
     definition: {
-      ...tool('echo', 'Answers with the arguments.', { message: { type: 'string' } }),
+      ...tool('echo', 'Answers with the arguments, after `delayMs` where that is one of them.', {
+        message: { type: 'string' },
+      }),
       title: 'Echo',
       annotations: { readOnlyHint: true },
       _meta: { 'com.example/kept': true },
     },
-    run: async (args, { era }) => textResult(JSON.stringify(args), era),
+    run: async (args, { era }) => {
+      if (typeof args.delayMs === 'number') await delay(args.delayMs)
+      return textResult(JSON.stringify(args), era)
+    },
   },
   {
     definition: {
@@ -496,7 +511,7 @@ function record(req: IncomingMessage, body: string, message: Message | null): Re
   )
   const rpcMethod = message?.method ?? null
   const tool = rpcMethod === 'tools/call' ? String(message?.params.name) : null
-  return { method: req.method ?? '', path: req.url ?? '', headers, body, rpcMethod, tool }
+  return { method: req.method ?? '', path: req.url ?? '', headers, body, rpcMethod, tool, atMs: Date.now() }
 }
 
 /** A header value of the modern era: what is not ASCII comes as `=?base64?…?=`. */

@@ -1,0 +1,137 @@
+/** Agents with the real MCP clients of both eras. Whatever happens to their gateway, they come back until they know the outcome. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { z } from 'zod'
+import { connectV1 } from '../support/clients.ts'
+import type { AgentName, Lane } from './lane.ts'
+import type { Launched } from './launched.ts'
+
+export interface AgentCall {
+  /** Stands in the arguments, and in those of no other call. */
+  readonly marker: string
+  readonly agent: AgentName
+  readonly era: 'legacy' | 'modern'
+  /** Where it calls first, as far as that gateway is there. */
+  readonly gateway: number
+  readonly delayMs: number
+  /** Leaves for good after so long. */
+  readonly leavesAfterMs: number | null
+}
+
+const answer = z.looseObject({
+  content: z.array(z.looseObject({ text: z.string().optional() })).default([]),
+  _meta: z.record(z.string(), z.unknown()).optional(),
+})
+type Answer = z.infer<typeof answer>
+
+/** What one request of an agent came back with. */
+export interface Heard {
+  readonly marker: string
+  readonly agent: AgentName
+  readonly era: AgentCall['era']
+  readonly atMs: number
+  /** `null`: the upstream's own answer, without a word of ours. */
+  readonly id: string | null
+  readonly outcome: string | null
+  readonly isOver: boolean
+  readonly result: Answer
+}
+
+/** Longer than a call is held; after it an agent takes its gateway for dead. */
+const ATTEMPT_MS_MAX = 7_000
+const PAUSE_MS = 100
+
+const approvalMeta = z.object({
+  id: z.string().optional(),
+  status: z.string(),
+  outcome: z.string().nullable(),
+})
+
+/** Calls until it knows, or has left, or `isGivenUp`. @returns whether it knows */
+export async function callsUntilKnown(
+  lane: Lane,
+  call: AgentCall,
+  heard: Heard[],
+  isGivenUp: () => boolean,
+): Promise<boolean> {
+  const leavesAtMs = call.leavesAfterMs === null ? null : performance.now() + call.leavesAfterMs
+  for (let attempt = 0; !isGivenUp(); attempt++) {
+    const leftMs = leavesAtMs === null ? ATTEMPT_MS_MAX : leavesAtMs - performance.now()
+    if (leftMs <= 0) return false
+    const gateways = lane.gateways()
+    const gateway = gateways[(call.gateway + attempt) % Math.max(1, gateways.length)]
+    const result =
+      gateway === undefined ? null : await attemptAt(lane, gateway, call, Math.min(leftMs, ATTEMPT_MS_MAX))
+    if (result !== null) {
+      const one = hearing(call, result)
+      heard.push(one)
+      if (one.isOver) return true
+    }
+    await sleep(PAUSE_MS)
+  }
+  return false
+}
+
+function hearing({ marker, agent, era }: AgentCall, result: Answer): Heard {
+  const meta = approvalMeta.safeParse(result._meta?.['dev.holdpoint/approval'])
+  const ours = meta.success ? meta.data : null
+  return {
+    marker,
+    agent,
+    era,
+    atMs: Date.now(),
+    id: ours?.id ?? null,
+    outcome: ours === null ? 'answered' : ours.outcome,
+    isOver: ours === null || ours.status === 'settled',
+    result,
+  }
+}
+
+/** `null`: the gateway is gone, or says that it cannot now. */
+async function attemptAt(
+  lane: Lane,
+  { url }: Launched,
+  call: AgentCall,
+  withinMs: number,
+): Promise<Answer | null> {
+  const leaving = new AbortController()
+  const given = sleep(withinMs, null, { signal: leaving.signal }).catch(() => null)
+  try {
+    return await Promise.race([
+      request(`${url}/mcp/pay`, lane.tokens[call.agent], call, leaving.signal),
+      given,
+    ])
+  } catch {
+    return null
+  } finally {
+    leaving.abort()
+  }
+}
+
+async function request(
+  url: string,
+  token: string,
+  { marker, era, delayMs }: AgentCall,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const args = { message: marker, note: 'pay', ...(delayMs === 0 ? {} : { delayMs }) }
+  if (era === 'legacy') {
+    const client = await connectV1(url, token)
+    closeOn(signal, client)
+    return answer.parse(await client.call('echo', args, { signal }))
+  }
+  const client = new Client(
+    { name: 'crash', version: '1.0.0' },
+    { versionNegotiation: { mode: { pin: '2026-07-28' } } },
+  )
+  const headers = { authorization: `Bearer ${token}` }
+  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }))
+  closeOn(signal, client)
+  return answer.parse(await client.callTool({ name: 'echo', arguments: args }, { signal }))
+}
+
+function closeOn(signal: AbortSignal, client: { close(): Promise<void> }): void {
+  const close = () => void client.close().catch(() => {})
+  if (signal.aborted) close()
+  else signal.addEventListener('abort', close, { once: true })
+}

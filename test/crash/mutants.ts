@@ -1,0 +1,119 @@
+/** Broken designs around the real services of real processes. The checker must catch every one. */
+import type { Approval, Settled } from '../../src/domain/approval.ts'
+import type { ApprovalId } from '../../src/domain/approval-id.ts'
+import type { Decorate } from '../../src/launch/decorate.ts'
+import type { Ledger } from '../../src/ports/ledger.ts'
+import {
+  brokenIsNotSent,
+  claimAfterSend,
+  executing,
+  sendsAgain,
+  timeoutApproves,
+  withChanged,
+} from '../support/broken-designs.ts'
+
+export type Mutant = Partial<Pick<Decorate, 'stores' | 'session'>> & { readonly name: string }
+
+const withLedger = (change: (ledger: Ledger) => Ledger): Pick<Mutant, 'stores'> => ({
+  stores: (stores) => ({ ...stores, store: { ...stores.store, ledger: change(stores.store.ledger) } }),
+})
+
+export const mutants: readonly Mutant[] = [
+  { name: 'the claim is taken after the send', ...withLedger(claimAfterSend) },
+  { name: 'the HTTP client sends again', session: sendsAgain },
+  { name: 'a broken connection is called not sent', session: brokenIsNotSent },
+  { name: 'time-out approves', ...withLedger(timeoutApproves) },
+  {
+    name: 'a stalled sender means that nothing was sent',
+    ...withLedger((ledger) =>
+      withChanged(ledger, {
+        save: (change) => ledger.save({ ...change, next: asNotSent(change.next) }),
+      }),
+    ),
+  },
+  { name: 'a stalled sender means that it is sent again', ...withLedger(stalledMeansAgain) },
+  {
+    name: 'the queue is trusted: nobody looks by themselves',
+    ...withLedger((ledger) =>
+      withChanged(ledger, { due: async () => [], versionsOf: async () => new Map<ApprovalId, number>() }),
+    ),
+  },
+  {
+    name: 'a dead gateway is taken for alive',
+    ...withLedger((ledger) => withChanged(ledger, { hasLiveLease: async () => true })),
+  },
+  {
+    name: 'the answer is noted before it came',
+    session: (session) => ({
+      ...session,
+      async send(request) {
+        void session.send(request)
+        const text = '{"content":[{"type":"text","text":"done"}]}'
+        return { kind: 'answered', reply: { kind: 'result', text, isError: false } }
+      },
+    }),
+  },
+  {
+    name: 'a process that stood still sends all the same',
+    session: (session) => ({
+      ...session,
+      send: (request) => session.send({ ...request, mayStillStart: () => true }),
+    }),
+  },
+  {
+    name: 'other bytes are sent than were decided on',
+    session: (session) => ({
+      ...session,
+      send: (request) =>
+        session.send({
+          ...request,
+          canonicalParams: request.canonicalParams.replace('"note":"', '"note":" '),
+        }),
+    }),
+  },
+  {
+    name: 'whoever waits gets the newest answer',
+    ...withLedger((ledger) =>
+      withChanged(ledger, {
+        async replyText(id) {
+          const settled = await ledger.list({
+            statuses: ['settled'],
+            principal: null,
+            limit: 20,
+            after: null,
+          })
+          const newest = settled.find((one) => one.status === 'settled' && one.outcome.kind === 'answered')
+          return ledger.replyText(newest?.id ?? id)
+        },
+      }),
+    ),
+  },
+]
+
+function asNotSent(next: Approval): Approval {
+  if (next.status !== 'settled' || next.outcome.kind !== 'indeterminate') return next
+  const { decision, reason } = next.outcome
+  return { ...next, outcome: { kind: 'not_sent', decision, reason } } satisfies Settled
+}
+
+/** As a job queue does it: what its worker left unfinished is there to be taken once more. */
+function stalledMeansAgain(ledger: Ledger): Ledger {
+  const taken = new Map<ApprovalId, Approval>()
+  return withChanged(ledger, {
+    async get(id) {
+      const reading = await ledger.get(id)
+      const again = taken.get(id)
+      if (reading === null || !executing(reading.approval)) return reading
+      if (again !== undefined) return { ...reading, approval: again }
+      const { claim, ...rest } = reading.approval
+      if (await ledger.hasLiveLease(claim.node)) return reading
+      return { ...reading, approval: { ...rest, status: 'approved', startByMs: reading.nowMs + 30_000 } }
+    },
+    async save(change) {
+      const now = await ledger.get(change.previous.id)
+      if (now === null || !executing(now.approval) || executing(change.previous)) return ledger.save(change)
+      taken.set(change.next.id, change.next)
+      return true
+    },
+  })
+}

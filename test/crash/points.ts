@@ -1,0 +1,305 @@
+/**
+ * Every step at which a process can die or stand still, with what it leaves behind and who goes on. `before`: nothing of
+ * the step has happened; `after`: it has, and nobody has heard of it yet.
+ */
+
+/** What has to happen around a point so that it is passed. */
+export type Scenario =
+  /** Calls are approved and denied, by Slack and REST. */
+  | 'decisions'
+  /** The server takes a while to answer. */
+  | 'slow server'
+  /** One call is asked twice at the same time, on two gateways. */
+  | 'repeats'
+  | 'nobody decides'
+  /** The agent is gone for good when its call is approved. */
+  | 'agent leaves'
+  | 'withdrawn'
+  /** The server changes the tool while a call waits. */
+  | 'tool changes'
+  /** The server is away when calls are approved, and comes back. */
+  | 'server away'
+  /** The gateway that sends is killed by the harness; somebody else notes it. */
+  | 'sender dies'
+  /** Slack refuses a card once. */
+  | 'Slack refuses'
+  /** The server breaks the connection after it has acted. */
+  | 'server breaks off'
+
+export interface CrashPoint {
+  readonly name: string
+  /** Groups of *If this dies here*. */
+  readonly group: 'asking' | 'waiting' | 'deciding' | 'sending' | 'ending' | 'cards' | 'background'
+  readonly scenario: Scenario
+  /** What is there when the process is gone. */
+  readonly remains: string
+  readonly goesOn: string
+}
+
+const point = (
+  group: CrashPoint['group'],
+  name: string,
+  scenario: Scenario,
+  remains: string,
+  goesOn: string,
+): CrashPoint => ({ group, name, scenario, remains, goesOn })
+
+const repeats = 'the agent, by calling again on any gateway'
+const anyLoop = 'the loop of any process'
+const reconciler = 'whoever draws cards: the reconciler finds what is not true'
+
+export const points: readonly CrashPoint[] = [
+  point('asking', 'look at the tool: before', 'decisions', 'nothing', repeats),
+  point('asking', 'look at the tool: after', 'decisions', 'nothing', repeats),
+  point('asking', 'ask: before', 'decisions', 'nothing', repeats),
+  point(
+    'asking',
+    'ask: after',
+    'decisions',
+    'a pending record nobody has heard of',
+    `${repeats}; the card follows`,
+  ),
+  point('asking', 'attach: after', 'repeats', 'the pending record of the first request', repeats),
+  point('asking', 'alarm: before', 'decisions', 'the saved state without its alarm', anyLoop),
+  point('asking', 'alarm: after', 'decisions', 'the saved state and its alarm, no card ordered', reconciler),
+  point('asking', 'delivery job: before', 'decisions', 'the saved state, no card ordered', reconciler),
+  point(
+    'asking',
+    'delivery job: after',
+    'decisions',
+    'the saved state, waiters not woken',
+    `${anyLoop} wakes them`,
+  ),
+  point(
+    'asking',
+    'wake-up: before',
+    'decisions',
+    'the saved state, waiters not woken',
+    `${anyLoop} wakes them`,
+  ),
+  point(
+    'asking',
+    'wake-up: after',
+    'decisions',
+    'the saved state; everybody else was told',
+    'everybody else',
+  ),
+
+  point('waiting', 'waiter added: before', 'decisions', 'a record without a waiter', repeats),
+  point(
+    'waiting',
+    'waiter added: after',
+    'decisions',
+    'a waiter of a dead node',
+    'its lease lapses; then as without it',
+  ),
+  point(
+    'waiting',
+    'waiter removed: before',
+    'decisions',
+    'an outcome told, and a waiter too many',
+    'its lease lapses',
+  ),
+  point(
+    'waiting',
+    'delivery noted: before',
+    'decisions',
+    'an outcome told, not noted as told',
+    'a repeat is told it again',
+  ),
+  point(
+    'waiting',
+    'delivery noted: after',
+    'decisions',
+    'an outcome told and noted',
+    'a repeat is told it for a while',
+  ),
+
+  point(
+    'deciding',
+    'decision: before',
+    'decisions',
+    'a pending record',
+    'the approver, who saw no answer, decides again',
+  ),
+  point(
+    'deciding',
+    'decision: after',
+    'decisions',
+    'an approved record, nobody told',
+    'any gateway with a waiter',
+  ),
+  point('deciding', 'rejected: before', 'decisions', 'a pending record', 'the approver decides again'),
+  point(
+    'deciding',
+    'rejected: after',
+    'decisions',
+    'a settled record, nobody told',
+    'held requests look by themselves',
+  ),
+  point('deciding', 'cancelled: before', 'withdrawn', 'a pending record', 'the operator withdraws it again'),
+  point(
+    'deciding',
+    'cancelled: after',
+    'withdrawn',
+    'a settled record, nobody told',
+    'held requests look by themselves',
+  ),
+  point(
+    'deciding',
+    'execution job: before',
+    'decisions',
+    'an approved record without a job',
+    'held requests look by themselves',
+  ),
+  point(
+    'deciding',
+    'execution job: after',
+    'decisions',
+    'an approved record and its job',
+    'any gateway with a waiter',
+  ),
+
+  point('sending', 'turn: before', 'decisions', 'an approved record', 'the next gateway with a waiter'),
+  point('sending', 'pre-flight: before', 'decisions', 'an approved record', 'the next gateway with a waiter'),
+  point('sending', 'pre-flight: after', 'decisions', 'an approved record', 'the next gateway with a waiter'),
+  point(
+    'sending',
+    'postponement: after',
+    'server away',
+    'an approved record and why it was not sent',
+    'the next gateway with a waiter',
+  ),
+  point('sending', 'claim: before', 'decisions', 'an approved record', 'the next gateway with a waiter'),
+  point(
+    'sending',
+    'claim: after',
+    'decisions',
+    'a claim, nothing sent',
+    `nobody sends it; ${anyLoop} says that nobody knows`,
+  ),
+  point(
+    'sending',
+    'send: before',
+    'decisions',
+    'a claim, nothing sent',
+    `nobody sends it; ${anyLoop} says that nobody knows`,
+  ),
+  point(
+    'sending',
+    'first byte: before',
+    'decisions',
+    'a claim and a connection',
+    `nobody sends it; ${anyLoop} says that nobody knows`,
+  ),
+  point(
+    'sending',
+    'first byte: now',
+    'decisions',
+    'a claim; the request may be on its way',
+    `${anyLoop} says that nobody knows`,
+  ),
+  point(
+    'sending',
+    'first byte: after',
+    'slow server',
+    'a claim; the server is working',
+    `${anyLoop} says that nobody knows`,
+  ),
+  point(
+    'sending',
+    'send: after',
+    'decisions',
+    'a claim; the answer was read and is lost',
+    `${anyLoop} says that nobody knows`,
+  ),
+
+  point(
+    'ending',
+    'answered: before',
+    'decisions',
+    'a claim; the answer was read and is lost',
+    `${anyLoop} says that nobody knows`,
+  ),
+  point(
+    'ending',
+    'answered: after',
+    'decisions',
+    'the outcome, nobody told',
+    'a repeat is told it, on any gateway',
+  ),
+  point('ending', 'expired: before', 'nobody decides', 'a pending record beyond its time', anyLoop),
+  point(
+    'ending',
+    'expired: after',
+    'nobody decides',
+    'the outcome, nobody told',
+    'held requests look by themselves',
+  ),
+  point('ending', 'lapsed: before', 'agent leaves', 'an approved record beyond its time', anyLoop),
+  point(
+    'ending',
+    'lapsed: after',
+    'agent leaves',
+    'the outcome, nobody told',
+    'cards follow; the agent can read it',
+  ),
+  point(
+    'ending',
+    'invalidated: before',
+    'tool changes',
+    'an approved record for a tool that is no more',
+    'the next gateway with a waiter',
+  ),
+  point(
+    'ending',
+    'invalidated: after',
+    'tool changes',
+    'the outcome, nobody told',
+    'held requests look by themselves',
+  ),
+  point('ending', 'indeterminate: before', 'sender dies', 'a claim of a dead gateway', anyLoop),
+  point(
+    'ending',
+    'indeterminate: after',
+    'sender dies',
+    'the outcome, nobody told',
+    'held requests look by themselves',
+  ),
+
+  point('cards', 'card taken: after', 'decisions', 'the right to draw, until it lapses', reconciler),
+  point('cards', 'card posted: before', 'decisions', 'the right to draw, until it lapses', reconciler),
+  point(
+    'cards',
+    'card posted: after',
+    'decisions',
+    'a card the ledger does not know',
+    'a second card; the first decides nothing',
+  ),
+  point('cards', 'card changed: after', 'decisions', 'a true card, noted as older', reconciler),
+  point('cards', 'card noted: after', 'decisions', 'a true card', 'nothing is left to do'),
+  point('cards', 'card given back: after', 'Slack refuses', 'no card yet, and why', reconciler),
+
+  point(
+    'background',
+    'lease: before',
+    'decisions',
+    'a lease that lapses',
+    'the gateway is taken for dead; others go on',
+  ),
+  point(
+    'background',
+    'lease: after',
+    'decisions',
+    'a lease that lapses',
+    'the gateway is taken for dead; others go on',
+  ),
+  point('background', 'watch: before', 'decisions', 'what was due still is', 'the loop of any other process'),
+  point(
+    'background',
+    'seal: before',
+    'decisions',
+    'audit events not sealed yet',
+    'the sealer of any gateway',
+  ),
+]

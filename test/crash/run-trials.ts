@@ -1,0 +1,72 @@
+/** Runs a plan on several lanes at once; each trial belongs to one lane, and waits for what it needs there. */
+import type { Broken } from '../support/promises.ts'
+import { checkCards } from './cards.ts'
+import { type Lane, type LaneOptions, openLane } from './lane.ts'
+import type { Trial } from './plan.ts'
+import { checkSeals } from './seals.ts'
+import type { LaneStores } from './stores.ts'
+import { runTrial, type Tried } from './trial.ts'
+
+export interface RunOptions {
+  readonly stores: LaneStores
+  readonly lanes: number
+  readonly mutant: string | null
+  /** How long the agents of a trial wait for their outcomes until they count as lost. */
+  readonly patienceMs: number
+  /** `true`: nothing more is started. */
+  isEnough(tried: Tried): boolean
+  tell(line: string): void
+}
+
+/** What every agent gets to know in time, on a machine with other things to do. */
+export const PATIENCE_MS = 45_000
+
+/** A team on Redis, and processes that do everything on PostgreSQL alone. */
+function laneOptions(n: number, { stores, mutant }: RunOptions): LaneOptions {
+  const { postgresUrl } = stores
+  const shared = { name: String(n), postgresUrl, gateways: 2, workers: 1, mutant }
+  return n % 3 === 1
+    ? { ...shared, shape: 'whole', withRedis: false }
+    : { ...shared, shape: 'team', withRedis: stores.withRedis }
+}
+
+export async function runTrials(plan: readonly Trial[], options: RunOptions): Promise<Tried[]> {
+  const waiting = [...plan]
+  const all: Tried[] = []
+  const count = Math.min(options.lanes, options.stores.lanesMax, plan.length)
+  await Promise.all(Array.from({ length: count }, (_, n) => runLane(n)))
+  return all
+
+  async function runLane(n: number): Promise<void> {
+    const lane = await openLane(laneOptions(n, options))
+    try {
+      for (let trial = waiting.shift(); trial !== undefined; trial = waiting.shift()) {
+        const tried = await withCards(lane, await runTrial(lane, trial, options.patienceMs), options)
+        all.push(tried)
+        options.tell(line(tried, all.length, plan.length))
+        if (options.isEnough(tried)) waiting.length = 0
+      }
+      const seals = await checkSeals(lane)
+      const last = all.at(-1)
+      if (seals.length > 0 && last !== undefined) all.push({ ...last, markers: [], calls: 0, broken: seals })
+    } finally {
+      await lane.close()
+    }
+  }
+}
+
+async function withCards(lane: Lane, tried: Tried, { mutant }: RunOptions): Promise<Tried> {
+  // What a mutant breaks is seen elsewhere.
+  if (mutant !== null) return tried
+  return { ...tried, broken: [...tried.broken, ...(await checkCards(lane, tried.markers))] }
+}
+
+export const inWords = ({ invariant, harm, text }: Broken): string => `${invariant} (${harm}): ${text}`
+
+function line({ trial, victim, recoveryMs, outcomes, broken }: Tried, count: number, of: number): string {
+  const what = `${trial.signal === 'SIGKILL' ? 'killed' : 'stopped'} at "${trial.point.name}"`
+  const who = victim === null ? 'nobody passed' : `${victim} ${what}`
+  const back = recoveryMs === null ? '' : `, all known after ${(recoveryMs / 1_000).toFixed(1)} s`
+  const end = broken.length === 0 ? 'all promises kept' : broken.map(inWords).join('; ')
+  return `${String(count).padStart(3)}/${of} #${trial.index} ${victim === null ? `${who} "${trial.point.name}"` : who}${back} [${outcomes.join(' ')}] ${end}`
+}

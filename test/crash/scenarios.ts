@@ -1,0 +1,151 @@
+/** What agents and people do around a point, and what the world does to them meanwhile. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Dice } from '../sim/scheduler.ts'
+import type { AgentCall } from './agents.ts'
+import type { Lane } from './lane.ts'
+import { rowsOf, type Wanted } from './people.ts'
+import type { Scenario } from './points.ts'
+
+export interface Batch {
+  readonly calls: readonly AgentCall[]
+  readonly acts: readonly Wanted[]
+  /** Before people act. */
+  prepare(): Promise<void>
+  /** While calls go on. Ends when there is nothing more to do to them. */
+  meddle(isOver: () => boolean): Promise<void>
+}
+
+/** Longer than it takes to see that a request is under way, to kill its gateway. */
+const SLOW_MS = 400
+const VERY_SLOW_MS = 2_500
+/** The agent that leaves has asked by then; a call whose agent has gone lapses. */
+const LEAVES_AFTER_MS = 700
+const AWAY_MS = 900
+const LOOK_MS = 30
+
+const nothing = async () => {}
+
+/** Three calls or so, of both agents and both eras, at both gateways. */
+export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Dice): Batch {
+  let count = 0
+  const aCall = (more: Partial<AgentCall> = {}): AgentCall => ({
+    marker: `${prefix}-${++count}-`,
+    agent: count % 2 === 0 ? 'day-agent' : 'night-agent',
+    era: dice.chance(0.5) ? 'legacy' : 'modern',
+    gateway: count % 2,
+    delayMs: 0,
+    leavesAfterMs: null,
+    ...more,
+  })
+  const act = ({ marker }: AgentCall, what: Wanted['act']): Wanted => ({
+    marker,
+    act: what,
+    door: dice.chance(0.4) ? 'slack' : 'rest',
+    gateway: dice.below(2),
+  })
+  const plain = (calls: readonly AgentCall[], acts: readonly Wanted[]): Batch => ({
+    calls,
+    acts,
+    prepare: nothing,
+    meddle: nothing,
+  })
+  /** Two that are approved and one that is denied. */
+  const some = (more: Partial<AgentCall> = {}): Batch => {
+    const [first, second, third] = [aCall(more), aCall(more), aCall(more)]
+    return plain(
+      [first, second, third],
+      [act(first, 'approve'), act(second, 'approve'), act(third, 'reject')],
+    )
+  }
+  const allAsked = async (calls: readonly AgentCall[], isOver: () => boolean) => {
+    while (!isOver() && (await Promise.all(calls.map(({ marker }) => rowsOf(lane, marker)))).some(isEmpty))
+      await sleep(LOOK_MS)
+  }
+
+  switch (scenario) {
+    case 'decisions':
+      return some()
+    case 'slow server':
+      return some({ delayMs: SLOW_MS })
+    case 'repeats': {
+      const first = aCall({ era: 'legacy', gateway: 0 })
+      const second = aCall()
+      return plain(
+        [first, { ...first, gateway: 1 }, first, second],
+        [act(first, 'approve'), act(second, 'approve')],
+      )
+    }
+    case 'nobody decides': {
+      const decided = aCall()
+      return plain([decided, aCall(), aCall()], [act(decided, 'approve')])
+    }
+    case 'agent leaves': {
+      const [leaver, stayer] = [aCall({ leavesAfterMs: LEAVES_AFTER_MS }), aCall()]
+      return {
+        ...plain([leaver, stayer], [act(leaver, 'approve'), act(stayer, 'approve')]),
+        prepare: () => sleep(LEAVES_AFTER_MS + 300),
+      }
+    }
+    case 'withdrawn': {
+      const [first, second] = [aCall(), aCall()]
+      return plain([first, second], [act(first, 'cancel'), act(second, 'approve')])
+    }
+    case 'tool changes': {
+      const batch = some()
+      return {
+        ...batch,
+        async prepare() {
+          await allAsked(batch.calls, () => false)
+          lane.upstream.redefine('echo', `Answers with the arguments; described anew for ${prefix}.`)
+        },
+      }
+    }
+    case 'server away': {
+      const batch = some()
+      return {
+        ...batch,
+        async prepare() {
+          await allAsked(batch.calls, () => false)
+          await lane.upstream.refuse()
+        },
+        async meddle() {
+          await sleep(AWAY_MS)
+          await lane.upstream.accept()
+        },
+      }
+    }
+    case 'sender dies': {
+      const slow = aCall({ delayMs: VERY_SLOW_MS })
+      const other = aCall()
+      return {
+        ...plain([slow, other], [act(slow, 'approve'), act(other, 'approve')]),
+        async meddle(isOver) {
+          const isSent = () => lane.upstream.executed.some(({ args }) => args.message === slow.marker)
+          while (!isOver() && !isSent()) await sleep(LOOK_MS)
+          if (isSent()) await killSenderOf(lane, slow.marker)
+        },
+      }
+    }
+    case 'Slack refuses': {
+      lane.slack.failNext('chat.postMessage', 'internal_error')
+      return some()
+    }
+    case 'server breaks off': {
+      lane.upstream.misbehave('tools/call', { kind: 'reset_after_request' })
+      return some()
+    }
+  }
+}
+
+const isEmpty = (rows: readonly unknown[]) => rows.length === 0
+
+/** The claim names the node, and a node's name holds its process id. */
+async function killSenderOf(lane: Lane, marker: string): Promise<void> {
+  const { rows } = await lane.pool.query<{ claim_node: string | null }>(
+    'SELECT claim_node FROM holdpoint.approval WHERE strpos(record::text, $1) > 0',
+    [marker],
+  )
+  const node = rows[0]?.claim_node ?? ''
+  const sender = lane.slots.find(({ running }) => node.includes(`-${running.pid}-`))
+  await sender?.running.kill()
+}

@@ -1,0 +1,152 @@
+/** Which step of an approval's life a use of a port is. Each has a point before it and one after it has taken effect. */
+import type { Approval } from '../../src/domain/approval.ts'
+import type { Decorate } from '../../src/launch/decorate.ts'
+import type { Channel } from '../../src/ports/channels.ts'
+import type { Ledger } from '../../src/ports/ledger.ts'
+import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
+import type { Trap } from './trap.ts'
+
+/** How long after its first byte a request counts as under way: the upstreams of these tests take longer to answer. */
+const UNDER_WAY_MS = 40
+
+export const passing = (trap: Trap): Decorate => ({
+  stores(stores) {
+    const { store, queue } = stores
+    return {
+      ...stores,
+      store: {
+        ...store,
+        ledger: withDecisiveSteps(around(store.ledger, trap, ledgerSteps), trap),
+        cards: around(store.cards, trap, {
+          take: 'card taken',
+          shown: 'card noted',
+          giveBack: 'card given back',
+        }),
+        wakeUps: around(store.wakeUps, trap, { announce: 'wake-up' }),
+        ...around({ seal: store.seal }, trap, { seal: 'seal' }),
+      },
+      queue: around(queue, trap, {
+        setAlarm: 'alarm',
+        requestExecution: 'execution job',
+        requestDelivery: 'delivery job',
+      }),
+    }
+  },
+  session: (session) => passingSession(session, trap),
+  channel: (channel) => passingChannel(channel, trap),
+})
+
+const ledgerSteps = {
+  addWaiter: 'waiter added',
+  removeWaiter: 'waiter removed',
+  waitingNodes: 'turn',
+  renewLease: 'lease',
+  markDelivered: 'delivery noted',
+  noteUnsent: 'postponement',
+  due: 'watch',
+} as const satisfies Partial<Record<keyof Ledger, string>>
+
+/** What a save means is in its `next`; what comes back says whether it took effect. */
+function withDecisiveSteps(ledger: Ledger, trap: Trap): Ledger {
+  return {
+    ...ledger,
+    async create(proposal) {
+      trap.pass('ask: before')
+      const created = await ledger.create(proposal)
+      if (created.kind === 'created') trap.pass('ask: after')
+      return created
+    },
+    async unsettledByAttachKey(key) {
+      const found = await ledger.unsettledByAttachKey(key)
+      if (found !== null) trap.pass('attach: after')
+      return found
+    },
+    async save(change) {
+      const step = stepOf(change.next)
+      trap.pass(`${step}: before`)
+      const isSaved = await ledger.save(change)
+      if (isSaved) trap.pass(`${step}: after`)
+      return isSaved
+    },
+  }
+}
+
+function stepOf(next: Approval): string {
+  switch (next.status) {
+    case 'pending':
+      return 'change of a paused call'
+    case 'approved':
+      return 'decision'
+    case 'executing':
+      return 'claim'
+    case 'settled':
+      return next.outcome.kind
+  }
+}
+
+function passingSession(session: UpstreamSession, trap: Trap): UpstreamSession {
+  let isAsked = false
+  return {
+    async describe(tool) {
+      // The same session looks at the tool when the call is asked for, and again before it is sent.
+      const step = isAsked ? 'pre-flight' : 'look at the tool'
+      isAsked = true
+      trap.pass(`${step}: before`)
+      const described = await session.describe(tool)
+      trap.pass(`${step}: after`)
+      return described
+    },
+    async send(request) {
+      trap.pass('send: before')
+      const sent = await session.send({
+        ...request,
+        mayStillStart() {
+          trap.pass('first byte: before')
+          const may = request.mayStillStart()
+          if (may) {
+            trap.pass('first byte: now')
+            setTimeout(() => trap.pass('first byte: after'), UNDER_WAY_MS)
+          }
+          return may
+        },
+      })
+      trap.pass('send: after')
+      return sent
+    },
+  }
+}
+
+const passingChannel = (channel: Channel, trap: Trap): Channel => ({
+  ...channel,
+  async show(showing, place) {
+    const step = place === null ? 'card posted' : 'card changed'
+    trap.pass(`${step}: before`)
+    const shown = await channel.show(showing, place)
+    trap.pass(`${step}: after`)
+    return shown
+  },
+})
+
+/** The port with a point before and after each of the named methods. */
+function around<Port extends object>(
+  port: Port,
+  trap: Trap,
+  steps: Partial<Record<keyof Port, string>>,
+): Port {
+  const names = new Map<PropertyKey, string>(
+    Object.entries(steps).map(([name, step]) => [name, String(step)]),
+  )
+  return new Proxy(port, {
+    get(target, name, receiver) {
+      const value = Reflect.get(target, name, receiver)
+      const step = names.get(name)
+      if (step === undefined || typeof value !== 'function') return value
+      return async (...args: unknown[]) => {
+        trap.pass(`${step}: before`)
+        const result = await Reflect.apply(value, target, args)
+        trap.pass(`${step}: after`)
+        return result
+      }
+    },
+  })
+}

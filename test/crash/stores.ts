@@ -1,0 +1,22 @@
+/** The PostgreSQL server and the Redis that lanes stand on: a system's own where there is one, else what npm brings. */
+import { inject } from 'vitest'
+import { isRedisMissing } from '../support/redis.ts'
+import { isPostgresMissing, startSystemPostgres } from '../support/system-postgres.ts'
+
+export interface LaneStores {
+  readonly postgresUrl: string
+  readonly withRedis: boolean
+  /** Lanes that may run side by side: the embedded server takes 60 connections, a system's own 100. */
+  readonly lanesMax: number
+  close(): Promise<void>
+}
+
+/** Where every submission is tested, a missing Redis or PostgreSQL is a failure. */
+export async function openLaneStores(): Promise<LaneStores> {
+  const withRedis = !isRedisMissing()
+  if (isPostgresMissing()) {
+    return { postgresUrl: inject('postgresUrl'), withRedis, lanesMax: 2, close: async () => {} }
+  }
+  const server = await startSystemPostgres()
+  return { postgresUrl: server.url, withRedis, lanesMax: 3, close: () => server.stop() }
+}

@@ -1,0 +1,140 @@
+/** One trial: arm a point, let agents and people work, let the others finish what the victim left, and judge. */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createDice } from '../sim/scheduler.ts'
+import type { Broken } from '../support/promises.ts'
+import { type AgentCall, callsUntilKnown, type Heard } from './agents.ts'
+import { check } from './check.ts'
+import { type Lane, LEASE_MS, type Slot } from './lane.ts'
+import { actsOn, type Done, rowsOf } from './people.ts'
+import type { Trial } from './plan.ts'
+import { type Batch, batchOf } from './scenarios.ts'
+
+export interface Tried {
+  readonly trial: Trial
+  /** Whose process passed the point; `null`: none did. */
+  readonly victim: Slot['role'] | null
+  readonly calls: number
+  readonly markers: readonly string[]
+  /** From the end of the victim until every agent knew its outcome and everything was settled. */
+  readonly recoveryMs: number | null
+  readonly outcomes: readonly string[]
+  readonly broken: readonly Broken[]
+}
+
+/** Beyond the lease, so that others have taken the process for dead when it goes on. */
+const STOPPED_MS = LEASE_MS + 1_000
+/** Beyond the time that a drawer of cards has for one. */
+const STOPPED_DRAWING_MS = 8_000
+/** Points of the background are passed by themselves, the rarest every ten seconds. */
+const BACKGROUND_MS = 11_000
+/** What a process that goes on does at once is done by then. */
+const AFTER_THAW_MS = 400
+/** Calls are made again until the point is passed. */
+const BATCHES_MAX = 4
+const LOOK_MS = 25
+
+export async function runTrial(lane: Lane, trial: Trial, patienceMs: number): Promise<Tried> {
+  const { point, signal, nth, seed } = trial
+  const dice = createDice(seed)
+  const victims: { slot: Slot; atMs: number }[] = []
+  const caring: Promise<void>[] = []
+  lane.onLastWords = (slot) => {
+    victims.push({ slot, atMs: performance.now() })
+    caring.push(signal === 'SIGKILL' ? afterKill(lane, slot, trial) : afterStop(slot, trial))
+  }
+  const once = join(mkdtempSync(join(tmpdir(), 'crash-')), 'passed')
+  const arm = () => {
+    for (const { running } of lane.slots) running.arm({ point: point.name, nth, signal, once })
+  }
+
+  const calls: AgentCall[] = []
+  const heard: Heard[] = []
+  const done: Done[] = []
+  const unanswered: string[] = []
+  let overMs = performance.now()
+  arm()
+  for (let batch = 0; batch < BATCHES_MAX && victims.length === 0; batch++) {
+    const prefix = `mk${lane.options.name}-${seed.toString(36)}-${trial.index}-${batch}`
+    const work = batchOf(lane, point.scenario, prefix, dice)
+    calls.push(...work.calls)
+    unanswered.push(...(await runBatch(lane, work, { heard, done, patienceMs })))
+    overMs = performance.now()
+    lane.upstream.behave()
+    const untilMs = overMs + (point.group === 'background' ? BACKGROUND_MS : 200)
+    while (victims.length === 0 && performance.now() < untilMs) await sleep(LOOK_MS)
+  }
+  for (const { running } of lane.slots) running.arm(null)
+  await Promise.all(caring)
+  await heal(lane)
+  if (signal === 'SIGSTOP') await sleep(AFTER_THAW_MS)
+  // Perhaps it is the one thing that nobody else can prevent: it stood still between the look and the act.
+  const maySendLate = signal === 'SIGSTOP' && point.name === 'first byte: now'
+  const broken = await check(lane, { calls, heard, done, unanswered }, { maySendLate })
+  const victim = victims[0]
+  return {
+    trial,
+    victim: victim?.slot.role ?? null,
+    calls: calls.length,
+    markers: [...new Set(calls.map(({ marker }) => marker))],
+    recoveryMs: victim === undefined ? null : Math.max(0, overMs - victim.atMs),
+    outcomes: heard.flatMap(({ isOver, outcome }) => (isOver && outcome !== null ? [outcome] : [])),
+    broken,
+  }
+}
+
+/** @returns the markers whose agents did not get to know their outcome */
+async function runBatch(
+  lane: Lane,
+  work: Batch,
+  { heard, done, patienceMs }: { heard: Heard[]; done: Done[]; patienceMs: number },
+): Promise<string[]> {
+  const giveUpMs = performance.now() + patienceMs
+  let isEverybodyDone = false
+  const isGivenUp = () => performance.now() > giveUpMs
+  const isOver = () => isEverybodyDone || isGivenUp()
+  const agents = work.calls.map(async (call) => {
+    const isKnown = await callsUntilKnown(lane, call, heard, isGivenUp)
+    if (isKnown || call.leavesAfterMs !== null) await untilSettled(lane, call.marker, isGivenUp)
+    return isKnown || call.leavesAfterMs !== null ? [] : [call.marker]
+  })
+  const people = work.prepare().then(async () => {
+    const meddling = work.meddle(isOver)
+    await Promise.all(work.acts.map((wanted) => actsOn(lane, wanted, done, isGivenUp)))
+    await meddling
+  })
+  const unanswered = (await Promise.all(agents)).flat()
+  isEverybodyDone = true
+  await people
+  return unanswered
+}
+
+async function untilSettled(lane: Lane, marker: string, isGivenUp: () => boolean): Promise<void> {
+  while (!isGivenUp() && (await rowsOf(lane, marker)).some(({ status }) => status !== 'settled'))
+    await sleep(LOOK_MS)
+}
+
+async function afterKill(lane: Lane, slot: Slot, { isReplacedAtOnce }: Trial): Promise<void> {
+  await slot.running.exited
+  if (isReplacedAtOnce) await lane.replace(slot)
+}
+
+async function afterStop(slot: Slot, { point }: Trial): Promise<void> {
+  slot.isFrozen = true
+  await sleep(point.group === 'cards' ? STOPPED_DRAWING_MS : STOPPED_MS)
+  slot.running.thaw()
+  slot.isFrozen = false
+}
+
+/** Every slot has a process again, and the world behaves. */
+export async function heal(lane: Lane): Promise<void> {
+  lane.upstream.behave()
+  await lane.upstream.accept()
+  for (const slot of lane.slots) {
+    if (slot.isFrozen) slot.running.thaw()
+    slot.isFrozen = false
+    if (!slot.running.isAlive()) await lane.replace(slot)
+  }
+}

@@ -1,0 +1,13 @@
+/** The long runs, which `npm test` takes a slice of: `npm run crash`, `npm run chaos`. */
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    root: '.',
+    include: ['test/crash/*.run.ts'],
+    globalSetup: ['test/support/postgres.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    hookTimeout: 120_000,
+  },
+})
