@@ -38,7 +38,7 @@ export interface Heard {
 }
 
 /** Longer than a call is held; after it an agent takes its gateway for dead. */
-const ATTEMPT_MS_MAX = 7_000
+const ATTEMPT_MS_MAX = 5_000
 const PAUSE_MS = 100
 
 const approvalMeta = z.object({

@@ -36,6 +36,9 @@ const AFTER_THAW_MS = 400
 const BATCHES_MAX = 4
 const LOOK_MS = 25
 
+/** No two calls of a run are the same call. */
+let batches = 0
+
 export async function runTrial(lane: Lane, trial: Trial, patienceMs: number): Promise<Tried> {
   const { point, signal, nth, seed } = trial
   const dice = createDice(seed)
@@ -57,7 +60,7 @@ export async function runTrial(lane: Lane, trial: Trial, patienceMs: number): Pr
   let overMs = performance.now()
   arm()
   for (let batch = 0; batch < BATCHES_MAX && victims.length === 0; batch++) {
-    const prefix = `mk${lane.options.name}-${seed.toString(36)}-${trial.index}-${batch}`
+    const prefix = `mk-${++batches}`
     const work = batchOf(lane, point.scenario, prefix, dice)
     calls.push(...work.calls)
     unanswered.push(...(await runBatch(lane, work, { heard, done, patienceMs })))

@@ -16,4 +16,3 @@ export const only = number('CRASH_ONLY')
 export const mutant = text('CRASH_MUTANT')
 export const minutes = number('CHAOS_MINUTES') ?? 1
 export const calls = number('CHAOS_CALLS') ?? 300
-export const isVerbose = text('CRASH_VERBOSE') !== null
