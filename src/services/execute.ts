@@ -72,15 +72,15 @@ export function createExecute(deps: {
     // The pre-flight takes as long as the upstream does, and the requester may have left or been told to come back.
     if (!isStillWaited()) return
     // Others may take this process for dead: what it claims now it could not send. It renews its lease and looks again.
-    if (!lease.isHeld()) return
+    // Watched from before the claim: who stands still after it is taken for dead, also with a new lease by then.
+    const mayStillStart = lease.watch()
+    if (!mayStillStart()) return
     // Counted before the claim, because after it nothing may stand in the way; whoever does not claim takes it back.
     const allowance = await limiter.reserve(reservations)
     if (allowance.kind === 'unavailable') return waitLonger(id, 'its limits could not be counted')
     if (allowance.kind === 'exceeded') return waitLonger(id, allowance.reason)
     if (!isStillWaited()) return allowance.release()
     const { toolDefinitionDigest } = flight
-    // From before the claim: a process that stood still after it is taken for dead, also when it has a new lease by then.
-    const mayStillStart = lease.watch()
     const isClaimed = await claim(approval, revision, toolDefinitionDigest, allowance.release)
     if (!isClaimed) return
     const sent = await sendOnce(approval, session, mayStillStart)

@@ -123,6 +123,8 @@ export async function keepRunningAlone(deps: {
 
 /** What this process knows of its own lease, without asking anybody. */
 export interface Lease {
+  /** Whether nobody can have taken this process for dead yet. */
+  isHeld(): boolean
   /**
    * Begins to watch: the answer tells whether, from now on, nobody can have taken this process for dead. A lease that lapsed
    * and was renewed is another one: what others did between the two stands.
@@ -140,10 +142,12 @@ const LOST_LEASE_MS = 500
 export function createLease(clock: Clock, timings: Pick<Timings, 'nodeLeaseMs'>): Lease {
   let heldUntilMs = Number.NEGATIVE_INFINITY
   let term = 0
+  const isHeld = () => clock.monotonicMs() < heldUntilMs - LEASE_MARGIN_MS
   return {
+    isHeld,
     watch() {
       const watched = term
-      return () => term === watched && clock.monotonicMs() < heldUntilMs - LEASE_MARGIN_MS
+      return () => term === watched && isHeld()
     },
     renewed(askedAtMs) {
       // Heard of in time, it was given in time as well; otherwise the ledger may have seen the end of the one before.

@@ -1,4 +1,4 @@
-/** Whether the cards in Slack end up true: what is over offers no button, and an orphan among them decides nothing. */
+/** Whether the cards in Slack end up true: what is over offers no decision, and an orphan among them decides nothing. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Broken } from '../support/promises.ts'
 import type { SlackMessage } from '../support/slack/workspace.ts'
@@ -28,13 +28,17 @@ export async function checkCards(lane: Lane, markers: readonly string[]): Promis
   const known = new Set(rows.map(({ ts }) => ts))
   for (const message of lane.slack.messages(lane.channel)) {
     const text = lane.slack.textOf(message)
-    if (!markers.some((marker) => text.includes(marker)) || lane.slack.buttons(message).length === 0) continue
+    if (!markers.some((marker) => text.includes(marker)) || !offersDecision(lane, message)) continue
     if (known.has(message.ts))
-      found.push(card(`a card of a call that is over still has buttons: ${text.slice(0, 120)}`))
+      found.push(card(`a card of a call that is over still offers a decision: ${text.slice(0, 120)}`))
     else found.push(...(await clickOrphan(lane, message)))
   }
   return found
 }
+
+/** After an end that nobody knows, people are still asked what they found out. */
+const offersDecision = ({ slack }: Lane, message: SlackMessage) =>
+  slack.buttons(message).some(({ actionId }) => actionId === 'approve' || actionId === 'reject')
 
 const card = (text: string): Broken => ({ invariant: 'I4', harm: 'card', text })
 
