@@ -166,12 +166,14 @@ function strictestTerms({ terms }: Candidate, asking: readonly Candidate[]): App
   const timeouts = asking.flatMap(({ terms: { timeoutMs } }) => (timeoutMs === null ? [] : [timeoutMs]))
   const said = asking.map((each) => each.terms.selfConfirm)
   const isAllowed = said.every((each) => each === true) ? true : null
+  const gone = asking.map((each) => each.terms.onClientGone)
+  const isAlone = gone.every((each) => each === 'execute') ? 'execute' : null
   return {
     approvers: terms.approvers,
     selfConfirm: said.includes(false) ? false : isAllowed,
     timeoutMs: timeouts.length === 0 ? null : Math.min(...timeouts),
     // Only where every rule that asks says so: waiting for the requester is the stricter way.
-    onClientGone: asking.every((each) => each.terms.onClientGone === 'execute') ? 'execute' : null,
+    onClientGone: gone.includes('wait') ? 'wait' : isAlone,
   }
 }
 

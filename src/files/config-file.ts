@@ -76,6 +76,8 @@ export interface Named {
 export interface AgentSettings {
   /** How long its requests are held; `null`: as its client is known to wait. */
   readonly holdMs: number | null
+  /** Whether its approved calls run without it, where no rule says anything; `null`: as usual. */
+  readonly onClientGone: 'wait' | 'execute' | null
 }
 
 /** Where people are asked, besides the console. Secrets are not here: they come from the environment. */
@@ -157,8 +159,10 @@ export function readConfigFile(
       : collect(checkShape(document, missing ? agentShape.partial() : agentShape, path))
     if (agent?.owner === undefined) continue
     agents.set(name, { name, owner: agent.owner })
-    if (agent.hold !== undefined) {
-      agentSettings.set(name, { holdMs: collect(readDuration(document, [...path, 'hold'])) })
+    const { hold, on_client_gone: onClientGone = null } = agent
+    if (hold !== undefined || onClientGone !== null) {
+      const holdMs = hold === undefined ? null : collect(readDuration(document, [...path, 'hold']))
+      agentSettings.set(name, { holdMs, onClientGone })
     }
     if (!known.people.includes(agent.owner)) {
       problems.push(unknownPerson(document, [...path, 'owner'], agent.owner, known))
@@ -255,6 +259,7 @@ const agentShape = z.strictObject({
   owner: z.string(),
   // Read as a duration, with its own words for what is wrong.
   hold: z.unknown().optional(),
+  on_client_gone: z.enum(['wait', 'execute']).optional(),
 })
 
 const serverNameShape = z

@@ -80,8 +80,10 @@ export async function startGateway(deps: {
   const askedAtMs = clock.monotonicMs()
   await ledger.renewLease(node, timings.nodeLeaseMs)
   lease.renewed(askedAtMs)
+  const onClientGoneOf = (agent: string) => config.agentSettings.get(agent)?.onClientGone ?? null
   const services = createServices({
     lease,
+    onClientGoneOf,
     ledger,
     counters: store.counters,
     queue,
@@ -200,6 +202,7 @@ export async function startGateway(deps: {
       createSession: (options) => decorate.session(createUpstreamSession(options)),
       clientBudgets: readClientBudgets(),
       agentHoldMs: (agent) => config.agentSettings.get(agent)?.holdMs ?? null,
+      onClientGoneOf,
       limits,
       timings,
       clock,

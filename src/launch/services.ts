@@ -40,6 +40,7 @@ export interface ServicesDeps {
   readonly clock: Clock
   readonly random: Random
   readonly lease: Lease
+  onClientGoneOf(agent: string): 'wait' | 'execute' | null
   readonly log: Log
 }
 

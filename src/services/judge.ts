@@ -33,6 +33,8 @@ export type Judge = (call: ToJudge) => Promise<Judged | null>
 
 interface Known {
   readonly counters: Counters
+  /** What an operator wants for this agent where its requester is gone and no rule says anything; the same everywhere. */
+  onClientGoneOf(agent: string): 'wait' | 'execute' | null
   readonly log: Log
 }
 
@@ -81,7 +83,13 @@ async function judgedBy(
     nowMs,
   }
   const verdict = evaluate(policy, await withHistory(policy, call, deps))
-  return { verdict, approvers: chainOf(verdict, approvers), revision }
+  return { verdict: forAgent(verdict, principal, deps), approvers: chainOf(verdict, approvers), revision }
+}
+
+/** A rule goes before what is said of the agent. */
+function forAgent(verdict: Verdict, { name }: Principal, { onClientGoneOf }: Known): Verdict {
+  if (verdict.kind !== 'require_approval' || verdict.terms.onClientGone !== null) return verdict
+  return { ...verdict, terms: { ...verdict.terms, onClientGone: onClientGoneOf(name) } }
 }
 
 /** Nearly every policy asks nothing about the past, and then no counter is asked either. */

@@ -103,6 +103,7 @@ export function aHarness(options: HarnessOptions = {}) {
     },
     clientBudgets: readClientBudgets(),
     agentHoldMs: () => null,
+    onClientGoneOf: () => null,
     stopping: new AbortController().signal,
     authenticate: async (headers) =>
       admission(headers.get('authorization') === 'Bearer agent' ? agent : null),

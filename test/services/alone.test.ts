@@ -119,3 +119,25 @@ test('without the rule nothing changes: it waits for its requester', async () =>
   expect(world.upstream.sent).toEqual([])
   expect(await world.ledger.runnableAlone(10)).toEqual([])
 })
+
+describe('what an operator says of an agent', () => {
+  test.each([
+    ['holds where no rule says anything', 'default: require_approval', 'execute'],
+    [
+      'does not go before a rule that says otherwise',
+      'rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: wait } }]',
+      'wait',
+    ],
+  ] as const)('%s, and is part of what people approve', async (_what, policy, expected) => {
+    const world = aWorld()
+    await world.putInForce(policy)
+    const gateway = await aGateway(world, { onClientGoneOf: () => 'execute' })
+    const made = await gateway.ask()
+    if (!made.ok) throw new Error(JSON.stringify(made))
+    const { approval } = made.value
+    expect(approval.asking.onClientGone).toBe(expected)
+    await gateway.decide(approval.id)
+    await gateway.resume(approval.id)
+    expect(world.upstream.sent).toHaveLength(expected === 'execute' ? 1 : 0)
+  })
+})

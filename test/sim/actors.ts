@@ -52,6 +52,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   const rules = createRulesInForce({ revisions, servers, readPolicy: readPolicyText, clock, log: silentLog })
   let deps: ServicesDeps = {
     lease,
+    onClientGoneOf: () => null,
     ledger: ledgerOf(world, owner),
     counters: createMemoryCounters(() => scheduler.nowMs()),
     queue: queueOf(world, owner),

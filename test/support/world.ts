@@ -92,6 +92,7 @@ export function aWorld(startMs?: number): World {
 export async function aGateway(
   world: World,
   options: {
+    onClientGoneOf?: (agent: string) => 'wait' | 'execute' | null
     node?: string
     timings?: Partial<Timings>
     limits?: Partial<Limits>
@@ -112,6 +113,7 @@ export async function aGateway(
   const lease = createLease(clock, timings)
   lease.renewed(clock.monotonicMs())
   const services = createServices({
+    onClientGoneOf: options.onClientGoneOf ?? (() => null),
     lease,
     ledger,
     counters: world.counters,

@@ -45,9 +45,13 @@ export function readTerms(
     approvers,
     selfConfirm,
     timeoutMs,
-    onClientGone: written.on_client_gone === 'execute' ? 'execute' : null,
+    onClientGone: onClientGoneOf(written.on_client_gone),
   }
 }
+
+/** `cancel` is refused elsewhere. */
+const onClientGoneOf = (written: 'wait' | 'execute' | 'cancel' | undefined) =>
+  written === 'wait' || written === 'execute' ? written : null
 
 function checkName(reader: Reader, kind: 'groups' | 'people', name: string, at: Path) {
   const { known } = reader

@@ -54,6 +54,8 @@ export interface McpDeps extends DoorDeps {
   readonly clientBudgets: readonly ClientBudget[]
   /** How long an operator wants the requests of this agent to be held; `null`: as its client is known to wait. */
   agentHoldMs(agent: string): number | null
+  /** What happens to its approved calls when it is gone, where no rule says anything. */
+  onClientGoneOf(agent: string): 'wait' | 'execute' | null
   readonly clock: Clock
   /** Aborted when this gateway stops. */
   readonly stopping: AbortSignal
