@@ -11,6 +11,7 @@ import { createSessions } from '../auth/sessions.ts'
 import type { Config } from '../config.ts'
 import { type ConsoleDeps, createConsole } from '../console/console.tsx'
 import { readClientBudgets } from '../files/client-budgets.ts'
+import { createHeldRequests, type HeldRequests } from '../mcp/downstream/held-requests.ts'
 import { createMcpRoutes } from '../mcp/downstream/routes.ts'
 import { createAloneSession } from '../mcp/upstream/alone.ts'
 import { createUpstreamSession } from '../mcp/upstream/session.ts'
@@ -52,6 +53,8 @@ export interface Gateway {
 
 /** A token that was revoked is refused after this time at the latest, also when a hint was lost. */
 const CREDENTIALS_REFRESH_MS = 1_000
+/** A client that does not take its answer in this time is left behind: the whole stop has nine seconds. */
+const ANSWERED_MS_MAX = 5_000
 /** How often the audit chains are sealed. */
 const SEAL_MS = 10_000
 
@@ -116,6 +119,7 @@ export async function startGateway(deps: {
   })
   await authenticator.start()
   const sites = createSites(config, port)
+  const held = createHeldRequests(limits)
   const oauth = createOAuth(config, log)
   const who = createWho({
     authenticator,
@@ -183,6 +187,7 @@ export async function startGateway(deps: {
   app.route(
     '/mcp',
     createMcpRoutes({
+      held,
       upstreams,
       extraMethods: (server) => config.servers.get(server)?.extraMethods ?? [],
       rules,
@@ -253,6 +258,7 @@ export async function startGateway(deps: {
       stopping.abort()
       await slack?.stop()
       await services.resume.drained()
+      await allAnswered(held)
       authenticator.stop()
       own.stop()
       stopListening()
@@ -261,6 +267,12 @@ export async function startGateway(deps: {
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()))
     },
   }
+}
+
+/** Each held request is told how to go on before anything is taken away from it. */
+async function allAnswered(held: HeldRequests): Promise<void> {
+  const giveUpMs = clock.monotonicMs() + ANSWERED_MS_MAX
+  while (held.count() > 0 && clock.monotonicMs() < giveUpMs) await clock.sleep(20)
 }
 
 /** How browsers reach this gateway. */

@@ -96,7 +96,9 @@ async function reconcile(
         await draw(deps, channel, id)
         notTaken = 0
       } catch (error) {
-        const leaveMs = pauseMs(error) ?? (isRefusal(error) ? REFUSED_PAUSE_MS : null)
+        // What is no fault of the channel may be this one record, which another version wrote: the others are drawn.
+        const isItsOwn = isRefusal(error) || !(error instanceof ChannelFault)
+        const leaveMs = pauseMs(error) ?? (isItsOwn ? REFUSED_PAUSE_MS : null)
         if (leaveMs === null) return error
         // Perhaps only this card, or only new ones; perhaps all, until somebody repairs the set-up.
         leftUntilMs.set(id, clock.monotonicMs() + leaveMs)

@@ -85,16 +85,22 @@ export async function keepClaimsTrue(deps: {
     try {
       for (const id of await ledger.claimsOf(node)) {
         // Looked at after the reading: what has ended meanwhile refuses the change.
-        if (isRunning(id)) continue
-        await change(id, {
-          kind: 'lose_track',
-          reason: 'the ledger did not confirm that this call may be sent',
-        })
+        if (!isRunning(id)) await giveUp(id)
       }
     } catch (error) {
       log.warn({ err: error }, 'the claims of this gateway could not be looked after; the next round follows')
     }
     await clock.sleep(timings.loopMs, stopping)
+  }
+
+  /** One record that cannot be read must not keep the others. */
+  async function giveUp(id: ApprovalId): Promise<void> {
+    const reason = 'the ledger did not confirm that this call may be sent'
+    try {
+      await change(id, { kind: 'lose_track', reason })
+    } catch (error) {
+      log.warn({ err: error, approval: id }, 'a claim could not be ended; it is looked at again')
+    }
   }
 }
 

@@ -15,6 +15,7 @@ import { ok } from '../../src/domain/result.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { readClientBudgets } from '../../src/files/client-budgets.ts'
 import { random } from '../../src/launch/random.ts'
+import { createHeldRequests } from '../../src/mcp/downstream/held-requests.ts'
 import { createMcpRoutes, type McpDeps } from '../../src/mcp/downstream/routes.ts'
 import type { Upstream, WireRequest, WireResponse } from '../../src/mcp/upstream/wire.ts'
 import type { AskRequest } from '../../src/services/ask.ts'
@@ -116,6 +117,7 @@ export function aHarness(options: HarnessOptions = {}) {
     }),
     sealKey: new Uint8Array(32).fill(7),
     limits: { ...defaultLimits, bodyBytesMax: 100_000, ...limits },
+    held: createHeldRequests({ ...defaultLimits, ...limits }),
     timings: { ...defaultTimings, ...timings },
     clock: {
       monotonicMs: () => performance.now(),

@@ -7,7 +7,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { TestClient } from '../support/clients.ts'
 import { query } from '../support/gateway-process.ts'
 import { isPostgresMissing, type SystemPostgres, startSystemPostgres } from '../support/system-postgres.ts'
-import { aSite, measured, REFUSED_MS_MAX, type Site, WHOLE_MS_MAX } from './site.ts'
+import { measured } from './measured.ts'
+import { aSite, REFUSED_MS_MAX, type Site, WHOLE_MS_MAX } from './site.ts'
 
 describe.skipIf(isPostgresMissing())('the ledger', () => {
   let postgres: SystemPostgres

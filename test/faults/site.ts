@@ -166,9 +166,3 @@ export async function aSite(serverUrl: string, options: Partial<GatewayOptions> 
 
 export const hitsOf = (upstream: HttpUpstream, charge: string) =>
   upstream.executed.filter(({ args }) => JSON.stringify(args).includes(`"${charge}"`)).length
-
-/** A line for the table of figures in README.md. */
-export function measured(what: string, figures: Record<string, number>): void {
-  const words = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value)}`)
-  process.stdout.write(`measured: ${what}: ${words.join(', ')}\n`)
-}

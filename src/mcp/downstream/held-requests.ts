@@ -21,6 +21,8 @@ export interface HeldRequests {
   add(principal: Principal, key: string, end: () => void): Result<HeldPlace, Full>
   /** Ends what is held under this key. @returns whether there was anything */
   cancel(key: string): boolean
+  /** How many are open, or have an answer that was not taken yet. */
+  count(): number
 }
 
 /**
@@ -64,6 +66,7 @@ export function createHeldRequests({
         },
       })
     },
+    count: () => count,
     cancel(key) {
       const held = byKey.of(key)
       for (const end of held) end()

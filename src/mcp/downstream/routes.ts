@@ -26,7 +26,7 @@ import { type DoorDeps, type McpEnv, passDoor } from './door.ts'
 import { isOwnEventId } from './event-ids.ts'
 import { createForward } from './forward.ts'
 import { createGate } from './gate.ts'
-import { createHeldRequests } from './held-requests.ts'
+import type { HeldRequests } from './held-requests.ts'
 import { createHidingFor } from './hidden-tools.ts'
 import { createLadder } from './ladder.ts'
 import { createOnPost, type From, notAcceptable } from './on-post.ts'
@@ -42,6 +42,7 @@ export interface McpDeps extends DoorDeps {
   readonly counters: Counters
   readonly random: Random
   readonly ask: Ask
+  readonly held: HeldRequests
   readonly awaitOutcome: AwaitOutcome
   readonly ownCalls: OwnCalls
   readonly pollers: Pollers
@@ -63,8 +64,7 @@ export interface McpDeps extends DoorDeps {
 }
 
 export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
-  const { upstreams, rules, sealKey, limits, log } = deps
-  const held = createHeldRequests(limits)
+  const { upstreams, rules, sealKey, limits, held, log } = deps
   const seal = createSessionSeal(sealKey)
   const forward = createForward({ ...deps, seal })
   const hidingFor = createHidingFor(rules)
