@@ -22,17 +22,17 @@ export async function aLadder(
     readonly timings?: Partial<Timings>
     readonly node?: string
     /** Told for how long each request is held. */
-    readonly held?: (number | (() => number))[]
+    readonly holdsMs?: (number | (() => number))[]
   } = {},
 ) {
-  const { timings = {}, node = 'gateway-1', held = [], ...overrides } = options
+  const { timings = {}, node = 'gateway-1', holdsMs = [], ...overrides } = options
   const short = { holdMs: 20, commentMs: 60_000, progressMs: 60_000, pollMs: 1_000, ...timings }
   const gateway = await aGateway(world, { node, timings: short })
   const harness = aHarness({
     ...overrides,
     ask: (request) => gateway.ask(request.call, request.session),
     awaitOutcome(request) {
-      held.push(request.holdMs)
+      holdsMs.push(request.holdMs)
       return gateway.awaitOutcome(request)
     },
     ownCalls: gateway.ownCalls,

@@ -106,23 +106,23 @@ describe('a request is held', () => {
       wireJson('{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{}}}', {
         'mcp-session-id': 'upstream-1',
       })
-    const held: (number | (() => number))[] = []
-    const ladder = await aLadder(undefined, { wire, timings: { holdMs: 50_000 }, held })
+    const holdsMs: (number | (() => number))[] = []
+    const ladder = await aLadder(undefined, { wire, timings: { holdMs: 50_000 }, holdsMs })
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: initialize(name) })
     const opened = await ladder.post(body)
     const session = opened.headers.get('mcp-session-id') ?? ''
     const response = await ladder.post(call('delete', { arguments: {}, _meta: meta }), {
       'mcp-session-id': session,
     })
-    await expect.poll(() => held).toEqual([holdMs])
+    await expect.poll(() => holdsMs).toEqual([holdMs])
     await response.body?.cancel()
   })
 
   test('as long as an operator says for its agent, in every revision', async () => {
-    const held: (number | (() => number))[] = []
-    const ladder = await aLadder(undefined, { agentHoldMs: () => 30, timings: { holdMs: 50_000 }, held })
+    const holdsMs: (number | (() => number))[] = []
+    const ladder = await aLadder(undefined, { agentHoldMs: () => 30, timings: { holdMs: 50_000 }, holdsMs })
     await ladder.legacy('tools/call', refund)
     await ladder.modern('tools/call', refund)
-    expect(held).toEqual([30, 30])
+    expect(holdsMs).toEqual([30, 30])
   })
 })
