@@ -19,8 +19,9 @@ import {
   refuse,
 } from './guard.ts'
 import { policyRoutes } from './policies.ts'
+import { type ToolsDeps, toolRoutes } from './tools.ts'
 
-export interface ApiDeps {
+export interface ApiDeps extends ToolsDeps {
   readonly ledger: ReadingLedger
   readonly people: People
   readonly policies: PolicyChanges
@@ -44,6 +45,7 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.use('/approvals/*', onlyPeople(authenticate))
   app.use('/policies/*', onlyPeople(authenticate))
   app.use('/calls/*', onlyAgents(authenticate))
+  app.use('/tools/*', onlyPeople(authenticate))
   const ofAnEdit = limitTo(EDIT_BYTES_MAX)
   const ofAnythingElse = limitTo(BODY_BYTES_MAX)
   const isLarge = (path: string) => path.endsWith('/edit') || /\/policies\/[^/]+\/(preview|put)$/.test(path)
@@ -51,6 +53,7 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route('/approvals', approvalRoutes(deps))
   app.route('/policies', policyRoutes(deps))
   app.route('/calls', callRoutes(deps))
+  app.route('/tools', toolRoutes(deps))
 
   for (const [name, whose] of Object.entries({ person: 'hpp_… of a person', agent: 'of an agent' })) {
     app.openAPIRegistry.registerComponent('securitySchemes', name, {

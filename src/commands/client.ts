@@ -9,6 +9,7 @@ import {
   changed,
   errorBody,
 } from '../api/schemas.ts'
+import { pinnedTools, toolDetail } from '../api/tool-schemas.ts'
 import type { Status } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { CLI } from '../domain/command-line.ts'
@@ -38,6 +39,9 @@ export interface Client {
   cancel(id: ApprovalId, reason: string | null): Answer<ApprovalView>
   /** Answers with the new approval. */
   askAgain(id: ApprovalId, reason: string | null): Answer<ApprovalView>
+  tools(filter: { server: string | null; state: 'waiting' | 'all' }): Answer<z.infer<typeof pinnedTools>>
+  tool(server: string, tool: string): Answer<z.infer<typeof toolDetail>>
+  acceptTool(server: string, tool: string, digest: string): Answer<z.infer<typeof toolDetail>>
   annotate(id: ApprovalId, finding: 'happened' | 'did_not_happen', note: string | null): Answer<ApprovalView>
 }
 
@@ -111,9 +115,18 @@ export function createClient(settings: ClientSettings): Client {
       }),
     cancel: (id, reason) => change(id, 'cancel', text('reason', reason)),
     askAgain: (id, reason) => change(id, 'ask-again', { via: 'cli', ...text('reason', reason) }),
+    tools({ server, state }) {
+      const query = new URLSearchParams({ state, ...(server === null ? {} : { server }) })
+      return request(`/tools?${query}`, pinnedTools)
+    },
+    tool: (server, tool) => request(toolPath(server, tool), toolDetail),
+    acceptTool: (server, tool, digest) => request(`${toolPath(server, tool)}/accept`, toolDetail, { digest }),
     annotate: (id, finding, note) => change(id, 'annotation', { finding, ...text('note', note) }),
   }
 }
+
+const toolPath = (server: string, tool: string) =>
+  `/tools/${encodeURIComponent(server)}/${encodeURIComponent(tool)}`
 
 function unreachable(url: string, error: unknown): Trouble {
   const isSlow = error instanceof Error && error.name === 'TimeoutError'

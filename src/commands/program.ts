@@ -11,6 +11,7 @@ import { addPolicyTests } from './program-policy-files.ts'
 import { addScan } from './program-scan.ts'
 import { addSlack } from './program-slack.ts'
 import { addAgents, addPeople } from './program-tokens.ts'
+import { addTools } from './program-tools.ts'
 
 /** @returns the exit code, or `null` where the process goes on by itself */
 export async function run(args: readonly string[], parts: Parts): Promise<ExitCode | null> {
@@ -115,6 +116,7 @@ Environment:
   addPolicyTests(program, parts, finish)
   addApprovals(program, parts, finish)
   addPolicy(program, parts, finish)
+  addTools(program, parts, finish)
   addAgents(program, parts, finish)
   addPeople(program, parts, finish)
   addAccounts(program, parts, finish)

@@ -1,6 +1,7 @@
 /** What becomes of an open approval under the policy in force now. Looser is never a reason to end it: people were asked already. */
 import type { Asking } from './approval.ts'
 import { type ApproverChain, effectiveRuleDigest, type Verdict } from './policy.ts'
+import { risks } from './risk.ts'
 
 export type Judgement =
   | { readonly kind: 'keeps' }
@@ -27,7 +28,8 @@ export function judgementOf(asking: Asking, verdict: Verdict, approvers: Approve
       }
     case 'require_approval': {
       const ruleDigest = effectiveRuleDigest(verdict, approvers)
-      if (ruleDigest === asking.ruleDigest) return { kind: 'keeps' }
+      if (ruleDigest === asking.ruleDigest || isOnlyMilder(asking, verdict, approvers))
+        return { kind: 'keeps' }
       const anew = askingOf(verdict, approvers)
       const { timeoutMs } = verdict.terms
       return { kind: 'asks_anew', asking: anew, difference: differenceOf(asking, anew), timeoutMs }
@@ -45,11 +47,22 @@ export function askingOf(
   return { rule, reason, risk, approvers, ruleDigest, onClientGone: terms.onClientGone ?? 'wait' }
 }
 
+/** The same rule, of a tool that is less grave than it was taken for: more is known of it by now. */
+function isOnlyMilder(
+  asking: Asking,
+  verdict: Extract<Verdict, { kind: 'require_approval' }>,
+  approvers: ApproverChain,
+): boolean {
+  if (risks.indexOf(verdict.risk) > risks.indexOf(asking.risk)) return false
+  return effectiveRuleDigest({ ...verdict, risk: asking.risk }, approvers) === asking.ruleDigest
+}
+
 function differenceOf(before: Asking, after: Asking): string {
   const said = (reason: string | null) => (reason === null ? 'none' : `“${reason}”`)
   const differences = [
     ['approvers', approversWords(before.approvers), approversWords(after.approvers)],
-    ['risk', before.risk, after.risk],
+    // Milder is no other rule: more is known of the tool by now.
+    ['risk', before.risk, risks.indexOf(after.risk) > risks.indexOf(before.risk) ? after.risk : before.risk],
     ['without the agent', before.onClientGone, after.onClientGone],
     ['reason', said(before.reason), said(after.reason)],
   ].flatMap(([what, was, is]) => (was === is ? [] : [`${what}: ${was} → ${is}`]))

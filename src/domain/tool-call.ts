@@ -96,13 +96,16 @@ const definingKeys = [
   'execution',
 ] as const
 
-export function toolDefinition(listed: JsonObject): ToolDefinition {
-  const defining = Object.fromEntries(
+/** The members that make a tool what it is; others (`_meta`, icons) may change at any time. */
+export const definingPart = (listed: JsonObject): JsonObject =>
+  Object.fromEntries(
     definingKeys.flatMap((key) => (listed[key] === undefined ? [] : [[key, listed[key]] as const])),
   )
+
+export function toolDefinition(listed: JsonObject): ToolDefinition {
   const text = (value: JsonValue | undefined) => (typeof value === 'string' ? value : null)
   return {
-    digest: digestOf(defining),
+    digest: digestOf(definingPart(listed)),
     title: text(listed.title),
     description: text(listed.description),
   }

@@ -32,3 +32,10 @@ function chainsOf(serverRules: ServerRules | null): ApproverChain[] {
   })
   return [approvers, ...own]
 }
+
+/** Who is named by this server: its tools are accepted by the people who decide about its calls, not by those who own agents. */
+export function isApproverOf(rules: Rules, { id, groups }: Person, server: string): boolean {
+  const chain = rules.of(server)?.approvers
+  if (chain === undefined) return false
+  return chain.people.includes(id) || groups.some((group) => chain.groups.includes(group))
+}

@@ -20,6 +20,7 @@ import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import type { Attend } from '../services/attend.ts'
 import { createPolicyChanges } from '../services/policy-changes.ts'
 import { keepJudged } from '../services/rejudge.ts'
+import { createToolCatalogue } from '../services/tool-catalogue.ts'
 import {
   createLease,
   keepClaimsTrue,
@@ -29,7 +30,7 @@ import {
   keepWatch,
 } from '../services/watch.ts'
 import { CLIENT_METADATA_PATH, createOwnCredentials } from './accounts.ts'
-import { approversOf } from './approvers.ts'
+import { approversOf, isApproverOf } from './approvers.ts'
 import { clock } from './clock.ts'
 import type { Decorate } from './decorate.ts'
 import type { OpenLedger } from './ledger.ts'
@@ -77,7 +78,9 @@ export async function startGateway(deps: {
   const stopping = new AbortController()
   const leaving = new AbortController()
 
-  const policies = await openPolicies({ config, revisions: store.revisions, log })
+  const catalogue = createToolCatalogue({ pins: store.toolPins, clock, log })
+  await catalogue.refresh()
+  const policies = await openPolicies({ config, revisions: store.revisions, tools: catalogue, log })
   const { rules } = policies
   const lease = createLease(clock, timings)
   const askedAtMs = clock.monotonicMs()
@@ -144,6 +147,7 @@ export async function startGateway(deps: {
     keepSealing(store, leaving.signal, log),
     openServers.ended,
     policies.keep(leaving.signal),
+    catalogue.keepFresh(leaving.signal),
     keepJudged({ ...loop, rejudge: services.rejudge, rules, servers: [...config.servers.keys()] }),
   ]
   workers.execute(services.resume)
@@ -208,6 +212,7 @@ export async function startGateway(deps: {
       clientBudgets: readClientBudgets(),
       agentHoldMs: (agent) => config.agentSettings.get(agent)?.holdMs ?? null,
       onClientGoneOf,
+      toolsSeen: catalogue.saw,
       limits,
       timings,
       clock,
@@ -228,6 +233,9 @@ export async function startGateway(deps: {
       timings,
       authenticate: who,
       isOriginAllowed: sites.isOriginAllowed,
+      toolPins: store.toolPins,
+      mayAccept: (person, server) => isApproverOf(rules, person, server),
+      onAccepted: catalogue.refresh,
       log,
     }),
   )
@@ -264,6 +272,7 @@ export async function startGateway(deps: {
       stopListening()
       leaving.abort()
       await Promise.all(loops)
+      await catalogue.settled()
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()))
     },
   }

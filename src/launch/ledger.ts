@@ -17,6 +17,7 @@ import { createRevisions, REVISIONS_CHANNEL } from '../ledger/revisions.ts'
 import { sealAuditEvents } from '../ledger/sealer.ts'
 import { sharedKey } from '../ledger/shared-key.ts'
 import { createSockets } from '../ledger/sockets.ts'
+import { createToolPins } from '../ledger/tool-pins.ts'
 import { createWaiting } from '../ledger/waiters.ts'
 import { createWakeUps, WAKE_UP_CHANNEL } from '../ledger/wake-ups.ts'
 import type { AccountStore } from '../ports/accounts.ts'
@@ -29,6 +30,7 @@ import type { Log } from '../ports/log.ts'
 import type { Notices } from '../ports/notices.ts'
 import type { Outcomes } from '../ports/outcomes.ts'
 import type { Revisions } from '../ports/revisions.ts'
+import type { ToolPins } from '../ports/tool-pins.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 
 export interface OpenLedger {
@@ -41,6 +43,7 @@ export interface OpenLedger {
   readonly identities: Identities
   readonly accounts: AccountStore
   readonly revisions: Revisions
+  readonly toolPins: ToolPins
   readonly wakeUps: WakeUps
   readonly connectionString: string
   /** Whether it answers now. */
@@ -88,6 +91,7 @@ export async function openLedger(
     identities: createIdentities(pool),
     accounts: createAccounts(pool, notifications),
     revisions: createRevisions(pool, notifications),
+    toolPins: createToolPins(pool),
     wakeUps: createWakeUps(notifications),
     connectionString,
     pulse,

@@ -11,7 +11,7 @@ import { undecidable } from '../files/undecidable.ts'
 import { watchFile } from '../files/watch-files.ts'
 import type { Log } from '../ports/log.ts'
 import type { Revisions } from '../ports/revisions.ts'
-import type { ReadPolicy } from '../ports/rules.ts'
+import type { ReadPolicy, Rules } from '../ports/rules.ts'
 import { createPutInForce } from '../services/put-in-force.ts'
 import { createRulesInForce, type RulesInForce } from '../services/rules-in-force.ts'
 import { clock } from './clock.ts'
@@ -48,12 +48,13 @@ export const readNewPolicy =
 export async function openPolicies(deps: {
   config: Pick<Config, 'servers' | 'file' | 'dataDir' | 'people' | 'agents' | 'localPrincipal'>
   revisions: Revisions
+  tools: Required<Pick<Rules, 'facts' | 'quarantineOf'>>
   log: Log
 }): Promise<Policies> {
-  const { config, revisions, log } = deps
+  const { config, revisions, tools, log } = deps
   const putInForce = createPutInForce({ revisions, log })
   const servers = [...config.servers.keys()]
-  const rules = createRulesInForce({ revisions, servers, readPolicy: readPolicyText, clock, log })
+  const rules = createRulesInForce({ revisions, servers, readPolicy: readPolicyText, tools, clock, log })
   const locals = new Map<string, Local>()
 
   for (const server of config.servers.values()) {

@@ -29,7 +29,7 @@ export interface ServicesDeps {
   readonly counters: Counters
   readonly queue: Queue
   readonly wakeUps: WakeUps
-  readonly rules: Pick<RulesInForce, 'of' | 'now' | 'facts'>
+  readonly rules: Pick<RulesInForce, 'of' | 'now' | 'facts' | 'quarantineOf'>
   readonly hasChannels: boolean
   readonly node: string
   readonly timings: Timings

@@ -15,6 +15,8 @@ export interface Rules {
   of(server: string): ServerRules | null
   /** Category and risk of a tool. Where nobody can say, every tool is critical. */
   facts?(server: string, tool: string): ToolFacts
+  /** Why people are asked about this tool although the policy lets it pass: its definition is not the accepted one. `null`: it is. */
+  quarantineOf?(server: string, tool: string): string | null
 }
 
 /** From the text of a policy to what it means; no text asks for everything. The error says what is wrong where, for people. */

@@ -1,6 +1,7 @@
 /** Judges a call by the policy in force: the one place where a verdict is made, for new calls and again before a claim. */
 import type { JsonValue } from '../domain/canonical.ts'
 import type { JudgedCall } from '../domain/policy/judged-call.ts'
+import { usualTerms } from '../domain/policy/rule.ts'
 import { type ApproverChain, evaluate, type Policy, talliesToRead, type Verdict } from '../domain/policy.ts'
 import type { Principal } from '../domain/principal.ts'
 import { unknownTool } from '../domain/risk.ts'
@@ -53,7 +54,9 @@ export type JudgedNow =
 /** By what the ledger says is in force at this moment, not by what this process remembers. */
 export type JudgeNow = (call: ToJudge) => Promise<JudgedNow>
 
-export function createJudgeNow(deps: Known & { rules: Pick<RulesInForce, 'now' | 'facts'> }): JudgeNow {
+export function createJudgeNow(
+  deps: Known & { rules: Pick<RulesInForce, 'now' | 'facts' | 'quarantineOf'> },
+): JudgeNow {
   const { rules } = deps
   return async function judgeNow(call) {
     const now = await rules.now(call.server)
@@ -70,7 +73,7 @@ export const createJudgeBy =
 async function judgedBy(
   { policy, approvers, revision }: ServerRules,
   { server, tool, principal, arguments: args, session, nowMs }: ToJudge,
-  deps: Known & { rules: Pick<Rules, 'facts'> },
+  deps: Known & { rules: Pick<Rules, 'facts' | 'quarantineOf'> },
 ): Promise<Judged> {
   const call: JudgedCall = {
     server,
@@ -82,7 +85,7 @@ async function judgedBy(
     facts: deps.rules.facts?.(server, tool) ?? unknownTool,
     nowMs,
   }
-  const verdict = evaluate(policy, await withHistory(policy, call, deps))
+  const verdict = quarantined(evaluate(policy, await withHistory(policy, call, deps)), call, deps.rules)
   return { verdict: forAgent(verdict, principal, deps), approvers: chainOf(verdict, approvers), revision }
 }
 
@@ -90,6 +93,20 @@ async function judgedBy(
 function forAgent(verdict: Verdict, { name }: Principal, { onClientGoneOf }: Known): Verdict {
   if (verdict.kind !== 'require_approval' || verdict.terms.onClientGone !== null) return verdict
   return { ...verdict, terms: { ...verdict.terms, onClientGone: onClientGoneOf(name) } }
+}
+
+/** A tool that is not what somebody accepted is asked about where the policy lets it pass: it let something else pass. */
+function quarantined(
+  verdict: Verdict,
+  { server, tool }: JudgedCall,
+  rules: Pick<Rules, 'quarantineOf'>,
+): Verdict {
+  if (verdict.kind !== 'allow') return verdict
+  const reason = rules.quarantineOf?.(server, tool) ?? null
+  if (reason === null) return verdict
+  const { reservations } = verdict
+  const rule = `pinned tools#/${server}/${tool}`
+  return { kind: 'require_approval', rule, reason, risk: 'critical', terms: usualTerms, reservations }
 }
 
 /** Nearly every policy asks nothing about the past, and then no counter is asked either. */

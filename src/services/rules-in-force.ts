@@ -42,11 +42,11 @@ export function createRulesInForce(deps: {
   revisions: Revisions
   servers: readonly string[]
   readPolicy: ReadPolicy
-  facts?: Rules['facts']
+  tools?: Required<Pick<Rules, 'facts' | 'quarantineOf'>>
   clock: Clock
   log: Log
 }): RulesInForce {
-  const { revisions, servers, readPolicy, facts, clock, log } = deps
+  const { revisions, servers, readPolicy, tools, clock, log } = deps
   const memory = new Map<string, Held>()
   const listeners: (() => void)[] = []
 
@@ -93,7 +93,7 @@ export function createRulesInForce(deps: {
       return held === undefined ? null : rulesOf(held)
     },
 
-    ...(facts === undefined ? {} : { facts }),
+    ...(tools === undefined ? {} : { facts: tools.facts, quarantineOf: tools.quarantineOf }),
 
     async now(server) {
       const number = (await revisions.inForce()).get(server)

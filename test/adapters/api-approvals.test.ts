@@ -432,11 +432,15 @@ test('OpenAPI describes every route from the same schemas', async () => {
     '/policies/{server}/preview',
     '/policies/{server}/put',
     '/policies/{server}/{number}',
+    '/tools',
+    '/tools/{server}/{tool}',
+    '/tools/{server}/{tool}/accept',
   ])
   expect(json.components.schemas.DecisionRequest.properties.reason.maxLength).toBe(1000)
   expect(json.paths['/approvals/{id}/decision'].post.security).toEqual([{ person: [] }])
   const operations = Object.values<object>(json.paths).flatMap((path) => Object.values(path))
   expect(operations.map(({ operationId }) => operationId).sort()).toEqual([
+    'acceptTool',
     'annotateApproval',
     'askApprovalAgain',
     'cancelApproval',
@@ -445,11 +449,13 @@ test('OpenAPI describes every route from the same schemas', async () => {
     'extendApproval',
     'listApprovals',
     'listPolicyRevisions',
+    'listTools',
     'previewPolicy',
     'putPolicyInForce',
     'showApproval',
     'showCall',
     'showPolicyRevision',
+    'showTool',
   ])
   for (const { responses } of operations)
     expect(Object.keys(responses)).toEqual(expect.arrayContaining(['401', '403', '404']))

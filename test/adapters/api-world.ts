@@ -18,6 +18,7 @@ import { createPeople } from '../../src/services/decide.ts'
 import type { Judge } from '../../src/services/judge.ts'
 import type { PolicyChanges } from '../../src/services/policy-changes.ts'
 import { admission } from '../support/builders.ts'
+import { createMemoryToolPins } from '../support/memory-tool-pins.ts'
 
 export const START_MS = Date.UTC(2026, 7, 1, 9, 0, 0)
 export const minutes = 60_000
@@ -228,7 +229,11 @@ export function createWorld(options: { policies?: PolicyChanges } = {}) {
   const change = createChange({ ledger: whole, announce: async () => {}, timings: defaultTimings, log })
 
   const bearer = (headers: Headers) => /^Bearer (.+)$/.exec(headers.get('authorization') ?? '')?.[1]
+  const toolPins = createMemoryToolPins(() => world.nowMs)
   const api = createApi({
+    toolPins,
+    mayAccept: (person) => person.groups.includes('ops') || person.id === 'lee',
+    onAccepted: async () => {},
     ledger,
     policies: options.policies ?? noPolicies,
     people: createPeople({
@@ -260,6 +265,7 @@ export function createWorld(options: { policies?: PolicyChanges } = {}) {
     api,
     change,
     state: world,
+    toolPins,
     /** Puts an approval into the ledger. */
     add(wish: Wish = {}): Approval {
       const approval = anApproval(wish)

@@ -8,6 +8,7 @@ import {
   type Outcome,
   type Settled,
 } from '../../src/domain/approval.ts'
+import type { JsonObject } from '../../src/domain/canonical.ts'
 import { noEvidence } from '../../src/domain/evidence.ts'
 import { defaultLimits } from '../../src/domain/limits.ts'
 import type { Policy } from '../../src/domain/policy.ts'
@@ -56,6 +57,7 @@ export function aHarness(options: HarnessOptions = {}) {
   const delivered: string[] = []
   const polled: string[] = []
   const logged: string[] = []
+  const listed: { server: string; tools: readonly JsonObject[] }[] = []
   const { approval } = anApproval()
   const log = (_: object, message: string) => {
     logged.push(message)
@@ -111,6 +113,9 @@ export function aHarness(options: HarnessOptions = {}) {
     challengeOf: () => null,
     isHostAllowed: (host) => host === 'gateway:8484' || host.startsWith('127.0.0.1:'),
     isOriginAllowed: (origin) => origin === 'http://gateway:8484',
+    toolsSeen: (server, tools) => {
+      listed.push({ server, tools })
+    },
     createSession: () => ({
       describe: async () => ({ kind: 'unlisted' }),
       send: async () => ({ kind: 'not_sent', reason: 'a fake does not send' }),
@@ -169,6 +174,7 @@ export function aHarness(options: HarnessOptions = {}) {
     delivered,
     polled,
     logged,
+    listed,
     request,
     post,
   }

@@ -38,6 +38,7 @@ export async function aLadder(
     ownCalls: gateway.ownCalls,
     pollers: gateway.pollers,
     markDelivered: world.ledger.markDelivered,
+    toolsSeen: () => {},
     createSession: () => world.upstream,
     stopping: gateway.stop.signal,
     timings: short,

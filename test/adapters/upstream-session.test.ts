@@ -78,6 +78,7 @@ type Options = Parameters<typeof createUpstreamSession>[0]
 function aSession(upstream: Upstream, overrides: Partial<Options> = {}) {
   const messages: string[] = []
   const session = createUpstreamSession({
+    onListed: () => {},
     upstream,
     principal: agent,
     headers: { 'mcp-session-id': 'client-session', 'mcp-protocol-version': '2025-11-25' },

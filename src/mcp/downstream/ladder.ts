@@ -30,6 +30,7 @@ import { createTaskResult } from './task-result.ts'
 import { createTasks } from './tasks.ts'
 import { createWaitTool } from './wait-tool.ts'
 import { createWaitingTerms } from './waiting-terms.ts'
+import type { ToolsSeen } from './watch-lists.ts'
 
 export function createLadder(deps: {
   rules: Rules
@@ -39,6 +40,7 @@ export function createLadder(deps: {
   pollers: Pollers
   markDelivered: Ledger['markDelivered']
   createSession: typeof createUpstreamSession
+  toolsSeen: ToolsSeen
   held: HeldRequests
   hidingFor: HidingFor
   clientBudgets: readonly ClientBudget[]

@@ -1,4 +1,5 @@
 /** One message of a client: read strictly, checked against what it says it is, and then passed on, judged or refused. */
+import type { Limits } from '../../domain/limits.ts'
 import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import type { Log } from '../../ports/log.ts'
@@ -20,6 +21,7 @@ import { httpCode, type Id, METHOD_NOT_FOUND, type Refusal, refusal, refusalResp
 import { type OpenSessionOf, type Session, sessionNotFound } from './sealed-session.ts'
 import { type Spoken, spokenIn } from './spoken.ts'
 import { isAboutOwnTask, type Tasks } from './tasks.ts'
+import { type ToolsSeen, toolsIn, watched } from './watch-lists.ts'
 
 /** Where a request comes from and goes to. */
 export interface From {
@@ -46,10 +48,12 @@ export function createOnPost(deps: {
   listOwnTasks: ListOwnTasks
   advertise: Advertise
   forward: Forward
+  toolsSeen: ToolsSeen
+  limits: Pick<Limits, 'replyBytesMax'>
   log: Log
 }) {
-  const { extraMethods, readBody, openSessionOf, held, gate, tasks, listOwnTasks, advertise, forward, log } =
-    deps
+  const { extraMethods, readBody, openSessionOf, held, gate, tasks, listOwnTasks } = deps
+  const { advertise, forward, toolsSeen, limits, log } = deps
 
   /** @param setAnswering told the id of the request as soon as it is known, for whoever must answer after a fault */
   return async function onPost(from: From, setAnswering: (id: Id) => void): Promise<Response> {
@@ -76,13 +80,32 @@ export function createOnPost(deps: {
         return gate({ ...common, message, passOn: (onUnsent) => passOn(null, onUnsent) })
       case 'initialize':
       case 'server/discover':
-      case 'tools/list':
         return passOn(await advertise(common, message))
+      case 'tools/list':
+        return list(upstream.server, await advertise(common, message), passOn)
       case 'tasks/list':
         return passOn(await listOwnTasks(common))
       default:
         return passOn(null)
     }
+  }
+
+  /** What is listed is read along with, before anything is hidden from it: hiding a tool and showing it again is no change of it. */
+  async function list(
+    server: string,
+    rewrite: Rewrite | null,
+    passOn: (rewrite: Rewrite | null) => Promise<Response>,
+  ): Promise<Response> {
+    const tell = (raw: string) => {
+      const tools = toolsIn(raw)
+      if (tools.length > 0) toolsSeen(server, tools)
+    }
+    if (rewrite === null) return watched(await passOn(null), limits.replyBytesMax, (raw) => raw.forEach(tell))
+    return passOn((raw) => {
+      // The client has its answer first.
+      setImmediate(() => tell(raw))
+      return rewrite(raw)
+    })
   }
 
   async function accept(from: From, setAnswering: (id: Id) => void): Promise<Result<Accepted, Refusal>> {

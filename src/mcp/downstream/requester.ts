@@ -9,6 +9,7 @@ import type { Accepts } from './accepts.ts'
 import type { Id } from './rpc.ts'
 import type { Session } from './sealed-session.ts'
 import type { Spoken } from './spoken.ts'
+import type { ToolsSeen } from './watch-lists.ts'
 
 export interface Requester {
   readonly upstream: Upstream
@@ -36,10 +37,11 @@ export type UpstreamSessionOf = (requester: Requester, carriage: Carriage) => Up
 
 export function createUpstreamSessionOf(deps: {
   createSession: typeof createUpstreamSession
+  toolsSeen: ToolsSeen
   limits: Pick<Limits, 'replyBytesMax'>
   timings: Pick<Timings, 'replyIdleMs'>
 }): UpstreamSessionOf {
-  const { createSession, limits, timings } = deps
+  const { createSession, toolsSeen, limits, timings } = deps
   return function upstreamSessionOf(requester, { envelope, progressToken, onMessage }) {
     const { upstream, principal, spoken } = requester
     return createSession({
@@ -50,6 +52,7 @@ export function createUpstreamSessionOf(deps: {
       envelope,
       progressToken: progressToken === null ? null : JSON.stringify(progressToken),
       onMessage,
+      onListed: (tools) => toolsSeen(upstream.server, tools),
       limits,
       timings,
     })

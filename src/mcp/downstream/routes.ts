@@ -33,6 +33,7 @@ import { createOnPost, type From, notAcceptable } from './on-post.ts'
 import { httpCode, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
 import { createOpenSessionOf, createSessionSeal, sessionNotFound } from './sealed-session.ts'
 import { notInModern, spokenByHeader } from './spoken.ts'
+import type { ToolsSeen } from './watch-lists.ts'
 
 export interface McpDeps extends DoorDeps {
   readonly upstreams: ReadonlyMap<string, Upstream>
@@ -48,6 +49,7 @@ export interface McpDeps extends DoorDeps {
   readonly pollers: Pollers
   readonly markDelivered: Ledger['markDelivered']
   readonly createSession: typeof createUpstreamSession
+  readonly toolsSeen: ToolsSeen
   /** 32 bytes, the same for all gateways and after a restart. */
   readonly sealKey: Uint8Array
   readonly limits: Limits

@@ -35,7 +35,13 @@ export function createAloneSession(options: {
   let session: UpstreamSession | null = null
 
   function sessionOn(headers: Readonly<Record<string, string>>): UpstreamSession {
-    const own = { envelope: era === 'modern' ? envelope : '{}', progressToken: null, onMessage: () => {} }
+    const own = {
+      envelope: era === 'modern' ? envelope : '{}',
+      progressToken: null,
+      onMessage: () => {},
+      // What the tool is now is compared with what was approved in any case.
+      onListed: () => {},
+    }
     return createUpstreamSession({ ...options, ...own, headers })
   }
 

@@ -25,7 +25,13 @@ const jsonObject = z.custom<JsonObject>(
 )
 const pageSchema = z.object({ tools: z.array(jsonObject), nextCursor: z.string().nullish() })
 
-export async function listTool(server: string, tool: string, askFor: AskFor): Promise<Listed> {
+/** @param onListed told of each page that was read on the way */
+export async function listTool(
+  server: string,
+  tool: string,
+  askFor: AskFor,
+  onListed: (tools: readonly JsonObject[]) => void,
+): Promise<Listed> {
   const unavailable = (reason: string): Listed => ({ kind: 'unavailable', reason })
   let cursor: string | null = null
   for (let pages = 0; pages < PAGES_MAX; pages++) {
@@ -49,6 +55,7 @@ export async function listTool(server: string, tool: string, askFor: AskFor): Pr
     const page = pageSchema.safeParse(parseJson(rawMember(asked.text, 'result') ?? ''))
     if (!page.success)
       return unavailable(`${server} answered tools/list with something that is no list of tools`)
+    onListed(page.data.tools)
     const listed = page.data.tools.find(({ name }) => name === tool)
     if (listed !== undefined) return describedAs(server, listed)
     cursor = page.data.nextCursor ?? null

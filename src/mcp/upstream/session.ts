@@ -3,7 +3,7 @@
  * the upstream has forgotten meanwhile is replaced while asking, never after something was sent.
  */
 import { z } from 'zod'
-import type { JsonValue } from '../../domain/canonical.ts'
+import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
 import type { SendTrace } from '../../domain/evidence.ts'
 import type { Limits } from '../../domain/limits.ts'
 import type { Principal } from '../../domain/principal.ts'
@@ -38,6 +38,8 @@ interface UpstreamSessionOptions {
   readonly progressToken: string | null
   /** Every other message that comes back with an answer: progress, logs, the server's own requests. Raw, in order. */
   readonly onMessage: (rawText: string) => void
+  /** Told of tools that the upstream listed while it was asked about one. */
+  readonly onListed: (tools: readonly JsonObject[]) => void
   readonly limits: Pick<Limits, 'replyBytesMax'>
   readonly timings: Pick<Timings, 'replyIdleMs'>
 }
@@ -105,7 +107,7 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
         onMessage: pass,
       })
     }
-    return listTool(server, tool, askFor)
+    return listTool(server, tool, askFor, options.onListed)
   }
 
   async function send(request: SendRequest): Promise<Sent> {

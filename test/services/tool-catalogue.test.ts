@@ -1,0 +1,139 @@
+/** Tools are pinned at first sight; what changes later is asked about until a person accepts it, whatever the policy lets pass. */
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { JsonObject } from '../../src/domain/canonical.ts'
+import { unknownTool } from '../../src/domain/risk.ts'
+import { clock } from '../../src/launch/clock.ts'
+import type { Log } from '../../src/ports/log.ts'
+import type { ToolPins } from '../../src/ports/tool-pins.ts'
+import { createJudge } from '../../src/services/judge.ts'
+import { createToolCatalogue, type ToolCatalogue } from '../../src/services/tool-catalogue.ts'
+import { aPolicy } from '../support/builders.ts'
+import { createMemoryCounters } from '../support/memory-counters.ts'
+import { createMemoryToolPins } from '../support/memory-tool-pins.ts'
+
+const page: JsonObject = {
+  name: 'get_page',
+  description: 'Get a page',
+  inputSchema: { properties: { id: { type: 'string' } } },
+}
+const changed: JsonObject = {
+  ...page,
+  inputSchema: { properties: { id: { type: 'string' }, url: { type: 'string' } } },
+}
+const reworded: JsonObject = { ...page, description: 'Get one page' }
+
+let pins: ToolPins
+let said: string[]
+let log: Log
+let catalogue: ToolCatalogue
+beforeEach(async () => {
+  pins = createMemoryToolPins()
+  said = []
+  const say = (_: object, message: string) => void said.push(message)
+  log = { debug: () => {}, info: say, warn: say, error: say }
+  catalogue = createToolCatalogue({ pins, clock, log })
+  await catalogue.refresh()
+})
+
+async function saw(...tools: JsonObject[]) {
+  catalogue.saw('wiki', tools)
+  await catalogue.settled()
+}
+const pin = async (tool = 'get_page') => (await pins.all()).find((one) => one.tool === tool)
+
+describe('what a server lists', () => {
+  test('is pinned at first sight and known by its category from then on', async () => {
+    expect(catalogue.facts('wiki', 'get_page')).toEqual(unknownTool)
+    await saw(page)
+    expect(catalogue.facts('wiki', 'get_page')).toEqual({ category: 'read', risk: 'low' })
+    expect(catalogue.quarantineOf('wiki', 'get_page')).toBeNull()
+    expect(catalogue.facts('wiki', 'other')).toEqual(unknownTool)
+    expect(catalogue.facts('other', 'get_page')).toEqual(unknownTool)
+  })
+
+  test('in other words about a tool that only reads goes on with a notice', async () => {
+    await saw(page)
+    await saw(reworded)
+    expect(catalogue.quarantineOf('wiki', 'get_page')).toBeNull()
+    expect(said.at(-1)).toContain('the words about a tool that only reads changed')
+  })
+
+  test('with another schema waits, and counts as the worse of both', async () => {
+    await saw(page)
+    await saw(changed)
+    expect(catalogue.quarantineOf('wiki', 'get_page')).toContain('in another way than when it was accepted')
+    expect(catalogue.facts('wiki', 'get_page')).toEqual({ category: 'read', risk: 'medium' })
+    expect(said.filter((line) => line.includes('changed'))).toHaveLength(1)
+    await saw(changed)
+    expect(said.filter((line) => line.includes('changed'))).toHaveLength(1)
+  })
+
+  test('that is new waits; what was there goes on', async () => {
+    await saw(page)
+    await saw(page, { name: 'delete_page' })
+    expect(catalogue.quarantineOf('wiki', 'delete_page')).toContain('new on this server')
+    expect(catalogue.quarantineOf('wiki', 'get_page')).toBeNull()
+  })
+
+  test('goes on waiting when the accepted definition comes back, until a person has looked', async () => {
+    await saw(page)
+    await saw(changed)
+    await saw(page)
+    expect(catalogue.quarantineOf('wiki', 'get_page')).not.toBeNull()
+    const accepted = (await pin())?.accepted
+    await pins.accept('wiki', 'get_page', accepted?.digest ?? '', 'mina')
+    await catalogue.refresh()
+    expect(catalogue.quarantineOf('wiki', 'get_page')).toBeNull()
+  })
+
+  test('and was accepted by a person at another gateway passes here as well', async () => {
+    await saw(page)
+    await saw(changed)
+    const there = createToolCatalogue({ pins, clock, log })
+    await there.refresh()
+    expect(there.quarantineOf('wiki', 'get_page')).not.toBeNull()
+    await pins.accept('wiki', 'get_page', (await pin())?.waiting?.digest ?? '', 'mina')
+    await there.refresh()
+    expect(there.quarantineOf('wiki', 'get_page')).toBeNull()
+  })
+
+  test('while the ledger is away harms nothing, and is compared the next time', async () => {
+    const all = pins.pinFirst
+    pins.pinFirst = async () => {
+      throw new Error('away')
+    }
+    await saw(page)
+    expect(said.at(-1)).toContain('could not be compared')
+    pins.pinFirst = all
+    await saw(page)
+    expect(catalogue.facts('wiki', 'get_page').risk).toBe('low')
+  })
+})
+
+test('the policy lets a tool pass only as what was accepted; a refusal stays a refusal', async () => {
+  const approvers = { groups: [], people: ['mina'], selfConfirm: false }
+  const policy = aPolicy({ get_page: 'allow', forbidden: 'deny' })
+  const rules = {
+    of: () => ({ policy, approvers, revision: 1 }),
+    facts: catalogue.facts,
+    quarantineOf: catalogue.quarantineOf,
+  }
+  const judge = createJudge({ rules, counters: createMemoryCounters(), onClientGoneOf: () => 'wait', log })
+  const verdict = async (tool: string) => {
+    const principal = { name: 'bot', owner: 'jun' }
+    const judged = await judge({ server: 'wiki', tool, principal, arguments: {}, session: null, nowMs: 0 })
+    return judged?.verdict
+  }
+  await saw(page, { name: 'forbidden' })
+  expect(await verdict('get_page')).toMatchObject({ kind: 'allow' })
+  await saw(changed, { name: 'forbidden', description: 'Get it' })
+  expect(await verdict('get_page')).toMatchObject({
+    kind: 'require_approval',
+    risk: 'critical',
+    rule: 'pinned tools#/wiki/get_page',
+  })
+  expect(await verdict('forbidden')).toMatchObject({ kind: 'deny' })
+  await pins.accept('wiki', 'get_page', (await pin())?.waiting?.digest ?? '', 'mina')
+  await catalogue.refresh()
+  expect(await verdict('get_page')).toMatchObject({ kind: 'allow' })
+})
