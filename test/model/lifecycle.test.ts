@@ -1,8 +1,12 @@
 /**
- * Every order of events, breadth first: two calls, two gateways that read, claim, send and report in steps of their own,
- * crash between any two of them or stand still past their lease, people, deadlines and an operator. The records change
- * only by the real `transition`, guarded by the version as `save` is. All promises hold in every state, and from every
- * state each accepted call can still come to an end.
+ * Every order of events, breadth first: gateways that read, claim, send and report in steps of their own, crash between any two
+ * of them, stand still past their lease and come back, or never hear that the ledger took their claim (as in a failover); people
+ * who decide, edit and give more time; repeats, and calls that are asked again; deadlines and an operator. The records change only
+ * by the real `transition`, guarded by the version as `save` is. All promises hold in every state, and from every state each
+ * accepted call can still come to an end. Gateways are all alike, and so are calls: states that differ by their names are one.
+ *
+ * Two worlds, because together they would be millions of states: two calls at two gateways without edits and repeats, and one
+ * call at three gateways with all of them. Calls meet only where one gateway is busy with another.
  */
 import { expect, test } from 'vitest'
 import type { Approval, Outcome } from '../../src/domain/approval.ts'
@@ -10,8 +14,16 @@ import { defaultTimings as timings } from '../../src/domain/timings.ts'
 import { type ApprovalEvent, transition } from '../../src/domain/transition.ts'
 import { anApproval, approveEvent } from '../support/builders.ts'
 
-const CALLS = [0, 1]
-const NODES = [0, 1]
+interface Config {
+  readonly calls: number
+  readonly nodes: number
+  /** Edits, more time, the same call after its end, and asking again: each once for each call. */
+  readonly hasExtras: boolean
+  /** The standby follows late, so that a failover forgets what it has not got. Once. */
+  readonly isAsynchronous: boolean
+}
+
+const range = (length: number) => Array.from({ length }, (_, n) => n)
 
 /** What one gateway is doing about a call: `held` is the version it has read, the rest is past its claim. */
 type Step = 'idle' | 'read' | 'claimed' | 'sent' | 'answered'
@@ -23,28 +35,56 @@ interface Call {
   /** Decisions that were durable when the request went out. */
   readonly hitAfterDecision: boolean
   readonly hitAfterEnd: boolean
+  /** Somebody was told an outcome that says that nothing was executed. */
+  readonly toldUnexecuted: boolean
+  /** How often it has been asked for before: the approvals of before are over and cannot be sent any more. */
+  readonly generation: number
+  /** What a standby that follows late has of it. */
+  readonly standby: Approval | null
 }
 
 interface Node {
   readonly isAlive: boolean
   /** Others take it for dead, whether it is or stands still. */
   readonly isLeaseLapsed: boolean
+  /** Since its claim, whatever became of the lease afterwards. */
+  readonly hasLapsed: boolean
   readonly step: Step
   readonly call: number
   readonly version: number
 }
 
 interface State {
+  readonly hasFailedOver: boolean
   readonly calls: readonly Call[]
   readonly nodes: readonly Node[]
 }
 
-const start: State = {
-  calls: CALLS.map(() => ({ approval: null, hits: 0, hitAfterDecision: true, hitAfterEnd: false })),
-  nodes: NODES.map(() => ({ isAlive: true, isLeaseLapsed: false, step: 'idle', call: 0, version: 0 })),
+const unasked: Call = {
+  ...{ approval: null, hits: 0, hitAfterDecision: true, hitAfterEnd: false },
+  ...{ toldUnexecuted: false, generation: 0, standby: null },
 }
+const rested: Node = {
+  isAlive: true,
+  isLeaseLapsed: false,
+  hasLapsed: false,
+  step: 'idle',
+  call: 0,
+  version: 0,
+}
+const startOf = ({ calls, nodes }: Config): State => ({
+  hasFailedOver: false,
+  calls: range(calls).map(() => unasked),
+  nodes: range(nodes).map(() => rested),
+})
 
-const fresh = CALLS.map((n) => anApproval({ nowMs: 0, decisionMs: 100, call: { arguments: { n } } }).approval)
+/** Of each call as often as it may be asked for. */
+const GENERATIONS = 2
+const fresh = range(2).map((n) =>
+  range(GENERATIONS).map(
+    () => anApproval({ nowMs: 0, decisionMs: 100, call: { arguments: { n } } }).approval,
+  ),
+)
 const reply = { kind: 'result', isError: false, digest: 'd', bytes: 1 } as const
 const unexecuted: readonly Outcome['kind'][] = [
   'rejected',
@@ -64,9 +104,16 @@ const changeNode = (state: State, at: number, change: Partial<Node>): State => (
   nodes: state.nodes.map((node, n) => (n === at ? { ...node, ...change } : node)),
 })
 
+const LATER_MS = 100 + 60_000
+
 /** The next record by the real function; `null` where it refuses. Time is whatever lets the event be judged. */
 function next(approval: Approval, event: ApprovalEvent): Approval | null {
-  const nowMs = event.kind === 'expire' ? 100 : event.kind === 'lapse' ? 10 + timings.startByMs : 10
+  const nowMs =
+    event.kind === 'expire'
+      ? approval.expiresAtMs
+      : event.kind === 'lapse'
+        ? LATER_MS + timings.startByMs
+        : 10
   const step = transition(approval, event, nowMs, timings)
   return step.ok ? step.value.next : null
 }
@@ -79,14 +126,15 @@ function save(state: State, at: number, event: ApprovalEvent, version: number | 
   return after === null ? null : changeCall(state, at, { approval: after })
 }
 
-function* successors(state: State): Generator<State> {
-  for (const at of CALLS) {
-    const { approval } = state.calls[at] ?? {}
+function* successors(state: State, config: Config): Generator<State> {
+  for (const at of range(config.calls)) {
+    const call = state.calls[at]
+    if (call === undefined) continue
+    const { approval } = call
     if (approval === null) {
-      yield changeCall(state, at, { approval: fresh[at] ?? null })
+      yield changeCall(state, at, { approval: fresh[at]?.[0] ?? null })
       continue
     }
-    if (approval === undefined) continue
     const reject = { ...approveEvent(approval).decision, kind: 'reject' as const }
     const events: readonly ApprovalEvent[] = [
       approveEvent(approval),
@@ -95,36 +143,80 @@ function* successors(state: State): Generator<State> {
       { kind: 'lapse' },
       { kind: 'cancel', by: 'jun', reason: null },
       { kind: 'invalidate', change: 'tool', successor: null, forbidden: false },
+      ...(config.hasExtras ? extras(approval) : []),
     ]
     for (const event of events) {
       const after = save(state, at, event)
       if (after !== null) yield after
     }
-    // Whoever attends finds an executing call whose gateway has no lease.
+    // Somebody hears how it ended; what is forgotten later was said all the same.
+    if (approval.status === 'settled' && unexecuted.includes(approval.outcome.kind) && !call.toldUnexecuted)
+      yield changeCall(state, at, { toldUnexecuted: true })
+    // Whoever attends finds an executing call whose gateway has no lease, or a gateway one of its own that it does not know of.
     if (approval.status === 'executing') {
-      const owner = state.nodes[Number(approval.claim.node)]
-      if (owner?.isLeaseLapsed === true) {
+      const node = state.nodes[Number(approval.claim.node)]
+      const isUnknown = node?.isAlive === true && node.step === 'idle'
+      if (node?.isLeaseLapsed === true || isUnknown) {
         const after = save(state, at, { kind: 'lose_track', reason: 'lease' })
         if (after !== null) yield after
       }
     }
+    if (config.hasExtras && approval.status === 'settled') yield* askedAgain(state, at, call)
+    if (config.isAsynchronous && call.standby !== approval) yield changeCall(state, at, { standby: approval })
   }
-  for (const at of NODES) yield* stepsOf(state, at)
+  if (config.isAsynchronous && !state.hasFailedOver) {
+    const calls = state.calls.map((call) => ({ ...call, approval: call.standby }))
+    yield { ...state, calls, hasFailedOver: true }
+  }
+  for (const at of range(config.nodes)) yield* stepsOf(state, at, config)
 }
 
-function* stepsOf(state: State, at: number): Generator<State> {
+/** What people do to a call that waits; also a yes to what stood there before an edit, which must count for nothing. */
+function extras(approval: Approval): ApprovalEvent[] {
+  const said = { by: 'mina', via: 'cli', reason: null } as const
+  const [edit] = approval.edits
+  if (edit !== undefined) {
+    const stale = { ...approveEvent(approval).decision, digest: edit.replaced.digest }
+    return [{ kind: 'decide', decision: stale }]
+  }
+  const { digest, canonicalParams } = approval.proposed
+  const edited = canonicalParams.replace('"n":', '"N":')
+  return [
+    { kind: 'edit', canonicalParams: edited, digest, nonce: 'another', ...said },
+    { kind: 'extend', expiresAtMs: LATER_MS, ...said },
+  ]
+}
+
+/** The same call after its end, or a person who asks again where nobody knows the end: another approval, never another send of this one. */
+function* askedAgain(state: State, at: number, { approval, generation }: Call): Generator<State> {
+  const successor = fresh[at]?.[generation + 1]
+  if (successor === undefined || approval?.status !== 'settled') return
+  const isBusy = state.nodes.some(({ step, call }) => step !== 'idle' && call === at)
+  const { outcome } = approval
+  if (outcome.kind === 'indeterminate') {
+    const said = { by: 'mina', via: 'cli', reason: null } as const
+    if (next(approval, { kind: 'ask_again', successor: successor.id, ...said }) === null) return
+  }
+  // A gateway that is late with the earlier one reports to that one, which has ended: it is left out until it has.
+  if (!isBusy) yield changeCall(state, at, { ...unasked, approval: successor, generation: generation + 1 })
+}
+
+function* stepsOf(state: State, at: number, config: Config): Generator<State> {
   const node = state.nodes[at]
   if (node === undefined || !node.isAlive) return
   // It dies, or it stands still for so long that others take it for dead.
   yield changeNode(state, at, { isAlive: false, isLeaseLapsed: true, step: 'idle' })
-  if (!node.isLeaseLapsed) yield changeNode(state, at, { isLeaseLapsed: true })
+  if (!node.isLeaseLapsed)
+    yield changeNode(state, at, { isLeaseLapsed: true, hasLapsed: node.step === 'claimed' })
+  // It goes on as if nothing had happened, and renews its lease.
+  else yield changeNode(state, at, { isLeaseLapsed: false })
 
   const { step, call, version } = node
   const record = state.calls[call]
   const idle = (from: State) => changeNode(from, at, { step: 'idle' })
   switch (step) {
     case 'idle':
-      for (const other of CALLS) {
+      for (const other of range(config.calls)) {
         const { approval } = state.calls[other] ?? {}
         if (approval?.status === 'approved') {
           yield changeNode(state, at, { step: 'read', call: other, version: approval.version })
@@ -133,12 +225,16 @@ function* stepsOf(state: State, at: number): Generator<State> {
       return
     case 'read': {
       const claimed = save(state, call, { kind: 'claim', node: String(at) }, version)
-      yield claimed === null ? idle(state) : changeNode(claimed, at, { step: 'claimed' })
+      yield claimed === null
+        ? idle(state)
+        : changeNode(claimed, at, { step: 'claimed', hasLapsed: node.isLeaseLapsed })
+      // Taken, and the news of it is lost: the gateway believes that it has no claim.
+      if (claimed !== null) yield idle(claimed)
       return
     }
     case 'claimed': {
       // The fence: asked right before the first byte.
-      if (node.isLeaseLapsed) {
+      if (node.isLeaseLapsed || node.hasLapsed) {
         yield idle(save(state, call, { kind: 'fail_unsent', reason: 'stood still' }) ?? state)
         return
       }
@@ -150,7 +246,7 @@ function* stepsOf(state: State, at: number): Generator<State> {
       const sent = changeCall(state, call, {
         hits: record.hits + 1,
         hitAfterDecision: record.hitAfterDecision && isDecided,
-        hitAfterEnd: record.hitAfterEnd || isOver,
+        hitAfterEnd: record.hitAfterEnd || isOver || record.toldUnexecuted,
       })
       yield changeNode(sent, at, { step: 'sent' })
       // Or the connection is refused, which proves that nothing left.
@@ -180,35 +276,69 @@ function broken({ calls }: State): string | null {
   return null
 }
 
-const keyOf = ({ calls, nodes }: State): string => {
-  const record = ({ approval, hits }: Call) =>
+/** Gateways are alike, and calls are alike: the smallest of all names for the same state stands for it. */
+function keyOf(state: State): string {
+  const { calls, nodes, hasFailedOver } = state
+  const names = ordersOf(calls.length).flatMap((callOrder) =>
+    ordersOf(nodes.length).map((nodeOrder) => nameOf(state, callOrder, nodeOrder)),
+  )
+  return `${hasFailedOver ? 'F' : ''}${names.reduce((least, name) => (name < least ? name : least))}`
+}
+
+function nameOf({ calls, nodes }: State, callOrder: readonly number[], nodeOrder: readonly number[]): string {
+  const record = (approval: Approval | null) =>
     approval === null
       ? '-'
-      : `${approval.version}${approval.status}${approval.status === 'settled' ? approval.outcome.kind : ''}${
-          approval.status === 'executing' ? approval.claim.node : ''
-        }${hits}`
-  const process = ({ isAlive, isLeaseLapsed, step, call, version }: Node) =>
-    `${isAlive ? 1 : 0}${isLeaseLapsed ? 1 : 0}${step}${step === 'idle' ? '' : `${call}.${version}`}`
-  return [...calls.map(record), ...nodes.map(process)].join('|')
+      : `${approval.version}${approval.status}${approval.edits.length}${approval.expiresAtMs === 100 ? '' : 'x'}${
+          approval.status === 'settled' ? approval.outcome.kind : ''
+        }${approval.status === 'executing' ? nodeOrder.indexOf(Number(approval.claim.node)) : ''}`
+  const one = (call: Call | undefined) =>
+    call === undefined
+      ? ''
+      : `${record(call.approval)}${call.hits}${call.toldUnexecuted ? 't' : ''}g${call.generation}/${record(call.standby)}`
+  const process = (node: Node | undefined) =>
+    node === undefined
+      ? ''
+      : `${node.isAlive ? 1 : 0}${node.isLeaseLapsed ? 1 : 0}${node.hasLapsed && node.step === 'claimed' ? 1 : 0}${node.step}${
+          node.step === 'idle' ? '' : `${callOrder.indexOf(node.call)}.${node.version}`
+        }`
+  return [...callOrder.map((at) => one(calls[at])), ...nodeOrder.map((at) => process(nodes[at]))].join('|')
+}
+
+const orders = new Map<number, readonly (readonly number[])[]>()
+function ordersOf(length: number): readonly (readonly number[])[] {
+  const known = orders.get(length)
+  if (known !== undefined) return known
+  const all: (readonly number[])[] =
+    length === 0
+      ? [[]]
+      : ordersOf(length - 1).flatMap((rest) =>
+          range(length).map((place) => [...rest.slice(0, place), length - 1, ...rest.slice(place)]),
+        )
+  orders.set(length, all)
+  return all
 }
 
 const isOver = ({ calls }: State) => calls.every(({ approval }) => approval?.status === 'settled')
 
-test('all promises hold in every state, and every state can come to an end', { timeout: 120_000 }, () => {
-  const seen = new Set<string>()
+function explore(config: Config) {
+  const start = startOf(config)
+  const seen = new Set<string>([keyOf(start)])
   const parents = new Map<string, string[]>()
   const ends: string[] = []
   let frontier: State[] = [start]
-  seen.add(keyOf(start))
-  while (frontier.length > 0) {
+  let violation: string | null = null
+  while (frontier.length > 0 && violation === null) {
     const following: State[] = []
     for (const state of frontier) {
       const key = keyOf(state)
-      expect(broken(state), key).toBeNull()
+      violation ??= broken(state)
       if (isOver(state)) ends.push(key)
-      for (const after of successors(state)) {
+      for (const after of successors(state, config)) {
         const next = keyOf(after)
-        parents.set(next, [...(parents.get(next) ?? []), key])
+        const known = parents.get(next)
+        if (known === undefined) parents.set(next, [key])
+        else known.push(key)
         if (seen.has(next)) continue
         seen.add(next)
         following.push(after)
@@ -227,7 +357,30 @@ test('all promises hold in every state, and every state can come to an end', { t
       open.push(parent)
     }
   }
-  console.log(`${seen.size} states, ${ends.length} of them ends`)
-  expect([...seen].filter((key) => !canEnd.has(key))).toEqual([])
-  expect(seen.size).toBeGreaterThan(1_000)
+  const stuck = [...seen].filter((key) => !canEnd.has(key))
+  return { violation, stuck, states: seen.size, ends: ends.length }
+}
+
+test.each([
+  ['two calls at two gateways', { calls: 2, nodes: 2, hasExtras: false, isAsynchronous: false }],
+  [
+    'one call at three gateways, with edits, more time, repeats and asking again',
+    { calls: 1, nodes: 3, hasExtras: true, isAsynchronous: false },
+  ],
+])(
+  '%s: all promises hold in every state, and every state can come to an end',
+  { timeout: 120_000 },
+  (what, config) => {
+    const { violation, stuck, states, ends } = explore(config)
+    console.log(`${what}: ${states} states, ${ends} of them ends`)
+    expect(violation).toBeNull()
+    expect(stuck).toEqual([])
+    expect(states).toBeGreaterThan(1_000)
+  },
+)
+
+test('a standby that follows late breaks a promise, and the check finds it', { timeout: 120_000 }, () => {
+  const { violation } = explore({ calls: 1, nodes: 2, hasExtras: false, isAsynchronous: true })
+  expect(violation).toMatch(/^I[1235]: /)
+  console.log(`asynchronous standby: ${violation}`)
 })

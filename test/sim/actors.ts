@@ -13,6 +13,7 @@ import {
   createLease,
   keepClaimsTrue,
   keepLease,
+  keepRunningAlone,
   keepWaitersTrue,
   keepWatch,
 } from '../../src/services/watch.ts'
@@ -89,6 +90,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   void keepWaitersTrue({ ...loop, node: name, waiters: services.waiters })
   void rules.keepFresh(stopping)
   void keepJudged({ ...loop, rejudge: services.rejudge, rules, servers })
+  void keepRunningAlone({ ...loop, resume: services.resume })
   void keepClaimsTrue({ ...loop, node: name, change: services.change, isRunning: services.resume.isRunning })
   return { owner, services, session }
 }
@@ -218,7 +220,17 @@ export function personActs(world: SimWorld, gateway: Gateway): void {
     // What was on the screen when they looked.
     const digest = proposed.digest
     if (dice.chance(0.15)) await scheduler.sleep(gateway.owner, dice.below(20_000))
+    const said = { id, person, reason: null, via: 'api' } as const
     if (dice.chance(0.04)) await people.cancel({ id, person, reason: null })
+    else if (dice.chance(0.12)) {
+      // Also back to what was asked, and also about what is not on anybody's screen any more.
+      const argumentsText = JSON.stringify(
+        dice.chance(0.3) ? { call: dice.below(2) } : { call: 7 + dice.below(2) },
+      )
+      await people.edit({ ...said, argumentsText, digest })
+    } else if (dice.chance(0.05)) {
+      await people.extend({ ...said, expiresAtMs: approval.expiresAtMs + 61_000 })
+    } else if (dice.chance(0.11)) await people.askAgain(said)
     else if (dice.chance(0.1))
       await people.annotate({
         id,

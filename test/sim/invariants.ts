@@ -1,5 +1,5 @@
 /** The one checker: reads what really happened and what everyone was told, and names every promise that was broken. */
-import { type Approval, successorOf } from '../../src/domain/approval.ts'
+import { type Approval, askedParams, successorOf } from '../../src/domain/approval.ts'
 import { authorise } from '../../src/domain/authority.ts'
 import { mina, owner } from '../support/builders.ts'
 import { brokenPromisesOf, brokenTelling, type Past, type Story } from '../support/promises.ts'
@@ -37,7 +37,7 @@ export async function brokenPromises(world: SimWorld): Promise<string[]> {
   const open = new Map<string, string>()
   for (const { approval } of history) {
     const { requester, server, tool } = approval.asked
-    const key = JSON.stringify([requester.name, server, tool, approval.proposed.canonicalParams])
+    const key = JSON.stringify([requester.name, server, tool, askedParams(approval)])
     if (approval.status === 'settled') {
       if (open.get(key) === approval.id) open.delete(key)
     } else {
@@ -86,6 +86,8 @@ function wrongDecisions({ history }: SimWorld): string[] {
     asked.set(approval.id, original)
     if (JSON.stringify(approval.asked) !== JSON.stringify(original.asked))
       broken.push(`I2: what ${approval.id} asked for changed`)
+    if (askedParams(approval) !== original.proposed.canonicalParams && original.edits.length === 0)
+      broken.push(`I2: of ${approval.id} nobody can read any more what was asked`)
     if (approval.status === 'executing') continue
     const decision =
       approval.status === 'approved'
@@ -99,7 +101,8 @@ function wrongDecisions({ history }: SimWorld): string[] {
     const right = person && authorise(person, answer, original.asked, original.asking)
     if (right?.ok !== true || right.value !== decision.kind)
       broken.push(`I6: ${approval.id} was decided without the right`)
-    if (atMs >= original.expiresAtMs) broken.push(`I6: ${approval.id} was decided after its time`)
+    // Its own deadline: people may have moved it before they decided.
+    if (atMs >= approval.expiresAtMs) broken.push(`I6: ${approval.id} was decided after its time`)
   }
   return broken
 }

@@ -2,7 +2,8 @@
  * Designs that look right and are not. Each changes a port or a service of every gateway and leaves all else as it is;
  * the checker must catch every one. A checker that cannot fail proves nothing.
  */
-import type { Approval } from '../../src/domain/approval.ts'
+import { type Approval, type Approved, recomputedDigest } from '../../src/domain/approval.ts'
+import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { auditEvent } from '../../src/domain/audit.ts'
 import { transition } from '../../src/domain/transition.ts'
 import type { ServicesDeps } from '../../src/launch/services.ts'
@@ -16,6 +17,7 @@ import {
   withChanged,
 } from '../support/broken-designs.ts'
 import type { Mutant } from './actors.ts'
+import type { SimWorld } from './world.ts'
 
 const withLedger = (change: (ledger: Ledger) => Partial<Ledger>): NonNullable<Mutant['ports']> =>
   function withChangedLedger(deps): ServicesDeps {
@@ -36,6 +38,12 @@ async function overwrite(
 const unguardedByRevision = withLedger((ledger) => ({
   save: ({ inForce: _inForce, ...change }) => ledger.save(change),
 }))
+
+/** The upstream gets a request that no claim stands for. */
+function hitBy(world: SimWorld, { id, proposed }: Approval, who: string): void {
+  const { canonicalParams } = proposed
+  world.hits.push({ atStep: world.scheduler.count(), approvalId: id, canonicalParams, reply: `"${who}"` })
+}
 
 export const mutants: readonly Mutant[] = [
   {
@@ -198,6 +206,67 @@ export const mutants: readonly Mutant[] = [
         if (newest?.status !== 'settled') return services.awaitOutcome(request)
         return { kind: 'settled', approval: newest, replyText: await world.ledger.replyText(newest.id) }
       },
+    }),
+  },
+  {
+    name: 'an edit after the yes takes the yes over',
+    services: (services, world) => ({
+      ...services,
+      people: {
+        ...services.people,
+        async edit(request) {
+          const reading = await world.ledger.get(request.id)
+          if (reading?.approval.status !== 'approved') return services.people.edit(request)
+          const { approval: previous, nowMs } = reading
+          const canonicalParams = previous.proposed.canonicalParams.replace('"call":', '"Call":')
+          const edited = { ...previous, proposed: { ...previous.proposed, canonicalParams } }
+          const digest = recomputedDigest(edited)
+          const { via, reason } = request
+          const said = { by: 'mina', via, reason, digest, nonce: previous.nonce }
+          const event = { kind: 'edit', canonicalParams, ...said } as const
+          const unchained: Approved = {
+            ...edited,
+            version: previous.version + 1,
+            proposed: { ...edited.proposed, digest },
+            edits: [{ by: 'mina', via: 'api', reason: null, atMs: nowMs, replaced: previous.proposed }],
+            decision: { ...previous.decision, digest },
+          }
+          const audit = auditEvent(previous.auditHead, event, unchained, nowMs)
+          const next = { ...unchained, auditHead: audit.hash }
+          await world.ledger.save({ previous, next, audit, deadline: { kind: 'none' }, replyText: null })
+          return services.people.edit(request)
+        },
+      },
+    }),
+  },
+  {
+    name: 'asking again sends it by itself: somebody wanted it, after all',
+    services: (services, world) => ({
+      ...services,
+      people: {
+        ...services.people,
+        async askAgain(request) {
+          const asked = await services.people.askAgain(request)
+          if (asked.ok) hitBy(world, asked.value, 'asked again')
+          return asked
+        },
+      },
+    }),
+  },
+  {
+    name: 'a call without its agent needs no claim: nobody else would run it',
+    services: (services, world) => ({
+      ...services,
+      resume: Object.assign(
+        async (id: ApprovalId) => {
+          const approval = (await world.ledger.get(id))?.approval
+          const isAlone = (await world.ledger.waitingNodes(id)).length === 0
+          if (isAlone && approval?.status === 'approved' && approval.asking.onClientGone === 'execute')
+            hitBy(world, approval, 'alone')
+          return services.resume(id)
+        },
+        { isRunning: services.resume.isRunning, drained: services.resume.drained },
+      ),
     }),
   },
   {

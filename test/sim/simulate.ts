@@ -65,6 +65,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
       happens() {
         const text = dice.pick([
           ...['default: require_approval', 'default: require_approval', 'default: allow'],
+          'rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: execute } }]',
           ...['deny: [delete_repository]', 'require_approval: { delete_repository: carefully }'],
         ])
         const groups = [dice.pick(['ops', 'security'])]
@@ -89,7 +90,12 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
   world.isStormy = false
   world.isUpstreamUp = true
   for (const { owner } of gateways) owner.stalledUntilMs = 0
-  const untilMs = scheduler.nowMs() + world.timings.decisionMs + world.timings.startByMs + 60_000
+  const open = await world.ledger.list({ statuses: ['pending'], principal: null, limit: 1_000, after: null })
+  const latestMs = Math.max(
+    scheduler.nowMs() + world.timings.decisionMs,
+    ...open.map((one) => one.expiresAtMs),
+  )
+  const untilMs = latestMs + world.timings.startByMs + 60_000
   for (let steps = 0; steps < CALM_STEPS_MAX && scheduler.nowMs() < untilMs; steps++) {
     if (await scheduler.runOne()) continue
     scheduler.advance(world.timings.loopMs)
