@@ -86,8 +86,8 @@ export function createForward(deps: {
       throw new UpstreamFault(`it answered HTTP ${status} to the gateway's own credentials or address`, true)
     }
     const headers = responseHeaders(response, request)
-    if (status === 202) {
-      // "Accepted" has nothing to say (MCP, Transports); a body, however empty, would be given a type on the way.
+    if (status === 202 && response.headers['content-type'] === undefined) {
+      // "202 Accepted with no body" (MCP, Transports): passed on as an empty one, it would be given a type on the way.
       await body?.cancel()
       return responseOf(null, status, headers)
     }
