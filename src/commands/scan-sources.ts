@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { loadConfig, type ServerConfig } from '../config.ts'
 import type { JsonObject } from '../domain/canonical.ts'
+import { CLI } from '../domain/command-line.ts'
 import { didYouMean } from '../domain/did-you-mean.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { atHome, clientFiles, clientServers, readClientFile, readJsonc } from '../launch/scan.ts'
@@ -39,7 +40,7 @@ export function sourcesOf(target: string | null, parts: Parts): Found {
     if (there.length > 0) return all(there.map((file) => fromFile(file, parts)))
     return err({
       message: `There is no configuration of ${target} here: ${files.join(', ')}`,
-      remedy: 'name the file: holdpoint scan path/to/mcp.json',
+      remedy: `name the file: ${CLI} scan path/to/mcp.json`,
     })
   }
   const path = resolve(cwd, atHome(target))
@@ -53,7 +54,7 @@ function configured(name: string | null, { surroundings }: Parts): Found {
     const where = first === undefined ? '' : `${first.file}: ${first.message}`
     return err({
       message: `The configuration has a problem: ${where}`,
-      remedy: '`holdpoint validate` lists all of them',
+      remedy: `\`${CLI} validate\` lists all of them`,
     })
   }
   const { servers, file } = loaded.value
@@ -83,8 +84,7 @@ function fromFile(path: string, { surroundings }: Parts): Found {
   if (!text.ok) return err({ message: text.error, remedy: null })
   const value = readJsonc(text.value)
   if (!value.ok) {
-    const remedy =
-      'a list of tools, or the MCP configuration of a client, as JSON; holdpoint.yaml is scanned by `holdpoint scan` alone'
+    const remedy = `a list of tools, or the MCP configuration of a client, as JSON; holdpoint.yaml is scanned by \`${CLI} scan\` alone`
     return err({ message: `${path} is not JSON: ${value.error}`, remedy })
   }
   const list = [

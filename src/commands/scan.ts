@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { CLI } from '../domain/command-line.ts'
 import { attacksOn } from '../domain/risk/attacks.ts'
 import { proposedPolicy } from '../domain/risk/proposed-policy.ts'
 import { type ScannedServer, type ScannedTool, scanned } from '../domain/risk/scanned.ts'
@@ -66,7 +67,7 @@ export async function scan(parts: Parts, options: ScanOptions): Promise<ExitCode
     for (const line of renderScan(servers, io.colours)) io.out(line)
     for (const { name, reason } of missed)
       io.err(io.colours.red(`${visible(name)} could not be scanned: ${visible(reason)}`))
-    if (servers.length > 0) io.out(`Why a tool is where it is: holdpoint scan … --explain <tool>`)
+    if (servers.length > 0) io.out(`Why a tool is where it is: ${CLI} scan … --explain <tool>`)
   }
   return missed.length > 0 ? 1 : 0
 }
@@ -129,7 +130,7 @@ function write(file: string, servers: readonly ScannedServer[], { io, surroundin
     return 2
   }
   try {
-    writeFileSync(resolve(surroundings.cwd, file), proposedPolicy(server, 'Written by holdpoint scan.'), {
+    writeFileSync(resolve(surroundings.cwd, file), proposedPolicy(server, `Written by ${CLI} scan.`), {
       flag: 'wx',
     })
   } catch (error) {

@@ -5,6 +5,7 @@
  * `policies/README.md` describes the language.
  */
 import { z } from 'zod'
+import { CLI } from '../domain/command-line.ts'
 import { isExact } from '../domain/policy/glob.ts'
 import type { Action, Rule } from '../domain/policy/rule.ts'
 import type { Fallback, Policy, Spelling } from '../domain/policy.ts'
@@ -130,7 +131,7 @@ function spellingOf(reader: Reader, entries: readonly Entry[]): Spelling {
     reader.refuseKey(
       [own],
       message,
-      'keep to one of them in one file; `holdpoint policy convert` rewrites the other',
+      `keep to one of them in one file; \`${CLI} policy convert\` rewrites the other`,
     )
   }
   if (own !== undefined) return 'holdpoint'

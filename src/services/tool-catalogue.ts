@@ -3,6 +3,7 @@
  * accepted yet. It learns from the lists that pass and from what approvals ask; comparing and writing happen behind the traffic.
  */
 import type { JsonObject } from '../domain/canonical.ts'
+import { CLI } from '../domain/command-line.ts'
 import { driftOf, type SeenTool, seenTool, worseFacts } from '../domain/risk/drift.ts'
 import { type ToolFacts, unknownTool } from '../domain/risk.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -84,7 +85,7 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
       const what = accepted === null ? 'a new tool appeared' : 'the definition of a tool changed'
       log.warn(
         { server, tool },
-        `${what}; people are asked about its calls until somebody accepts it (holdpoint tools list)`,
+        `${what}; people are asked about its calls until somebody accepts it (${CLI} tools list)`,
       )
     }
   }

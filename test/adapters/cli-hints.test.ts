@@ -20,7 +20,9 @@ test('no hint names a bare `holdpoint`, which is on nobody’s PATH', () => {
       // Header comments name the commands of this program, not what to type.
       const text = readFileSync(join(src, name), 'utf8').replaceAll(/\/\*\*[\s\S]*?\*\//g, '')
       const found =
-        /(?<!npx |\/)\bholdpoint (people|agents|approvals|start|slack|doctor|validate|demo|policy|tools|test|scan|stdio|accounts)\b/.exec(text)
+        /(?<!npx |\/)\bholdpoint (people|agents|approvals|start|slack|doctor|validate|demo|policy|tools|test|scan|stdio|accounts)\b/.exec(
+          text,
+        )
       return found === null ? [] : [`${name}: ${found[0]}`]
     })
   expect(bare).toEqual([])
