@@ -80,3 +80,22 @@ test('only the configuration reads the environment', () => {
   // The sample is a program of its own and has an environment of its own.
   expect(readers.map((file) => relative(src, file)).sort()).toEqual(['config.ts', join('sample', 'main.ts')])
 })
+
+test('nothing that repeats requests or follows redirects by itself stands between an approval and its upstream', () => {
+  const upstream = files.filter((file) => relative(src, file).startsWith(join('mcp', 'upstream') + sep))
+  expect(upstream.length).toBeGreaterThan(15)
+  // No `fetch`, no retry agent, no interceptors; of the SDK's clients only which variables a child process inherits.
+  const plain = ['Client', 'Dispatcher', 'Pool', 'getDefaultEnvironment']
+  const senders = /^(undici|node:https?$|@modelcontextprotocol\/(client|sdk\/client))/
+  const wrong = upstream.flatMap((file) => {
+    const text = readFileSync(file, 'utf8')
+    const taken = [...text.matchAll(/^import ([^']*) from '([^']+)'/gm)]
+      .filter(([, , from = '']) => senders.test(from))
+      .flatMap(([, names = '']) => names.replace(/[{}]|\btype\b/g, '').split(','))
+      .map((name) => name.trim())
+      .filter((name) => !plain.includes(name))
+    const used = [...text.matchAll(/\bfetch\(|\.compose\(|\bimport\(/g)].map(([words]) => words)
+    return [...taken, ...used].map((name) => `${relative(src, file)} uses ${name}`)
+  })
+  expect(wrong).toEqual([])
+})

@@ -20,18 +20,22 @@ export const WHOLE_MS_MAX = 5_000
 
 export type Site = Awaited<ReturnType<typeof aSite>>
 
-/** @param serverUrl of the real PostgreSQL; the gateway goes there through `site.database` */
+/** @param serverUrl of the real PostgreSQL; over TCP the gateway goes there through `site.database` */
 export async function aSite(serverUrl: string, options: Partial<GatewayOptions> = {}) {
   const fresh = await freshDatabaseOn(serverUrl)
   const direct = new URL(fresh.connectionString)
   const database = await startFaultProxy(Number(direct.port))
   const upstream = await startHttpUpstream()
+  const way = await startFaultProxy(Number(upstream.url.port))
+  const wayUp = new URL(upstream.url)
+  wayUp.port = String(way.port)
   const through = new URL(direct)
-  through.port = String(database.port)
+  // The embedded one is reached by a socket in the file system, which no proxy stands in front of.
+  if (/^[\w.-]+$/.test(direct.hostname)) through.port = String(database.port)
   const gatewayOptions: GatewayOptions = {
     databaseUrl: through.href,
     servers: {
-      pay: { url: upstream.url.href, policy: `${import.meta.dirname}/pay.yaml`, approvers: ['mina'] },
+      pay: { url: wayUp.href, policy: `${import.meta.dirname}/pay.yaml`, approvers: ['mina'] },
     },
     ...options,
     timings: { hold: '40s', comment: '500ms', ...options.timings },
@@ -66,6 +70,8 @@ export async function aSite(serverUrl: string, options: Partial<GatewayOptions> 
     gateway,
     gatewayOptions,
     database,
+    /** Between the gateway and the upstream. */
+    way,
     upstream,
     agent,
     minaToken,
@@ -75,7 +81,8 @@ export async function aSite(serverUrl: string, options: Partial<GatewayOptions> 
 
     /** A critical call that is held. Resolves when people can see it. */
     async ask(from?: TestClient, at: Pick<GatewayProcess, 'url'> = gateway) {
-      const charge = `charge_${++charges}_${performance.now()}`
+      // Of one length, so that cuts of the request fall on the same places.
+      const charge = `charge_${String(++charges).padStart(6, '0')}`
       const connected = from ?? (await client(at))
       // Its fate is looked at by whoever awaits it.
       const result = connected.call('create_refund', { amount: 5, charge })
@@ -155,6 +162,7 @@ export async function aSite(serverUrl: string, options: Partial<GatewayOptions> 
       await Promise.all(clients.map((each) => each.close().catch(() => {})))
       const code = await gateway.stop()
       await pool.end()
+      await way.close()
       await upstream.close()
       await database.close()
       await fresh.drop()

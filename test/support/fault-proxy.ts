@@ -12,7 +12,22 @@ export interface Weather {
   /** Pieces are cut to this many bytes, each a write of its own. */
   readonly sliceBytes?: number
   /** A reset of both ends after so many bytes from the client (`up`) or from the server (`down`) of one connection. */
-  readonly resetAfter?: { readonly up?: number; readonly down?: number }
+  readonly resetAfter?: Ways
+  /** The same with a FIN, as a server that closes the connection in the middle. */
+  readonly endAfter?: Ways
+  /** Only for connections whose client's first piece holds this text. */
+  readonly only?: string
+}
+
+interface Ways {
+  readonly up?: number
+  readonly down?: number
+}
+
+/** What one connection brought, from each end. */
+export interface Carried {
+  readonly up: string
+  readonly down: string
 }
 
 export interface FaultProxy {
@@ -23,14 +38,16 @@ export interface FaultProxy {
   blackhole(which: 'established' | 'all'): void
   /** Resets every connection. */
   cut(): void
-  /** Closes the door: `ECONNREFUSED`, and every connection is reset. */
-  refuse(): Promise<void>
+  /** Closes the door: `ECONNREFUSED`, and every connection is reset. `'new'`: those that stand go on. */
+  refuse(which?: 'new' | 'all'): Promise<void>
   /** Good weather; new connections are taken and go to the target. What was cut or swallowed stays so. */
   heal(): Promise<void>
   /** Where new connections lead. */
   target(port: number): void
   /** Connections accepted so far. */
   accepted(): number
+  /** From now on what connections bring is kept, in the order of their making: the witness of what really went over the wire. */
+  record(): readonly Carried[]
   close(): Promise<void>
 }
 
@@ -38,6 +55,9 @@ interface Pair {
   readonly client: Socket
   readonly server: Socket
   isSwallowed: boolean
+  /** The client's first piece. */
+  first: Buffer | null
+  carried: { up: string; down: string } | null
 }
 
 export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
@@ -46,11 +66,20 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
   let now: Weather = {}
   let swallowsNew = false
   let accepted = 0
+  let recorded: Carried[] | null = null
 
   const door = createServer({ allowHalfOpen: true }, (client) => {
     accepted++
     const server = connect({ port: leadsTo, host: '127.0.0.1', allowHalfOpen: true })
-    const pair: Pair = { client, server, isSwallowed: swallowsNew }
+    const carried = { up: '', down: '' }
+    recorded?.push(carried)
+    const pair: Pair = {
+      client,
+      server,
+      isSwallowed: swallowsNew,
+      first: null,
+      carried: recorded === null ? null : carried,
+    }
     pairs.add(pair)
     for (const socket of [client, server]) socket.setNoDelay(true)
     carry(pair, client, server, 'up')
@@ -62,7 +91,8 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     let order = Promise.resolve()
     /** In the order in which it came, however late. */
     const later = (act: () => void) => {
-      const due = now.delayMs === undefined ? null : wait(now.delayMs)
+      const delayMs = weatherOf(pair).delayMs
+      const due = delayMs === undefined ? null : wait(delayMs)
       order = order
         .then(() => due)
         .then(() => {
@@ -71,17 +101,22 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     }
     from.on('data', (chunk: Buffer) => {
       if (pair.isSwallowed) return
-      const limit = now.resetAfter?.[way]
+      if (pair.carried !== null) pair.carried[way] += chunk.toString('latin1')
+      if (way === 'up') pair.first ??= chunk
+      const { resetAfter, endAfter, sliceBytes } = weatherOf(pair)
+      const limit = resetAfter?.[way] ?? endAfter?.[way]
       const rest = limit === undefined ? chunk.length : Math.max(0, limit - bytes)
       bytes += chunk.length
       const passed = chunk.subarray(0, rest)
-      for (const piece of slices(passed, now.sliceBytes ?? passed.length)) {
+      for (const piece of slices(passed, sliceBytes ?? passed.length)) {
         later(() => {
           if (to.writable) to.write(piece)
         })
       }
       // What passed shall have arrived before the end does.
-      if (limit !== undefined && bytes >= limit) later(() => setTimeout(() => reset(pair), 10))
+      if (limit === undefined || bytes < limit) return
+      const end = resetAfter?.[way] === undefined ? finish : reset
+      later(() => setTimeout(() => end(pair), 10))
     })
     from.on('end', () => later(() => to.end()))
     from.on('error', () => {
@@ -90,6 +125,16 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     from.on('close', () => {
       if (pair.client.destroyed && pair.server.destroyed) pairs.delete(pair)
     })
+  }
+
+  function weatherOf(pair: Pair): Weather {
+    return now.only === undefined || pair.first?.includes(now.only) === true ? now : {}
+  }
+
+  /** Both ends see an end in good order, too early. */
+  function finish(pair: Pair): void {
+    pair.isSwallowed = true
+    for (const socket of [pair.client, pair.server]) socket.end()
   }
 
   function reset(pair: Pair): void {
@@ -104,9 +149,10 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
     return address.port
   }
 
-  async function refuse(): Promise<void> {
+  async function refuse(which: 'new' | 'all' = 'all'): Promise<void> {
     const closed = door.listening ? once(door, 'close') : null
     door.close()
+    if (which === 'new') return
     cut()
     await closed
   }
@@ -136,7 +182,11 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       leadsTo = to
     },
     accepted: () => accepted,
-    close: refuse,
+    record() {
+      recorded = []
+      return recorded
+    },
+    close: () => refuse(),
   }
 }
 

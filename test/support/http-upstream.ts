@@ -36,7 +36,11 @@ export type Fault =
   /** An event stream that opens and then breaks before the answer. */
   | { readonly kind: 'cut_stream' }
   | { readonly kind: 'bad_json' }
-  | { readonly kind: 'status'; readonly status: number }
+  | {
+      readonly kind: 'status'
+      readonly status: number
+      readonly headers?: Readonly<Record<string, string>>
+    }
 
 export interface HttpUpstream {
   readonly url: URL
@@ -100,7 +104,10 @@ export async function startHttpUpstream(): Promise<HttpUpstream> {
     for (const watch of watchers) watch(received)
 
     const fault = faultFor(received.rpcMethod)
-    if (fault?.kind === 'status') return sendError(res, fault.status, null, -32000, 'told to fail')
+    if (fault?.kind === 'status') {
+      for (const [name, value] of Object.entries(fault.headers ?? {})) res.setHeader(name, value)
+      return sendError(res, fault.status, null, -32000, 'told to fail')
+    }
     if (req.headers['mcp-protocol-version'] === MODERN) return handleModern(req, res, message)
     if (req.method === 'GET' || req.method === 'DELETE') return handleSession(req, res)
     if (message === null) return sendError(res, 400, null, -32700, 'Parse error')
