@@ -44,6 +44,7 @@ import { SAMPLE_SERVER, sampleServer } from './files/sample-server.ts'
 import { undecidable } from './files/undecidable.ts'
 
 export type { ServerConfig } from './files/config-file.ts'
+export { durationMs } from './files/duration.ts'
 export { packageVersion } from './files/package-root.ts'
 export { policyJsonSchema } from './files/policy/json-schema.ts'
 export { converted, readPolicyDocument, runTestsBeside, spellingOf } from './files/policy-documents.ts'

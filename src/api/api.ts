@@ -9,6 +9,7 @@ import type { People } from '../services/decide.ts'
 import type { PolicyChanges } from '../services/policy-changes.ts'
 import { approvalRoutes, type ReadingLedger } from './approvals.ts'
 import { callRoutes } from './calls.ts'
+import { type DecisionsDeps, decisionRoutes } from './decisions.ts'
 import {
   type ApiEnv,
   type Authenticate,
@@ -25,6 +26,7 @@ export interface ApiDeps extends ToolsDeps {
   readonly ledger: ReadingLedger
   readonly people: People
   readonly policies: PolicyChanges
+  readonly decisions: DecisionsDeps
   readonly timings: Timings
   readonly authenticate: Authenticate
   /** Asked only about requests that carry an `Origin`. */
@@ -44,6 +46,7 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.use('*', neverStored, onlyAllowedOrigins(isOriginAllowed))
   app.use('/approvals/*', onlyPeople(authenticate))
   app.use('/policies/*', onlyPeople(authenticate))
+  app.use('/decisions/*', onlyPeople(authenticate))
   app.use('/calls/*', onlyAgents(authenticate))
   app.use('/tools/*', onlyPeople(authenticate))
   const ofAnEdit = limitTo(EDIT_BYTES_MAX)
@@ -52,6 +55,7 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.use('*', (c, next) => (isLarge(c.req.path) ? ofAnEdit(c, next) : ofAnythingElse(c, next)))
   app.route('/approvals', approvalRoutes(deps))
   app.route('/policies', policyRoutes(deps))
+  app.route('/decisions', decisionRoutes(deps.decisions))
   app.route('/calls', callRoutes(deps))
   app.route('/tools', toolRoutes(deps))
 

@@ -6,6 +6,7 @@ import type { ExitCode } from './io.ts'
 import type { DemoOptions, Parts } from './parts.ts'
 import { addAccounts } from './program-accounts.ts'
 import { addApprovals } from './program-approvals.ts'
+import { addDecisions } from './program-decisions.ts'
 import { addPolicy } from './program-policy.ts'
 import { addPolicyTests } from './program-policy-files.ts'
 import { addScan } from './program-scan.ts'
@@ -117,6 +118,7 @@ Environment:
   addApprovals(program, parts, finish)
   addPolicy(program, parts, finish)
   addTools(program, parts, finish)
+  addDecisions(program, parts, finish)
   addAgents(program, parts, finish)
   addPeople(program, parts, finish)
   addAccounts(program, parts, finish)

@@ -25,6 +25,8 @@ export interface Limits {
   readonly childrenPerPrincipalMax: number
   /** One line from a stdio upstream. */
   readonly lineBytesMax: number
+  /** Lines of the decision log, about 500 bytes each: what is not kept longer for its age is not kept at all. */
+  readonly decisionsMax: number
 }
 
 const MiB = 1024 * 1024
@@ -42,6 +44,7 @@ export const defaultLimits: Limits = {
   childrenPerOwnerMax: 32,
   childrenPerPrincipalMax: 16,
   lineBytesMax: 16 * MiB,
+  decisionsMax: 500_000,
 }
 
 /** JSON nesting in a tool call; deeper is an attack on the parsers behind us, not an argument. */

@@ -27,6 +27,8 @@ export interface Timings {
   readonly loopMs: number
   /** Clients are asked to poll a task this often: soon enough for people who wait, seldom enough for thousands of tasks. */
   readonly pollMs: number
+  /** Lines of the decision log are kept this long: two whole weeks, so that a new policy is tried on weekdays and weekends. */
+  readonly keepDecisionsMs: number
 }
 
 const seconds = 1_000
@@ -51,4 +53,5 @@ export const defaultTimings: Timings = {
   replyIdleMs: 15 * minutes,
   loopMs: 2 * seconds,
   pollMs: 5 * seconds,
+  keepDecisionsMs: 14 * days,
 }

@@ -28,6 +28,8 @@ export interface ServerConfig {
   readonly extraMethods: readonly string[]
   /** A token of an OAuth issuer must carry these here, besides those of its issuer. */
   readonly scopes: readonly string[]
+  /** The decision log keeps the arguments of its calls, not only their names. */
+  readonly recordsArguments: boolean
   readonly upstream: UpstreamConfig
 }
 
@@ -283,6 +285,7 @@ const serverShape = z.strictObject({
     .optional(),
   self_confirm: z.boolean().optional(),
   scopes: scopesShape.optional(),
+  record: z.enum(['keys', 'full']).optional(),
   methods: z
     .array(
       z
@@ -361,6 +364,7 @@ function readServer(
     notes,
     extraMethods: server.methods ?? [],
     scopes: server.scopes ?? [],
+    recordsArguments: server.record === 'full',
     upstream: upstream.value,
   })
 }

@@ -28,6 +28,7 @@ export function sampleServer(
     notes: [],
     extraMethods: [],
     scopes: [],
+    recordsArguments: false,
     upstream: {
       kind: 'stdio',
       command: process.execPath,

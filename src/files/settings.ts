@@ -23,6 +23,7 @@ export const timingNames = {
   replyIdleMs: 'reply_idle',
   loopMs: 'loop',
   pollMs: 'poll',
+  keepDecisionsMs: 'keep_decisions',
 } as const satisfies Record<keyof Timings, string>
 
 /** How each bound is called in `limits`. */
@@ -39,6 +40,7 @@ export const limitNames = {
   childrenPerOwnerMax: 'children_per_owner',
   childrenPerPrincipalMax: 'children_per_principal',
   lineBytesMax: 'line',
+  decisionsMax: 'decisions',
 } as const satisfies Record<keyof Limits, string>
 
 export function readTimings(document: Document): Result<Timings, Problem[]> {

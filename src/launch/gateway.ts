@@ -19,6 +19,7 @@ import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import type { Attend } from '../services/attend.ts'
 import { createPolicyChanges } from '../services/policy-changes.ts'
+import { createVerdictRecorder } from '../services/record-verdicts.ts'
 import { keepJudged } from '../services/rejudge.ts'
 import { createToolCatalogue } from '../services/tool-catalogue.ts'
 import {
@@ -108,6 +109,10 @@ export async function startGateway(deps: {
     random,
     log,
   })
+  const recorder = createVerdictRecorder({
+    ...{ decisionLog: store.decisionLog, rules, timings, limits, clock, log },
+    recordsArguments: (server) => config.servers.get(server)?.recordsArguments ?? false,
+  })
   const stopListening = wakeUps.onWakeUp((id) =>
     id === 'all' ? services.waiters.wakeAll() : services.waiters.wake(id),
   )
@@ -146,6 +151,7 @@ export async function startGateway(deps: {
     keepClaimsTrue({ ...loop, node, change: services.change, isRunning: services.resume.isRunning }),
     keepSealing(store, leaving.signal, log),
     openServers.ended,
+    recorder.keep(leaving.signal),
     policies.keep(leaving.signal),
     catalogue.keepFresh(leaving.signal),
     keepJudged({ ...loop, rejudge: services.rejudge, rules, servers: [...config.servers.keys()] }),
@@ -174,6 +180,7 @@ export async function startGateway(deps: {
         { name: 'queue', missing: async () => queueTrouble() },
         { name: 'failover', missing: store.failoverGap },
         { name: 'policies', missing: policies.gap },
+        { name: 'decision log', missing: async () => recorder.gap() },
       ],
       log,
     }),
@@ -213,6 +220,7 @@ export async function startGateway(deps: {
       agentHoldMs: (agent) => config.agentSettings.get(agent)?.holdMs ?? null,
       onClientGoneOf,
       toolsSeen: catalogue.saw,
+      recordVerdict: recorder.record,
       limits,
       timings,
       clock,
@@ -230,6 +238,11 @@ export async function startGateway(deps: {
         ...{ judgeBy: services.judgeBy, servers: [...config.servers.keys()] },
         isOperator: operatorsOf(config),
       }),
+      decisions: {
+        log: store.decisionLog,
+        maySeeAll: (person) => operatorsOf(config)(person) || approversOf(config, rules)(person),
+        nowMs: ledger.nowMs,
+      },
       timings,
       authenticate: who,
       isOriginAllowed: sites.isOriginAllowed,

@@ -7,6 +7,7 @@ import { createCards } from '../ledger/cards.ts'
 import { createPool, durabilityGap, failoverGap, migrate } from '../ledger/connect.ts'
 import { createCounters } from '../ledger/counters.ts'
 import { CREDENTIALS_CHANNEL, createCredentials } from '../ledger/credentials.ts'
+import { createDecisionLog } from '../ledger/decision-log.ts'
 import { startEmbeddedPostgres } from '../ledger/embedded/start.ts'
 import { createIdentities } from '../ledger/identities.ts'
 import { createNotices } from '../ledger/notices.ts'
@@ -24,6 +25,7 @@ import type { AccountStore } from '../ports/accounts.ts'
 import type { Cards } from '../ports/cards.ts'
 import type { Counters } from '../ports/counters.ts'
 import type { CredentialStore } from '../ports/credentials.ts'
+import type { DecisionLog } from '../ports/decision-log.ts'
 import type { Identities } from '../ports/identities.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
@@ -36,6 +38,7 @@ import type { WakeUps } from '../ports/wake-ups.ts'
 export interface OpenLedger {
   readonly ledger: Ledger
   readonly counters: Counters
+  readonly decisionLog: DecisionLog
   readonly credentials: CredentialStore
   readonly cards: Cards
   readonly notices: Notices
@@ -63,6 +66,8 @@ export interface OpenLedger {
 
 /** Their own, because calls that are counted together wait for each other, and approvals must not wait with them. */
 const COUNTERS_CONNECTIONS_MAX = 3
+/** Its own, because nothing may wait for what nothing depends on: one writes, one reads. */
+const DECISION_LOG_CONNECTIONS_MAX = 2
 
 /** @throws EmbeddedPostgresUnavailable, or the connection's error, with a remedy in its message */
 export async function openLedger(
@@ -78,12 +83,14 @@ export async function openLedger(
   const watched = { sockets, silence: pulse.silence }
   const pool = createPool(connectionString, log, watched)
   const countersPool = createPool(connectionString, log, watched, COUNTERS_CONNECTIONS_MAX)
+  const logPool = createPool(connectionString, log, watched, DECISION_LOG_CONNECTIONS_MAX)
   const channels = [WAKE_UP_CHANNEL, CREDENTIALS_CHANNEL, REVISIONS_CHANNEL, ACCOUNTS_CHANNEL]
   const notifications = await createNotifications(connectionString, pool, channels, log, sockets)
 
   return {
     ledger: { ...createApprovals(pool), ...createWaiting(pool) },
     counters: createCounters(countersPool),
+    decisionLog: createDecisionLog(logPool),
     credentials: createCredentials(pool, notifications),
     cards: createCards(pool),
     notices: createNotices(pool),
@@ -108,6 +115,7 @@ export async function openLedger(
       await notifications.close()
       await pulse.stop()
       await countersPool.end()
+      await logPool.end()
       await pool.end()
       await server?.stop()
     },

@@ -11,6 +11,7 @@ import type { Person, Principal } from '../../src/domain/principal.ts'
 import { err } from '../../src/domain/result.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { random } from '../../src/launch/random.ts'
+import type { DecisionLog } from '../../src/ports/decision-log.ts'
 import type { Ledger } from '../../src/ports/ledger.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createChange } from '../../src/services/change.ts'
@@ -18,6 +19,7 @@ import { createPeople } from '../../src/services/decide.ts'
 import type { Judge } from '../../src/services/judge.ts'
 import type { PolicyChanges } from '../../src/services/policy-changes.ts'
 import { admission } from '../support/builders.ts'
+import { createMemoryDecisionLog } from '../support/memory-decision-log.ts'
 import { createMemoryToolPins } from '../support/memory-tool-pins.ts'
 
 export const START_MS = Date.UTC(2026, 7, 1, 9, 0, 0)
@@ -139,7 +141,7 @@ type MemoryLedger = Pick<
 const notHere = async () => err({ reason: 'no_such_server', servers: [] } as const)
 const noPolicies: PolicyChanges = { history: notHere, show: notHere, preview: notHere, put: notHere }
 
-export function createWorld(options: { policies?: PolicyChanges } = {}) {
+export function createWorld(options: { policies?: PolicyChanges; decisionLog?: DecisionLog } = {}) {
   const records = new Map<ApprovalId, Approval>()
   const trails = new Map<ApprovalId, AuditEvent[]>()
   const replies = new Map<ApprovalId, string>()
@@ -236,6 +238,11 @@ export function createWorld(options: { policies?: PolicyChanges } = {}) {
     onAccepted: async () => {},
     ledger,
     policies: options.policies ?? noPolicies,
+    decisions: {
+      log: options.decisionLog ?? createMemoryDecisionLog(),
+      maySeeAll: ({ id }) => id === 'kim' || id === 'lee',
+      nowMs: async () => world.nowMs,
+    },
     people: createPeople({
       ...{
         ledger: whole,

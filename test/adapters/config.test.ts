@@ -216,6 +216,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
       notes: [],
       extraMethods: [],
       scopes: [],
+      recordsArguments: false,
       upstream: {
         kind: 'stdio',
         command: 'npx',
@@ -236,6 +237,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
       notes: [],
       extraMethods: ['vendor/thing'],
       scopes: [],
+      recordsArguments: false,
       upstream: {
         kind: 'http',
         url: new URL('https://example.com/mcp'),

@@ -21,6 +21,7 @@ import { createMcpRoutes, type McpDeps } from '../../src/mcp/downstream/routes.t
 import type { Upstream, WireRequest, WireResponse } from '../../src/mcp/upstream/wire.ts'
 import type { AskRequest } from '../../src/services/ask.ts'
 import type { Awaited, AwaitRequest } from '../../src/services/await-outcome.ts'
+import type { ToRecord } from '../../src/services/record-verdicts.ts'
 import { admission, agent, anApproval, aPolicy, approvers } from '../support/builders.ts'
 import { createMemoryCounters } from '../support/memory-counters.ts'
 
@@ -58,6 +59,7 @@ export function aHarness(options: HarnessOptions = {}) {
   const polled: string[] = []
   const logged: string[] = []
   const listed: { server: string; tools: readonly JsonObject[] }[] = []
+  const recorded: ToRecord[] = []
   const { approval } = anApproval()
   const log = (_: object, message: string) => {
     logged.push(message)
@@ -107,6 +109,7 @@ export function aHarness(options: HarnessOptions = {}) {
     clientBudgets: readClientBudgets(),
     agentHoldMs: () => null,
     onClientGoneOf: () => null,
+    recordVerdict: (verdict) => void recorded.push(verdict),
     stopping: new AbortController().signal,
     authenticate: async (headers) =>
       admission(headers.get('authorization') === 'Bearer agent' ? agent : null),
@@ -175,6 +178,7 @@ export function aHarness(options: HarnessOptions = {}) {
     polled,
     logged,
     listed,
+    recorded,
     request,
     post,
   }

@@ -8,6 +8,7 @@ import type { JudgedCall } from '../../src/domain/policy/judged-call.ts'
 import { type Rule, usualTerms } from '../../src/domain/policy/rule.ts'
 import { effectiveRuleDigest, evaluate, type Policy } from '../../src/domain/policy.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
+import type { RecordedVerdict } from '../../src/domain/recorded-verdict.ts'
 import type { NewRevision } from '../../src/domain/revision.ts'
 import { unknownTool } from '../../src/domain/risk.ts'
 import { attachKey, callKey, canonicalParams, type ToolCall } from '../../src/domain/tool-call.ts'
@@ -189,3 +190,21 @@ export function approveEvent(approval: Approval, by = 'mina') {
     },
   }
 }
+
+export const aRecordedVerdict = (wish: Partial<RecordedVerdict> = {}): RecordedVerdict => ({
+  atMs: Date.now(),
+  server: 'github',
+  tool: 'list_issues',
+  principal: agent,
+  session: null,
+  verdict: 'allow',
+  rule: 'policies/github.yaml#/allow/0',
+  revision: 1,
+  category: null,
+  risk: 'critical',
+  paramsDigest: 'ab'.repeat(32),
+  keys: [],
+  arguments: null,
+  judgedInUs: 12,
+  ...wish,
+})

@@ -1,9 +1,11 @@
 /** What becomes of a `tools/call`: passed on, refused, or paused until people have decided. It reaches an upstream only where the policy says so. */
-import type { Reservation } from '../../domain/policy/tally.ts'
+import type { Verdict } from '../../domain/policy.ts'
+import type { RecordedKind } from '../../domain/recorded-verdict.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Judge } from '../../services/judge.ts'
 import type { Limiter } from '../../services/limits.ts'
+import type { RecordVerdict } from '../../services/record-verdicts.ts'
 import { messageEvent } from '../sse.ts'
 import { objectMember } from './json.ts'
 import type { RequestMessage } from './message.ts'
@@ -29,6 +31,8 @@ export interface GateRequest extends Requester {
   readonly passOn: (onUnsent: (() => Promise<void>) | null) => Promise<Response>
 }
 
+type Allowing = Extract<Verdict, { kind: 'allow' }>
+
 export type Gate = (request: GateRequest) => Promise<Response>
 
 export function createGate(deps: {
@@ -36,10 +40,11 @@ export function createGate(deps: {
   limiter: Limiter
   pause: Pause
   waitTool: Pick<WaitTool, 'resolve' | 'call'>
-  clock: Pick<Clock, 'wallMs'>
+  recordVerdict: RecordVerdict
+  clock: Pick<Clock, 'wallMs' | 'monotonicMs'>
   log: Log
 }): Gate {
-  const { judge, limiter, pause, waitTool, clock, log } = deps
+  const { judge, limiter, pause, waitTool, recordVerdict, clock, log } = deps
 
   return async function gate(request) {
     const { upstream, principal, message, spoken } = request
@@ -54,12 +59,21 @@ export function createGate(deps: {
     const args = params.arguments ?? {}
     const sessionId = request.session?.id ?? null
     const call = { server, tool, principal, arguments: args, session: sessionId }
-    const judged = await judge({ ...call, nowMs: clock.wallMs() })
+    const nowMs = clock.wallMs()
+    const begunMs = clock.monotonicMs()
+    const judged = await judge({ ...call, nowMs })
+    const judgedInMs = clock.monotonicMs() - begunMs
     if (judged === null) return withoutRules(server, message.id)
     const { verdict, approvers, revision } = judged
+    const record = (kind: RecordedKind, rule: string | null) =>
+      recordVerdict({
+        ...{ server, tool, principal, params, session: sessionId },
+        ...{ verdict: kind, rule, revision, atMs: nowMs, judgedInMs },
+      })
+    if (verdict.kind !== 'allow') record(verdict.kind, verdict.kind === 'hide' ? null : verdict.rule)
     switch (verdict.kind) {
       case 'allow':
-        return passLimited(request, tool, verdict.reservations)
+        return passLimited(request, tool, verdict, record)
       case 'hide':
         return answered(request, unknownTool(tool))
       case 'deny': {
@@ -80,12 +94,18 @@ export function createGate(deps: {
   async function passLimited(
     request: GateRequest,
     tool: string,
-    reservations: readonly Reservation[],
+    { rule: allowing, reservations }: Allowing,
+    record: (kind: RecordedKind, rule: string) => void,
   ): Promise<Response> {
-    if (reservations.length === 0) return request.passOn(null)
+    if (reservations.length === 0) {
+      record('allow', allowing)
+      return request.passOn(null)
+    }
     const { upstream, principal, message, spoken } = request
     const { server } = upstream
     const allowance = await limiter.reserve(reservations)
+    if (allowance.kind === 'reserved') record('allow', allowing)
+    else record('limited', allowance.kind === 'exceeded' ? allowance.rule : allowing)
     switch (allowance.kind) {
       case 'reserved':
         return request.passOn(allowance.release)

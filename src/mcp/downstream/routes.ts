@@ -18,6 +18,7 @@ import { createJudge } from '../../services/judge.ts'
 import { createLimiter } from '../../services/limits.ts'
 import type { OwnCalls } from '../../services/own-calls.ts'
 import type { Pollers } from '../../services/pollers.ts'
+import type { RecordVerdict } from '../../services/record-verdicts.ts'
 import type { createUpstreamSession } from '../upstream/session.ts'
 import type { Upstream } from '../upstream/wire.ts'
 import { readAccepts } from './accepts.ts'
@@ -59,6 +60,7 @@ export interface McpDeps extends DoorDeps {
   agentHoldMs(agent: string): number | null
   /** What happens to its approved calls when it is gone, where no rule says anything. */
   onClientGoneOf(agent: string): 'wait' | 'execute' | null
+  readonly recordVerdict: RecordVerdict
   readonly clock: Clock
   /** Aborted when this gateway stops. */
   readonly stopping: AbortSignal
@@ -76,6 +78,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
     ...ladder,
     judge: createJudge(deps),
     limiter: createLimiter(deps),
+    recordVerdict: deps.recordVerdict,
     clock: deps.clock,
     log,
   })

@@ -1,0 +1,79 @@
+/** `decisions list`: the decision log as lines for people. */
+import { type DecisionLine, type DecisionPage, decisionPage } from '../api/decision-schemas.ts'
+import { riskWords } from '../domain/present.ts'
+import type { RecordedKind } from '../domain/recorded-verdict.ts'
+import { visible } from '../domain/visible.ts'
+import { createRequest } from './client.ts'
+import type { Colours, ExitCode } from './io.ts'
+import type { Parts } from './parts.ts'
+import { localTime } from './render.ts'
+import { done, printJson, withGateway } from './session.ts'
+import { table } from './table.ts'
+
+export interface DecisionsFilter {
+  /** How far back, in milliseconds. */
+  readonly sinceMs: number
+  readonly server: string | null
+  readonly agent: string | null
+  readonly verdict: RecordedKind | null
+  readonly limit: number
+  readonly before: number | null
+}
+
+export function listDecisions(parts: Parts, filter: DecisionsFilter, json: boolean): Promise<ExitCode> {
+  const { io } = parts
+  return withGateway(parts, async (settings) => {
+    const page = await createRequest(settings)(`/decisions?${queryOf(filter)}`, decisionPage)
+    if (!page.ok) return page
+    if (json) printJson(io, page.value)
+    else if (page.value.decisions.length === 0) io.out('No such call was judged in that time.')
+    else {
+      for (const line of rows(page.value, io.colours)) io.out(line)
+      if (page.value.next !== null) io.err(`More: add --before ${page.value.next}`)
+    }
+    return done
+  })
+}
+
+function queryOf({ sinceMs, server, agent, verdict, limit, before }: DecisionsFilter): URLSearchParams {
+  const query = new URLSearchParams({ limit: String(limit) })
+  query.set('since', new Date(Math.max(0, Date.now() - sinceMs)).toISOString())
+  if (server !== null) query.set('server', server)
+  if (agent !== null) query.set('agent', agent)
+  if (verdict !== null) query.set('verdict', verdict)
+  if (before !== null) query.set('before', String(before))
+  return query
+}
+
+/** As the page of the language calls them. */
+export const verdictWords: Readonly<Record<RecordedKind, string>> = {
+  allow: 'allow',
+  deny: 'deny',
+  hide: 'hide',
+  require_approval: 'require_approval',
+  limited: 'over a limit',
+}
+
+function rows({ decisions, now }: DecisionPage, { dim }: Colours): readonly string[] {
+  const nowMs = Date.parse(now)
+  const [head = '', ...lines] = table([
+    ['JUDGED AT', 'VERDICT', 'SERVER', 'TOOL', 'AGENT', 'RISK', 'REV', 'RULE', 'ARGUMENTS'],
+    ...decisions.map((line) => [
+      localTime(Date.parse(line.at), nowMs),
+      verdictWords[line.verdict],
+      visible(line.server),
+      visible(line.tool),
+      `${visible(line.agent)} (${visible(line.owner)})`,
+      riskWords[line.risk],
+      String(line.revision),
+      visible(line.rule ?? ''),
+      argumentsText(line),
+    ]),
+  ])
+  return [dim(head), ...lines]
+}
+
+function argumentsText({ arguments: args, keys }: DecisionLine): string {
+  if (args !== null) return visible(args)
+  return keys === null ? '(not kept)' : visible(keys.join(', '))
+}

@@ -1,0 +1,51 @@
+/** `holdpoint decisions …`: what its commands take. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { durationMs } from '../config.ts'
+import { type RecordedKind, recordedKinds } from '../domain/recorded-verdict.ts'
+import type { ExitCode } from './io.ts'
+import type { Parts } from './parts.ts'
+
+interface ListFlags {
+  since: number
+  server?: string
+  agent?: string
+  verdict?: RecordedKind
+  limit: number
+  before?: number
+  json?: boolean
+}
+
+export function addDecisions(program: Command, parts: Parts, finish: (code: ExitCode) => void): void {
+  const decisions = program
+    .command('decisions')
+    .description('look at what the policies said about every call, also about those that passed')
+  decisions
+    .command('list')
+    .description('newest first; with the token of an operator or an approver those of all agents')
+    .option('--since <duration>', 'how far back, as 90m, 12h or 7d', toSince, toSince('7d'))
+    .option('--server <name>', 'only calls to this server')
+    .option('--agent <name>', 'only calls of this agent')
+    .addOption(new Option('--verdict <verdict>', 'only these').choices(recordedKinds))
+    .option('--limit <n>', 'rows, at most 100', toCount, 50)
+    .option('--before <id>', 'the page after this line', toCount)
+    .option('--json', 'for programs')
+    .action(async (flags: ListFlags) => {
+      const { listDecisions } = await import('./decisions.ts')
+      const { since, limit, server = null, agent = null, verdict = null, before = null } = flags
+      const filter = { sinceMs: since, server, agent, verdict, limit, before }
+      finish(await listDecisions(parts, filter, flags.json ?? false))
+    })
+}
+
+/** Milliseconds. */
+export function toSince(text: string): number {
+  const ms = durationMs(text)
+  if (!(ms > 0)) throw new InvalidArgumentError('Write a number and a unit, as 90m, 12h or 7d.')
+  return ms
+}
+
+function toCount(text: string): number {
+  const number = Number(text)
+  if (!Number.isSafeInteger(number) || number < 1) throw new InvalidArgumentError('This is a number from 1.')
+  return number
+}

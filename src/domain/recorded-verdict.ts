@@ -1,0 +1,99 @@
+/** One line of the decision log: what the policy said about a call, and as much of the call as may be kept. */
+import type { InstantMs } from './approval.ts'
+import { canonical, type JsonObject, type JsonValue, sha256 } from './canonical.ts'
+import type { Principal } from './principal.ts'
+import type { Category, Risk } from './risk.ts'
+import { isTransportMeta } from './tool-call.ts'
+
+/** `limited`: the policy allows it, and a limit was reached or could not be counted. */
+export const recordedKinds = ['allow', 'deny', 'hide', 'require_approval', 'limited'] as const
+export type RecordedKind = (typeof recordedKinds)[number]
+
+export interface RecordedVerdict {
+  /** By the clock that time windows of policies were judged with. */
+  readonly atMs: InstantMs
+  readonly server: string
+  readonly tool: string
+  readonly principal: Principal
+  /** Of the protocol; `null` where it has none. */
+  readonly session: string | null
+  readonly verdict: RecordedKind
+  /** Source and JSON Pointer of the rule; `null` for hidden tools. */
+  readonly rule: string | null
+  /** The number of the policy revision that said so. */
+  readonly revision: number
+  readonly category: Category | null
+  readonly risk: Risk
+  /** SHA-256 of the canonical `params`; `null`: they were larger than is looked at, or have no canonical form. */
+  readonly paramsDigest: string | null
+  /** Names of the arguments that had a value; `null`: more than are kept. */
+  readonly keys: readonly string[] | null
+  /** RFC 8785 text of the arguments, where the server is configured so and they are small enough. */
+  readonly arguments: string | null
+  /** How long the judgement took, in microseconds. */
+  readonly judgedInUs: number
+}
+
+/** Of a call whose params are larger no digest is made: that would keep everybody else waiting for longer than a judgement does. */
+export const DIGESTED_BYTES_MAX = 64 * 1024
+/** Arguments are kept up to this size: enough for what conditions ask about, and a month of them still fits on a disk. */
+export const KEPT_ARGUMENTS_BYTES_MAX = 8 * 1024
+/** No tool has as many arguments as this; their names come from the agent and must not fill the log. */
+const KEYS_MAX = 64
+const KEY_LENGTH_MAX = 128
+
+/** Names of the arguments with a value. What is not an object has none. */
+export function keysOf(args: JsonValue): readonly string[] | null {
+  if (!isObject(args)) return args === null ? [] : null
+  const keys = Object.keys(args).filter((key) => args[key] !== null)
+  const fits = keys.length <= KEYS_MAX && keys.every((key) => key.length <= KEY_LENGTH_MAX)
+  return fits ? keys : null
+}
+
+/** The digest that an approval of the same call shows as its params. */
+export function paramsDigest(params: JsonObject): string | null {
+  const { task: _task, _meta: meta, arguments: args = {}, ...rest } = params
+  const kept = isObject(meta) ? Object.entries(meta).filter(([key]) => !isTransportMeta(key)) : []
+  const text = canonicalOrNull({
+    ...rest,
+    arguments: args,
+    ...(kept.length === 0 ? {} : { _meta: Object.fromEntries(kept) }),
+  })
+  return text === null ? null : sha256(text)
+}
+
+/** `null`: too large, or nothing that has a canonical form. */
+export function keptArguments(args: JsonValue): string | null {
+  const text = canonicalOrNull(args)
+  return text === null || Buffer.byteLength(text) > KEPT_ARGUMENTS_BYTES_MAX ? null : text
+}
+
+/** About as many bytes as the value takes; stops counting at `max`. */
+export function roughBytes(value: JsonValue, max: number): number {
+  let bytes = 0
+  const left: JsonValue[] = [value]
+  while (left.length > 0 && bytes < max) {
+    const each = left.pop()
+    if (typeof each === 'string') bytes += 2 + each.length
+    else if (isObject(each)) {
+      for (const [key, below] of Object.entries(each)) {
+        bytes += key.length + 4
+        left.push(below)
+      }
+    } else if (Array.isArray(each)) for (const below of each) left.push(below)
+    else bytes += 8
+  }
+  return bytes
+}
+
+/** A lone surrogate, for one, has no canonical form. */
+function canonicalOrNull(value: JsonValue): string | null {
+  try {
+    return canonical(value)
+  } catch {
+    return null
+  }
+}
+
+const isObject = (value: JsonValue | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

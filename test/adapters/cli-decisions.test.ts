@@ -1,0 +1,65 @@
+/** `holdpoint decisions list` against the real API, with a decision log in memory. */
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { aRecordedVerdict } from '../support/builders.ts'
+import { createMemoryDecisionLog, type MemoryDecisionLog } from '../support/memory-decision-log.ts'
+import { createWorld } from './api-world.ts'
+import { holdpoint, listenOn } from './cli-runner.ts'
+
+let log: MemoryDecisionLog
+let door: Awaited<ReturnType<typeof listenOn>>
+beforeEach(async () => {
+  log = createMemoryDecisionLog()
+  door = await listenOn(createWorld({ decisionLog: log }))
+  const atMs = Date.now()
+  await log.add([
+    aRecordedVerdict({ tool: 'ancient', atMs: atMs - 8 * 86_400_000 }),
+    aRecordedVerdict({ atMs, keys: ['owner', '이름'], risk: 'low' }),
+    aRecordedVerdict({
+      atMs,
+      tool: 'drop_table',
+      verdict: 'deny',
+      principal: { name: 'guest-bot', owner: 'guest' },
+    }),
+    aRecordedVerdict({ atMs, tool: 'pay', server: 'pay', verdict: 'limited', arguments: '{"amount":5}' }),
+    aRecordedVerdict({ atMs, tool: 'secret\u001b[2J', verdict: 'hide', rule: null, keys: null }),
+  ])
+})
+afterEach(() => door.close())
+
+const run = (person: string, ...args: string[]) =>
+  holdpoint(['decisions', 'list', ...args], {
+    env: { HOLDPOINT_URL: door.url, HOLDPOINT_TOKEN: `hpp_${person}` },
+  })
+
+test('shows the newest first, safely, with names of arguments or arguments', async () => {
+  const { out, err, code } = await run('kim')
+  expect([err, code]).toEqual(['', 0])
+  const [head, hidden, pay, denied, first, ...rest] = out.split('\n')
+  expect(head).toMatch(/^JUDGED AT +VERDICT +SERVER +TOOL +AGENT +RISK +REV +RULE +ARGUMENTS$/)
+  expect(hidden).toMatch(/hide .*secret.*\(not kept\)$/)
+  expect(out).not.toContain('\u001b')
+  expect(pay).toMatch(/over a limit +pay +pay .*\{"amount":5\}$/)
+  expect(denied).toMatch(/deny .*guest-bot \(guest\)/)
+  expect(first).toMatch(/allow +github +list_issues +night-agent \(jun\) .*#\/allow\/0 +owner, 이름$/)
+  expect(rest).toEqual([])
+})
+
+test('filters, pages, and is there for programs', async () => {
+  expect((await run('kim', '--since', '9d')).out).toContain('ancient')
+  expect((await run('kim', '--verdict', 'deny')).out.split('\n')).toHaveLength(2)
+  expect((await run('kim', '--server', 'pay')).out.split('\n')).toHaveLength(2)
+  expect((await run('kim', '--agent', 'nobody')).out).toBe('No such call was judged in that time.')
+  const page = await run('kim', '--limit', '2', '--json')
+  expect(JSON.parse(page.out)).toMatchObject({ decisions: [{ id: 5 }, { id: 4 }], next: 4 })
+  expect((await run('kim', '--limit', '2', '--before', '4')).out).toContain('drop_table')
+  expect((await run('kim', '--since', 'yesterday')).code).toBe(2)
+})
+
+test('who is neither operator nor approver sees what their own agents did; agents see nothing', async () => {
+  const { decisions } = JSON.parse((await run('guest', '--json')).out)
+  expect(decisions).toMatchObject([{ agent: 'guest-bot', owner: 'guest' }])
+  const asAgent = await fetch(`${door.url}/api/v1/decisions`, {
+    headers: { authorization: 'Bearer hpa_bot' },
+  })
+  expect(asAgent.status).toBe(403)
+})
