@@ -1,4 +1,4 @@
-/** This process's clock. */
+/** This process's clock, and how far it may be from the ledger's. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../ports/clock.ts'
 
@@ -12,4 +12,17 @@ export const clock: Clock = {
       // Aborted: waking early is what the signal is for.
     }
   },
+}
+
+/** Slack's signatures are refused from five minutes on, tokens of other issuers earlier; a machine with NTP is off by milliseconds. */
+const GAP_MS_MAX = 60_000
+
+/** What depends on this machine's clock after all, in words; `null` while it is right enough. @param aheadMs of the ledger's */
+export function clockGap(aheadMs: number): string | null {
+  if (Math.abs(aheadMs) <= GAP_MS_MAX) return null
+  const where = aheadMs > 0 ? 'ahead of' : 'behind'
+  return (
+    `the clock of this machine is ${Math.round(Math.abs(aheadMs) / 1_000)} s ${where} the ledger's. Deadlines go by the ledger's; ` +
+    "but Slack's signatures over HTTP and tokens of other issuers may be refused. Set it right (NTP)"
+  )
 }

@@ -32,7 +32,7 @@ import {
 } from '../services/watch.ts'
 import { CLIENT_METADATA_PATH, createOwnCredentials } from './accounts.ts'
 import { approversOf, isApproverOf } from './approvers.ts'
-import { clock } from './clock.ts'
+import { clock, clockGap } from './clock.ts'
 import type { Decorate } from './decorate.ts'
 import type { OpenLedger } from './ledger.ts'
 import { createOAuth } from './oauth.ts'
@@ -179,6 +179,7 @@ export async function startGateway(deps: {
         openServers.hint,
         { name: 'queue', missing: async () => queueTrouble() },
         { name: 'failover', missing: store.failoverGap },
+        { name: 'clock', missing: async () => clockGap(clock.wallMs() - store.pulse.nowMs()) },
         { name: 'policies', missing: policies.gap },
         { name: 'decision log', missing: async () => recorder.gap() },
       ],
@@ -223,7 +224,8 @@ export async function startGateway(deps: {
       recordVerdict: recorder.record,
       limits,
       timings,
-      clock,
+      // Instants in the ledger are by its clock; what is said of them to agents must be, too.
+      clock: { ...clock, wallMs: store.pulse.nowMs },
       stopping: stopping.signal,
       log,
     }),

@@ -50,7 +50,7 @@ export interface OpenLedger {
   readonly wakeUps: WakeUps
   readonly connectionString: string
   /** Whether it answers now. */
-  readonly pulse: Pick<Pulse, 'silence' | 'trouble' | 'whileAnswering'>
+  readonly pulse: Pick<Pulse, 'silence' | 'trouble' | 'nowMs' | 'whileAnswering'>
   /** For others that connect to the same database: their dead connections are found as well. */
   openSocket(): Socket
   /** What runs where, for people. */

@@ -14,6 +14,11 @@ export interface Pulse {
   silence(): string | null
   /** Why the ledger cannot take anything new now, though it may still answer questions; `null`: it can. */
   trouble(): string | null
+  /**
+   * Milliseconds since the epoch by the ledger's clock, as far as it is known here: its last answer, and the time since. For
+   * what people and agents are told; deadlines are judged by the ledger itself.
+   */
+  nowMs(): number
   /** Resolves as `work` does, and rejects with `LedgerAway` once the ledger keeps it waiting without a sign of life. */
   whileAnswering<T>(work: () => Promise<T>): Promise<T>
   stop(): Promise<void>
@@ -39,9 +44,9 @@ const STANDBY_MS = 700
 /** A server that stands still does not say goodbye. */
 const CLOSE_MS = 500
 
-/** One line, read by whoever holds the connection: can it write, and do commits get through? */
+/** One line, read by whoever holds the connection: can it write, do commits get through, and what time is it there? */
 const PING = `
-  SELECT pg_is_in_recovery() AS standby, EXISTS (
+  SELECT pg_is_in_recovery() AS standby, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now, EXISTS (
     SELECT 1 FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event = 'SyncRep'
       AND clock_timestamp() - state_change > $1 * interval '1 millisecond') AS stuck`
@@ -62,6 +67,8 @@ export async function takePulse(connectionString: string, sockets: Sockets, log:
   let lastAnswersMs: readonly number[] = [0]
   let lastFault = 'it has not answered yet'
   let refusal: string | null = null
+  /** The ledger's clock minus our monotonic one. */
+  let aheadMs = 0
   let isAway = false
 
   async function open(): Promise<Line> {
@@ -87,9 +94,11 @@ export async function takePulse(connectionString: string, sockets: Sockets, log:
 
   async function ask(client: pg.Client): Promise<void> {
     const askedMs = performance.now()
-    const { rows } = await client.query<{ standby: boolean; stuck: boolean }>(PING, [STANDBY_MS])
-    lastAnswersMs = [performance.now() - askedMs, ...lastAnswersMs].slice(0, USUAL_OF)
-    const { standby, stuck } = only(rows)
+    const { rows } = await client.query<{ standby: boolean; stuck: boolean; now: number }>(PING, [STANDBY_MS])
+    const answeredMs = performance.now()
+    lastAnswersMs = [answeredMs - askedMs, ...lastAnswersMs].slice(0, USUAL_OF)
+    const { standby, stuck, now } = only(rows)
+    aheadMs = now - (askedMs + answeredMs) / 2
     refusal = standby
       ? 'the database is a standby and takes no changes; DATABASE_URL must lead to the primary'
       : stuck
@@ -185,6 +194,7 @@ export async function takePulse(connectionString: string, sockets: Sockets, log:
   return {
     silence,
     trouble,
+    nowMs: () => performance.now() + aheadMs,
     async whileAnswering(work) {
       const already = trouble()
       if (already !== null) throw new LedgerAway(already)

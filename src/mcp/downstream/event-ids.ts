@@ -22,7 +22,7 @@ export interface HeldStream {
   readonly id: Id
   readonly progressToken: Id | null
   readonly reported: number
-  /** Until then by the clock of the gateway that began: the client counts from its own request, however often it resumes. */
+  /** Until then by the ledger's clock, which all gateways share: the client counts from its own request, however often it resumes. */
   readonly untilMs: number
   /** The task whose result is waited for; `null`: the answer to a call. */
   readonly taskId: string | null
