@@ -7,6 +7,7 @@ import { LedgerAway } from '../ports/ledger-faults.ts'
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
 import type { PolicyChanges } from '../services/policy-changes.ts'
+import type { StopChanges } from '../services/stop-changes.ts'
 import { approvalRoutes, type ReadingLedger } from './approvals.ts'
 import { callRoutes } from './calls.ts'
 import { type DecisionsDeps, decisionRoutes } from './decisions.ts'
@@ -20,6 +21,7 @@ import {
   refuse,
 } from './guard.ts'
 import { policyRoutes } from './policies.ts'
+import { stopRoutes } from './stops.ts'
 import { type ToolsDeps, toolRoutes } from './tools.ts'
 
 export interface ApiDeps extends ToolsDeps {
@@ -27,6 +29,7 @@ export interface ApiDeps extends ToolsDeps {
   readonly people: People
   readonly policies: PolicyChanges
   readonly decisions: DecisionsDeps
+  readonly stops: StopChanges
   readonly timings: Timings
   readonly authenticate: Authenticate
   /** Asked only about requests that carry an `Origin`. */
@@ -47,6 +50,7 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.use('/approvals/*', onlyPeople(authenticate))
   app.use('/policies/*', onlyPeople(authenticate))
   app.use('/decisions/*', onlyPeople(authenticate))
+  app.use('/stops/*', onlyPeople(authenticate))
   app.use('/calls/*', onlyAgents(authenticate))
   app.use('/tools/*', onlyPeople(authenticate))
   const ofAnEdit = limitTo(EDIT_BYTES_MAX)
@@ -56,6 +60,7 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route('/approvals', approvalRoutes(deps))
   app.route('/policies', policyRoutes(deps))
   app.route('/decisions', decisionRoutes(deps.decisions))
+  app.route('/stops', stopRoutes(deps))
   app.route('/calls', callRoutes(deps))
   app.route('/tools', toolRoutes(deps))
 

@@ -11,6 +11,7 @@ import { addPolicy } from './program-policy.ts'
 import { addPolicyTests } from './program-policy-files.ts'
 import { addScan } from './program-scan.ts'
 import { addSlack } from './program-slack.ts'
+import { addStops } from './program-stops.ts'
 import { addAgents, addPeople } from './program-tokens.ts'
 import { addTools } from './program-tools.ts'
 
@@ -119,6 +120,7 @@ Environment:
   addPolicy(program, parts, finish)
   addTools(program, parts, finish)
   addDecisions(program, parts, finish)
+  addStops(program, parts, finish)
   addAgents(program, parts, finish)
   addPeople(program, parts, finish)
   addAccounts(program, parts, finish)

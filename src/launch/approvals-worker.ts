@@ -1,5 +1,6 @@
-/** The approvals role in a process of its own: expires, lapses and settles what is due, when an alarm rings or the loop finds it. */
+/** The approvals role in a process of its own: expires, lapses and settles what is due, and cancels what is stopped. */
 import { createAttend } from '../services/attend.ts'
+import { createCancelStopped, keepStopped } from '../services/cancel-stopped.ts'
 import { createAnnounce, createChange } from '../services/change.ts'
 import { keepWatch } from '../services/watch.ts'
 import { clock } from './clock.ts'
@@ -11,10 +12,18 @@ export const runApprovals = (decorate: Decorate = undecorated): Promise<void> =>
 
 const attendApprovals: Begin = async ({ config, stores, log, stopping }) => {
   const { store, queue, workers } = stores
-  const { ledger, wakeUps } = store
+  const { ledger, stops, wakeUps } = store
   const { timings } = config
   const announce = createAnnounce({ queue, wakeUps, hasChannels: config.channels.slack !== null, log })
-  const attend = createAttend({ ledger, change: createChange({ ledger, announce, timings, log }) })
+  const change = createChange({ ledger, announce, timings, log })
+  const attend = createAttend({ ledger, change })
+  const cancelStopped = createCancelStopped({ ledger, stops, change, log })
   workers.attend(attend)
-  return { ended: keepWatch({ ledger, attend, clock, timings, stopping, log }) }
+  const loop = { clock, timings, stopping, log }
+  return {
+    ended: Promise.all([
+      keepWatch({ ...loop, ledger, attend }),
+      keepStopped({ ...loop, cancelStopped, stops }),
+    ]),
+  }
 }

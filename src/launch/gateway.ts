@@ -18,9 +18,12 @@ import { createUpstreamSession } from '../mcp/upstream/session.ts'
 import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import type { Attend } from '../services/attend.ts'
+import { keepStopped } from '../services/cancel-stopped.ts'
 import { createPolicyChanges } from '../services/policy-changes.ts'
 import { createVerdictRecorder } from '../services/record-verdicts.ts'
 import { keepJudged } from '../services/rejudge.ts'
+import { createStopChanges } from '../services/stop-changes.ts'
+import { createStopsInForce } from '../services/stops-in-force.ts'
 import { createToolCatalogue } from '../services/tool-catalogue.ts'
 import {
   createLease,
@@ -83,6 +86,8 @@ export async function startGateway(deps: {
   await catalogue.refresh()
   const policies = await openPolicies({ config, revisions: store.revisions, tools: catalogue, log })
   const { rules } = policies
+  const stops = createStopsInForce({ stops: store.stops, clock, log })
+  await stops.refresh()
   const lease = createLease(clock, timings)
   const askedAtMs = clock.monotonicMs()
   await ledger.renewLease(node, timings.nodeLeaseMs)
@@ -96,6 +101,7 @@ export async function startGateway(deps: {
     queue,
     wakeUps,
     rules,
+    stops: store.stops,
     hasChannels: config.channels.slack !== null,
     node,
     timings,
@@ -116,6 +122,13 @@ export async function startGateway(deps: {
   const stopListening = wakeUps.onWakeUp((id) =>
     id === 'all' ? services.waiters.wakeAll() : services.waiters.wake(id),
   )
+
+  const isOperator = operatorsOf(config)
+  const stopChanges = createStopChanges({
+    ...{ stops: store.stops, inForce: stops, cancelStopped: services.cancelStopped, isOperator, log },
+    servers: [...config.servers.keys()],
+    isKnownAgent: (name) => config.agents.has(name) || config.localPrincipal?.name === name,
+  })
 
   const directory = createDirectory(config.people)
   const authenticator = createAuthenticator({
@@ -154,6 +167,8 @@ export async function startGateway(deps: {
     recorder.keep(leaving.signal),
     policies.keep(leaving.signal),
     catalogue.keepFresh(leaving.signal),
+    stops.keepFresh(leaving.signal),
+    keepStopped({ ...loop, cancelStopped: services.cancelStopped, stops: store.stops }),
     keepJudged({ ...loop, rejudge: services.rejudge, rules, servers: [...config.servers.keys()] }),
   ]
   workers.execute(services.resume)
@@ -203,6 +218,7 @@ export async function startGateway(deps: {
       upstreams,
       extraMethods: (server) => config.servers.get(server)?.extraMethods ?? [],
       rules,
+      stops,
       counters: store.counters,
       random,
       // Refused soon where the ledger does not answer, instead of waiting for it in a queue.
@@ -238,13 +254,14 @@ export async function startGateway(deps: {
       policies: createPolicyChanges({
         ...{ ledger, revisions: store.revisions, readPolicy: readNewPolicy(config), log },
         ...{ judgeBy: services.judgeBy, servers: [...config.servers.keys()] },
-        isOperator: operatorsOf(config),
+        isOperator,
       }),
       decisions: {
         log: store.decisionLog,
         maySeeAll: (person) => operatorsOf(config)(person) || approversOf(config, rules)(person),
         nowMs: ledger.nowMs,
       },
+      stops: stopChanges,
       timings,
       authenticate: who,
       isOriginAllowed: sites.isOriginAllowed,

@@ -18,6 +18,7 @@ import { createRevisions, REVISIONS_CHANNEL } from '../ledger/revisions.ts'
 import { sealAuditEvents } from '../ledger/sealer.ts'
 import { sharedKey } from '../ledger/shared-key.ts'
 import { createSockets } from '../ledger/sockets.ts'
+import { createStops, STOPS_CHANNEL } from '../ledger/stops.ts'
 import { createToolPins } from '../ledger/tool-pins.ts'
 import { createWaiting } from '../ledger/waiters.ts'
 import { createWakeUps, WAKE_UP_CHANNEL } from '../ledger/wake-ups.ts'
@@ -32,6 +33,7 @@ import type { Log } from '../ports/log.ts'
 import type { Notices } from '../ports/notices.ts'
 import type { Outcomes } from '../ports/outcomes.ts'
 import type { Revisions } from '../ports/revisions.ts'
+import type { Stops } from '../ports/stops.ts'
 import type { ToolPins } from '../ports/tool-pins.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 
@@ -47,6 +49,7 @@ export interface OpenLedger {
   readonly accounts: AccountStore
   readonly revisions: Revisions
   readonly toolPins: ToolPins
+  readonly stops: Stops
   readonly wakeUps: WakeUps
   readonly connectionString: string
   /** Whether it answers now. */
@@ -84,7 +87,7 @@ export async function openLedger(
   const pool = createPool(connectionString, log, watched)
   const countersPool = createPool(connectionString, log, watched, COUNTERS_CONNECTIONS_MAX)
   const logPool = createPool(connectionString, log, watched, DECISION_LOG_CONNECTIONS_MAX)
-  const channels = [WAKE_UP_CHANNEL, CREDENTIALS_CHANNEL, REVISIONS_CHANNEL, ACCOUNTS_CHANNEL]
+  const channels = [WAKE_UP_CHANNEL, CREDENTIALS_CHANNEL, REVISIONS_CHANNEL, STOPS_CHANNEL, ACCOUNTS_CHANNEL]
   const notifications = await createNotifications(connectionString, pool, channels, log, sockets)
 
   return {
@@ -99,6 +102,7 @@ export async function openLedger(
     accounts: createAccounts(pool, notifications),
     revisions: createRevisions(pool, notifications),
     toolPins: createToolPins(pool),
+    stops: createStops(pool, notifications),
     wakeUps: createWakeUps(notifications),
     connectionString,
     pulse,

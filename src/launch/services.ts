@@ -7,10 +7,12 @@ import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Queue } from '../ports/queue.ts'
 import type { Random } from '../ports/random.ts'
+import type { Stops } from '../ports/stops.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 import { createAsk } from '../services/ask.ts'
 import { createAttend } from '../services/attend.ts'
 import { createAwaitOutcome } from '../services/await-outcome.ts'
+import { createCancelStopped } from '../services/cancel-stopped.ts'
 import { createAnnounce, createChange } from '../services/change.ts'
 import { createPeople } from '../services/decide.ts'
 import { createExecute } from '../services/execute.ts'
@@ -30,6 +32,7 @@ export interface ServicesDeps {
   readonly queue: Queue
   readonly wakeUps: WakeUps
   readonly rules: Pick<RulesInForce, 'of' | 'now' | 'facts' | 'quarantineOf'>
+  readonly stops: Stops
   readonly hasChannels: boolean
   readonly node: string
   readonly timings: Timings
@@ -62,6 +65,7 @@ export function createServices(deps: ServicesDeps) {
     attend: createAttend({ ledger, change }),
     change,
     awaitOutcome,
+    cancelStopped: createCancelStopped({ ...deps, change }),
     ownCalls: createOwnCalls({ ...deps, change }),
     people: createPeople({ ...deps, announce, change, judge, rejudge }),
     pollers: createPollers({ ...deps, awaitOutcome }),

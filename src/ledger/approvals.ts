@@ -30,6 +30,7 @@ type Approvals = Pick<
   | 'due'
   | 'unjudged'
   | 'noteJudged'
+  | 'stopped'
   | 'claimsOf'
   | 'runnableAlone'
 >
@@ -59,6 +60,7 @@ const INSERT = `
 /**
  * The row in force is locked until the change is written, so that a revision which comes into force meanwhile waits for it,
  * or is seen by it: there is no moment in which a decision or a claim could slip through under the earlier one.
+ * A yes and a claim are not written either while a stop covers the call, whatever their author knew.
  */
 const CHANGE = `
   WITH in_force AS (
@@ -72,6 +74,7 @@ const CHANGE = `
       AND ($11::bigint IS NULL OR clock_timestamp() < to_timestamp($11::bigint / 1000.0))
       AND ($12::bigint IS NULL OR clock_timestamp() >= to_timestamp($12::bigint / 1000.0))
       AND ($16::integer IS NULL OR EXISTS (SELECT FROM in_force))
+      AND ($3 NOT IN ('approved', 'executing') OR NOT holdpoint.is_stopped(server, tool, principal, owner))
     RETURNING id, claim_node
   ), claimed AS (
     INSERT INTO holdpoint.claim (approval_id, node)
@@ -351,6 +354,20 @@ export function createApprovals(pool: pg.Pool): Approvals {
         text: 'UPDATE holdpoint.approval SET judged_revision = $3 WHERE id = $1 AND version = $2',
         values: [id, version, revision],
       })
+    },
+
+    async stopped(limit) {
+      const { rows } = await pool.query<{ id: string; stop: number }>({
+        name: 'approval-stopped',
+        text: `
+          SELECT id, stop FROM (
+            SELECT id, created_at, holdpoint.stop_over(server, tool, principal, owner) AS stop
+            FROM holdpoint.approval WHERE status IN ('pending', 'approved')
+              AND EXISTS (SELECT FROM holdpoint.stop WHERE lifted_at IS NULL)
+          ) AS open WHERE stop IS NOT NULL ORDER BY created_at, id LIMIT $1`,
+        values: [limit],
+      })
+      return rows.map(({ id, stop }) => ({ id: parseId(id), stop }))
     },
   }
   return approvals

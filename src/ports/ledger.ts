@@ -74,8 +74,9 @@ export interface Ledger {
   create(proposal: NewApproval): Promise<Created>
   /**
    * The one door for every change: writes `next`, its audit event, and for a claim the unique claim row, in one statement
-   * guarded by the version and status of `previous` and by the ledger's clock. `false`: somebody else was first, or the
-   * deadline does not hold; nothing was written.
+   * guarded by the version and status of `previous` and by the ledger's clock. A yes and a claim are written only while no
+   * stop covers the call: exact, also against one that is put right now. `false`: somebody else was first, the deadline does
+   * not hold, or it is stopped; nothing was written.
    */
   save(change: Change): Promise<boolean>
   /** `save` and the creation of the successor in one transaction: the call is never without an approval, nor with two. */
@@ -112,6 +113,9 @@ export interface Ledger {
   unjudged(servers: readonly string[], limit: number): Promise<readonly ApprovalId[]>
   /** Notes that this state of it was judged by that revision and may stay as it is. */
   noteJudged(approval: Approval, revision: number): Promise<void>
+
+  /** Pending and approved ones that a stop covers, oldest first, each with the number of its oldest stop. */
+  stopped(limit: number): Promise<readonly { readonly id: ApprovalId; readonly stop: number }[]>
 
   /** Approved ones that a gateway may run without their requester, oldest first. */
   runnableAlone(limit: number): Promise<readonly ApprovalId[]>

@@ -15,12 +15,14 @@ import { auditEvent, CHAIN_START } from '../domain/audit.ts'
 import type { JsonValue } from '../domain/canonical.ts'
 import { type Judgement, judgementOf } from '../domain/judgement.ts'
 import type { Reservation } from '../domain/policy/tally.ts'
+import { cancelReason, type Stop, stopOver } from '../domain/stop.ts'
 import type { Timings } from '../domain/timings.ts'
 import { type ApprovalEvent, transition } from '../domain/transition.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Random } from '../ports/random.ts'
+import type { Stops } from '../ports/stops.ts'
 import type { Announce } from './change.ts'
 import type { JudgeNow } from './judge.ts'
 import type { RulesInForce } from './rules-in-force.ts'
@@ -49,13 +51,14 @@ const ROUNDS_MAX = 20
 
 export function createRejudge(deps: {
   ledger: Ledger
+  stops: Pick<Stops, 'inForce'>
   judgeNow: JudgeNow
   announce: Announce
   random: Random
   timings: Timings
   log: Log
 }): Rejudge {
-  const { ledger, judgeNow, announce, random, timings, log } = deps
+  const { ledger, stops, judgeNow, announce, random, timings, log } = deps
 
   return async function rejudge(id) {
     for (let round = 0; round < ROUNDS_MAX; round++) {
@@ -64,6 +67,13 @@ export function createRejudge(deps: {
       const { approval, nowMs } = reading
       if (approval.status !== 'pending' && approval.status !== 'approved') return { kind: 'over', approval }
       const { server, tool, requester: principal, session = null } = approval.asked
+      // The ledger takes no yes and no claim for it, whatever the policy says.
+      const stop = stopOver(await stops.inForce(), { server, tool, principal })
+      if (stop !== null) {
+        const cancelled = await cancel(approval, stop, nowMs)
+        if (cancelled !== null) return { kind: 'over', approval: cancelled }
+        continue
+      }
       const args = argumentsOf(approval.proposed)
       const now = await judgeNow({ server, tool, principal, arguments: args, session, nowMs })
       if (now.kind === 'none') return { kind: 'no_rules', approval }
@@ -83,12 +93,16 @@ export function createRejudge(deps: {
     throw new Error(`${id} or its rule kept changing for ${ROUNDS_MAX} rounds`)
   }
 
+  async function cancel(previous: Approval, stop: Stop, nowMs: InstantMs) {
+    const step = ending(previous, { kind: 'cancel', by: stop.by, reason: cancelReason(stop) }, nowMs)
+    if (step === null || !(await ledger.save(step))) return null
+    log.info({ approval: previous.id, stop: stop.number }, 'a waiting call was stopped')
+    await announce(step.next, nowMs)
+    return step.next
+  }
+
   async function end(previous: Approval, change: string, revision: number, nowMs: InstantMs) {
-    const step = invalidated(
-      previous,
-      { kind: 'invalidate', change, successor: null, forbidden: true },
-      nowMs,
-    )
+    const step = ending(previous, { kind: 'invalidate', change, successor: null, forbidden: true }, nowMs)
     if (step === null || !(await ledger.save({ ...step, inForce: revision }))) return null
     log.info({ approval: previous.id, revision, change }, 'the policy in force forbids a waiting call')
     await announce(step.next, nowMs)
@@ -106,7 +120,7 @@ export function createRejudge(deps: {
     const audit = auditEvent(CHAIN_START, { kind: 'ask' }, successor, nowMs)
     const record: Approval = { ...successor, auditHead: audit.hash }
     const change = `the rule changed: ${difference}`
-    const step = invalidated(
+    const step = ending(
       previous,
       { kind: 'invalidate', change, successor: record.id, forbidden: false },
       nowMs,
@@ -122,7 +136,7 @@ export function createRejudge(deps: {
     return step.next
   }
 
-  function invalidated(previous: Approval, event: ApprovalEvent, nowMs: InstantMs) {
+  function ending(previous: Approval, event: ApprovalEvent, nowMs: InstantMs) {
     const step = transition(previous, event, nowMs, timings)
     if (!step.ok) return null
     const audit = auditEvent(previous.auditHead, event, step.value.next, nowMs)

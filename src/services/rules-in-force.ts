@@ -9,6 +9,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Revisions } from '../ports/revisions.ts'
 import type { ReadPolicy, Rules, ServerRules } from '../ports/rules.ts'
+import { keepFresh } from './keep-fresh.ts'
 
 export type NowInForce =
   | { readonly kind: 'rules'; readonly rules: ServerRules }
@@ -34,9 +35,6 @@ interface Held {
   readonly revision: Revision
   readonly policy: Result<Policy, string>
 }
-
-/** With the reading itself, a lost hint is made up for within a second. */
-const REFRESH_MS = 500
 
 export function createRulesInForce(deps: {
   revisions: Revisions
@@ -117,30 +115,11 @@ export function createRulesInForce(deps: {
       listeners.push(listener)
     },
 
-    async keepFresh(stopping) {
-      let look = new AbortController()
-      const lookNow = () => look.abort()
-      const stopListening = revisions.onChange(lookNow)
-      stopping.addEventListener('abort', lookNow, { once: true })
-      let isAway = false
-      while (!stopping.aborted) {
-        // Before the reading: what is told meanwhile makes the next one follow at once.
-        look = new AbortController()
-        if (stopping.aborted) break
-        try {
-          await refresh()
-          if (isAway) log.info({}, 'policies in force can be read again')
-          isAway = false
-        } catch (error) {
-          if (!isAway) {
-            log.warn({ err: error }, 'policies in force cannot be read; the last known ones go on')
-          }
-          isAway = true
-        }
-        await clock.sleep(REFRESH_MS, look.signal)
-      }
-      stopListening()
-    },
+    keepFresh: (stopping) =>
+      keepFresh({
+        ...{ what: 'policies in force', refresh, clock, stopping, log },
+        onChange: revisions.onChange,
+      }),
   }
 }
 

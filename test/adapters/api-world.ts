@@ -18,6 +18,7 @@ import { createChange } from '../../src/services/change.ts'
 import { createPeople } from '../../src/services/decide.ts'
 import type { Judge } from '../../src/services/judge.ts'
 import type { PolicyChanges } from '../../src/services/policy-changes.ts'
+import type { StopChanges } from '../../src/services/stop-changes.ts'
 import { admission } from '../support/builders.ts'
 import { createMemoryDecisionLog } from '../support/memory-decision-log.ts'
 import { createMemoryToolPins } from '../support/memory-tool-pins.ts'
@@ -141,7 +142,17 @@ type MemoryLedger = Pick<
 const notHere = async () => err({ reason: 'no_such_server', servers: [] } as const)
 const noPolicies: PolicyChanges = { history: notHere, show: notHere, preview: notHere, put: notHere }
 
-export function createWorld(options: { policies?: PolicyChanges; decisionLog?: DecisionLog } = {}) {
+const noStops: StopChanges = {
+  inForce: async () => [],
+  history: async () => [],
+  put: async () => err({ reason: 'not_an_operator' }),
+  lift: async () => err({ reason: 'not_an_operator' }),
+  mayStop: () => false,
+}
+
+export function createWorld(
+  options: { policies?: PolicyChanges; stops?: StopChanges; decisionLog?: DecisionLog } = {},
+) {
   const records = new Map<ApprovalId, Approval>()
   const trails = new Map<ApprovalId, AuditEvent[]>()
   const replies = new Map<ApprovalId, string>()
@@ -225,6 +236,7 @@ export function createWorld(options: { policies?: PolicyChanges; decisionLog?: D
     replace: unused,
     unjudged: unused,
     noteJudged: unused,
+    stopped: unused,
     lastSettledByCallKey: unused,
     ...ledger,
   }
@@ -243,6 +255,7 @@ export function createWorld(options: { policies?: PolicyChanges; decisionLog?: D
       maySeeAll: ({ id }) => id === 'kim' || id === 'lee',
       nowMs: async () => world.nowMs,
     },
+    stops: options.stops ?? noStops,
     people: createPeople({
       ...{
         ledger: whole,

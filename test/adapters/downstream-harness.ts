@@ -82,6 +82,7 @@ export function aHarness(options: HarnessOptions = {}) {
         revision: 1,
       }),
     },
+    stops: { over: () => null },
     counters: createMemoryCounters(),
     random,
     async ask(request) {

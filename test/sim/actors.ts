@@ -7,6 +7,7 @@ import { silentLog } from '../../src/launch/log.ts'
 import { readPolicyText } from '../../src/launch/policies.ts'
 import { createServices, type ServicesDeps } from '../../src/launch/services.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
+import { keepStopped } from '../../src/services/cancel-stopped.ts'
 import { keepJudged } from '../../src/services/rejudge.ts'
 import { createRulesInForce } from '../../src/services/rules-in-force.ts'
 import {
@@ -20,7 +21,7 @@ import {
 import { aToolCall, mina, owner } from '../support/builders.ts'
 import { createMemoryCounters } from '../support/memory-counters.ts'
 import type { Owner } from './scheduler.ts'
-import { ledgerOf, queueOf, revisionsOf, type SimWorld, sessionOf } from './world.ts'
+import { ledgerOf, queueOf, revisionsOf, type SimWorld, sessionOf, stopsOf } from './world.ts'
 
 /** A broken design: puts its decorators on the ports and services of every gateway. */
 export interface Mutant {
@@ -68,6 +69,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
       onWakeUp: () => () => {},
     },
     rules,
+    stops: stopsOf(world, owner),
     hasChannels: false,
     node: name,
     timings,
@@ -91,6 +93,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   void rules.keepFresh(stopping)
   void keepJudged({ ...loop, rejudge: services.rejudge, rules, servers })
   void keepRunningAlone({ ...loop, resume: services.resume })
+  void keepStopped({ ...loop, cancelStopped: services.cancelStopped, stops: deps.stops })
   void keepClaimsTrue({ ...loop, node: name, change: services.change, isRunning: services.resume.isRunning })
   return { owner, services, session }
 }

@@ -16,6 +16,8 @@ export async function brokenPromises(world: SimWorld): Promise<string[]> {
   broken.push(...wrongDecisions(world))
   broken.push(...world.underOldRules.map((what) => `I2: ${what} under a rule that was not in force any more`))
 
+  broken.push(...world.pastStops.map((what) => `I3: ${what} although it was stopped`))
+
   for (const story of stories.values()) broken.push(...brokenPromisesOf(story).map(inWords))
   for (const { approval } of stories.values()) {
     const next = approval.status === 'settled' ? successorOf(approval) : null

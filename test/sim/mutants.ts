@@ -57,6 +57,13 @@ export const mutants: readonly Mutant[] = [
     })),
   },
   {
+    name: 'what is stopped is asked for at the gate only',
+    ports(deps, world) {
+      world.ledger.stops.over = () => null
+      return { ...deps, stops: { ...deps.stops, inForce: async () => [] } }
+    },
+  },
+  {
     name: 'the claim is not saved: a job lock is thought to be enough',
     ports: withLedger((ledger) => ({
       save: async (change) => (executing(change.next) ? true : ledger.save(change)),

@@ -1,6 +1,7 @@
 /** One seed from storm to calm: two agents, two people, three gateways that die, stall and come back, one fragile upstream. */
 import type { ApproverChain } from '../../src/domain/policy.ts'
 import type { Principal } from '../../src/domain/principal.ts'
+import { everything } from '../../src/domain/stop.ts'
 import { aRevision } from '../support/builders.ts'
 import { type Gateway, type Mutant, personActs, requestOf, startGateway, taskOf } from './actors.ts'
 import { brokenPromises } from './invariants.ts'
@@ -73,6 +74,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
         void putInForce(world, text, approvers)
       },
     },
+    { weight: 0.25, happens: () => void stopOrLift(world) },
   ]
   const total = events.reduce((sum, { weight }) => sum + weight, 0)
 
@@ -108,6 +110,18 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
 async function putInForce({ ledger }: SimWorld, text: string, approvers: ApproverChain): Promise<void> {
   const after = (await ledger.revisions.inForce()).get('github') ?? null
   await ledger.revisions.putInForce(aRevision(text, { approvers }), after)
+}
+
+/** A person uses the kill switch, or lets go of it. */
+async function stopOrLift({ ledger: { stops }, dice }: SimWorld): Promise<void> {
+  const [inForce] = await stops.inForce()
+  if (inForce !== undefined) {
+    await stops.lift(inForce.number, 'mina')
+    return
+  }
+  const { name } = dice.pick(agents)
+  const scope = dice.pick([everything, { ...everything, agent: name }, { ...everything, server: 'github' }])
+  await stops.put({ scope, reason: 'it runs wild', by: 'mina' })
 }
 
 function ringJob(world: SimWorld, gateway: Gateway): void {

@@ -13,6 +13,7 @@ import { readPolicyText } from '../../src/launch/policies.ts'
 import type { Change, Ledger } from '../../src/ports/ledger.ts'
 import type { Queue } from '../../src/ports/queue.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
+import type { Stops } from '../../src/ports/stops.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
 import { aRevision } from '../support/builders.ts'
 import { createMemoryLedger, type MemoryLedger } from '../support/memory-ledger.ts'
@@ -41,6 +42,8 @@ export interface SimWorld {
   readonly timings: Timings
   /** What was written although the rule in force was another one: `status` and id. */
   readonly underOldRules: string[]
+  /** What was written although it was stopped: `status` and id. */
+  readonly pastStops: string[]
   readonly hits: Hit[]
   readonly told: Told[]
   /** Every state the ledger has been in, with step and time. */
@@ -74,12 +77,18 @@ export function createSimWorld(seed: number): SimWorld {
     history.push({ atStep: scheduler.count(), atMs: scheduler.nowMs(), approval })
   const { save, create, replace } = ledger
   const underOldRules: string[] = []
+  const pastStops: string[] = []
+  const { over: stopOver } = ledger.stops
   // Runs to its end before anybody looks.
   void ledger.revisions.putInForce(aRevision('default: require_approval'), null)
   ledger.save = async (change) => {
+    // Looked at and written in one step, as the real ledger does it.
+    const { server, tool, requester: principal } = change.next.asked
+    const stop = stopOver({ server, tool, principal })
     const isSaved = await save(change)
     if (isSaved) remember(change.next)
     if (isSaved && isYes(change)) {
+      if (stop !== null) pastStops.push(`${change.next.status} ${change.next.id}`)
       const isUnderRule = await standsNow(ledger.revisions, change.next, scheduler.nowMs())
       if (!isUnderRule) underOldRules.push(`${change.next.status} ${change.next.id}`)
     }
@@ -119,6 +128,7 @@ export function createSimWorld(seed: number): SimWorld {
     ledger: followed,
     timings,
     underOldRules,
+    pastStops,
     hits: [],
     told: [],
     history,
@@ -148,17 +158,22 @@ async function standsNow(revisions: Revisions, { asked, asking }: Approval, nowM
 }
 
 /** Revisions as one process uses them, with the same breaks as the ledger. */
-export function revisionsOf(world: SimWorld, owner: Owner): Revisions {
+export const revisionsOf = (world: SimWorld, owner: Owner): Revisions =>
+  brittle('revisions', world.ledger.revisions, world, owner)
+
+export const stopsOf = (world: SimWorld, owner: Owner): Stops =>
+  brittle('stops', world.ledger.stops, world, owner)
+
+function brittle<Port extends object>(port: string, whole: Port, world: SimWorld, owner: Owner): Port {
   const { scheduler, dice } = world
-  const { revisions } = world.ledger
-  return new Proxy(revisions, {
+  return new Proxy(whole, {
     get(target, name, receiver) {
       const value = Reflect.get(target, name, receiver)
       // Hints get lost: nobody is told, everybody looks.
       if (name === 'onChange') return () => () => {}
       if (typeof value !== 'function') return value
       return (...args: unknown[]) =>
-        scheduler.use(owner, `revisions.${String(name)}`, async () => {
+        scheduler.use(owner, `${port}.${String(name)}`, async () => {
           if (world.isStormy && dice.chance(0.02)) throw new Error('connection terminated')
           return value.apply(target, args)
         })

@@ -6,6 +6,7 @@ import { LATE_REPLIES_MAX } from '../../src/domain/evidence.ts'
 import type { Change, Ledger } from '../../src/ports/ledger.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
 import { createMemoryRevisions } from './memory-revisions.ts'
+import { createMemoryStops, type MemoryStops } from './memory-stops.ts'
 
 interface Row {
   approval: Approval
@@ -23,6 +24,7 @@ export interface MemoryLedger extends Ledger {
   evidence(id: ApprovalId): readonly string[]
   claims: string[]
   readonly revisions: Revisions
+  readonly stops: MemoryStops
 }
 
 export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
@@ -33,6 +35,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   const leases = new Map<string, number>()
   const claims: string[] = []
   const revisions = createMemoryRevisions(() => nowMs)
+  const stops = createMemoryStops(() => nowMs)
   const all = () => [...rows.values()]
   const isUnsettled = (row: Row, key: string) =>
     row.approval.asked.attachKey === key && row.approval.status !== 'settled'
@@ -44,13 +47,18 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   }
   const isAlive = (node: string) => (leases.get(node) ?? 0) > nowMs
 
+  const stopOf = ({ asked: { server, tool, requester: principal } }: Approval) =>
+    stops.over({ server, tool, principal })
+
   /** `null`: the guards do not hold. */
-  function guarded({ previous, deadline, inForce }: Change): Row | null {
+  function guarded({ previous, next, deadline, inForce }: Change): Row | null {
     const row = rows.get(previous.id)
     if (row === undefined || row.approval.version !== previous.version) return null
     if (row.approval.status !== previous.status) return null
     if (deadline.kind === 'before' && nowMs >= deadline.atMs) return null
     if (deadline.kind === 'from' && nowMs < deadline.atMs) return null
+    const isYes = next.status === 'approved' || next.status === 'executing'
+    if (isYes && stopOf(previous) !== null) return null
     const { server } = previous.asked
     return inForce === undefined || revisions.numbers().get(server) === inForce ? row : null
   }
@@ -71,6 +79,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   return {
     claims,
     revisions,
+    stops,
     advance(ms) {
       nowMs += ms
     },
@@ -125,6 +134,15 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     async noteJudged({ id, version }, revision) {
       const row = rows.get(id)
       if (row?.approval.version === version) row.judgedRevision = revision
+    },
+    async stopped(limit) {
+      return all()
+        .flatMap(({ approval }) => {
+          if (approval.status !== 'pending' && approval.status !== 'approved') return []
+          const stop = stopOf(approval)
+          return stop === null ? [] : [{ id: approval.id, stop: stop.number }]
+        })
+        .slice(0, limit)
     },
     async get(id) {
       const row = rows.get(id)

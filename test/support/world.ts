@@ -131,6 +131,7 @@ export async function aGateway(
     },
     hasChannels: true,
     rules,
+    stops: ledger.stops,
     node,
     timings,
     limits: { ...defaultLimits, ...options.limits },

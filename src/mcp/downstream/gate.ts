@@ -6,11 +6,12 @@ import type { Log } from '../../ports/log.ts'
 import type { Judge } from '../../services/judge.ts'
 import type { Limiter } from '../../services/limits.ts'
 import type { RecordVerdict } from '../../services/record-verdicts.ts'
+import type { StopsInForce } from '../../services/stops-in-force.ts'
 import { messageEvent } from '../sse.ts'
 import { objectMember } from './json.ts'
 import type { RequestMessage } from './message.ts'
 import type { Pause } from './pause.ts'
-import { deniedAnswer, limitedAnswer, unknownTool } from './replies.ts'
+import { deniedAnswer, limitedAnswer, stoppedAnswer, unknownTool } from './replies.ts'
 import { isOwnRequestState } from './request-state.ts'
 import type { Requester } from './requester.ts'
 import {
@@ -37,6 +38,7 @@ export type Gate = (request: GateRequest) => Promise<Response>
 
 export function createGate(deps: {
   judge: Judge
+  stops: Pick<StopsInForce, 'over'>
   limiter: Limiter
   pause: Pause
   waitTool: Pick<WaitTool, 'resolve' | 'call'>
@@ -44,7 +46,7 @@ export function createGate(deps: {
   clock: Pick<Clock, 'wallMs' | 'monotonicMs'>
   log: Log
 }): Gate {
-  const { judge, limiter, pause, waitTool, recordVerdict, clock, log } = deps
+  const { judge, stops, limiter, pause, waitTool, recordVerdict, clock, log } = deps
 
   return async function gate(request) {
     const { upstream, principal, message, spoken } = request
@@ -55,6 +57,12 @@ export function createGate(deps: {
     if (isOwnRequestState(params.requestState)) return comesBack(request, named.value)
     if (isWaitToolName(tool) && (await waitTool.resolve(request, objectMember(params, '_meta'))) === tool) {
       return answeredOr(request, await waitTool.call(request, params))
+    }
+    // After the ways to collect an outcome, before the policy: what has happened stays readable, nothing more is asked or sent.
+    const stop = stops.over({ server, tool, principal })
+    if (stop !== null) {
+      log.info({ server, tool, stop: stop.number, principal: principal.name }, 'a stopped call was refused')
+      return answered(request, stoppedAnswer(stop, spoken.era))
     }
     const args = params.arguments ?? {}
     const sessionId = request.session?.id ?? null

@@ -3,6 +3,7 @@ import type { Limits } from '../../domain/limits.ts'
 import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import type { Log } from '../../ports/log.ts'
+import type { StopsInForce } from '../../services/stops-in-force.ts'
 import { isOwnId } from '../own-id.ts'
 import { isRequestOf } from '../revisions.ts'
 import type { Upstream } from '../upstream/wire.ts'
@@ -17,11 +18,23 @@ import type { Rewrite } from './hidden-tools.ts'
 import { isObject } from './json.ts'
 import { type Message, printable, readMessage } from './message.ts'
 import type { ListOwnTasks } from './own-task-list.ts'
+import { stoppedRefusal } from './replies.ts'
 import { httpCode, type Id, METHOD_NOT_FOUND, type Refusal, refusal, refusalResponse } from './rpc.ts'
 import { type OpenSessionOf, type Session, sessionNotFound } from './sealed-session.ts'
 import { type Spoken, spokenIn } from './spoken.ts'
 import { isAboutOwnTask, type Tasks } from './tasks.ts'
 import { type ToolsSeen, toolsIn, watched } from './watch-lists.ts'
+
+/**
+ * What a stopped agent may still ask: that the gateway is there and speaks MCP, so that its host shows the reason instead of
+ * a broken connection. Calls are judged by the gate, one tool at a time.
+ */
+const answeredWhileStopped: ReadonlySet<string> = new Set([
+  'initialize',
+  'server/discover',
+  'ping',
+  'tools/call',
+])
 
 /** Where a request comes from and goes to. */
 export interface From {
@@ -43,6 +56,7 @@ export function createOnPost(deps: {
   readBody: ReadBody
   openSessionOf: OpenSessionOf
   held: HeldRequests
+  stops: Pick<StopsInForce, 'over'>
   gate: Gate
   tasks: Pick<Tasks, 'answer'>
   listOwnTasks: ListOwnTasks
@@ -52,7 +66,7 @@ export function createOnPost(deps: {
   limits: Pick<Limits, 'replyBytesMax'>
   log: Log
 }) {
-  const { extraMethods, readBody, openSessionOf, held, gate, tasks, listOwnTasks } = deps
+  const { extraMethods, readBody, openSessionOf, held, stops, gate, tasks, listOwnTasks } = deps
   const { advertise, forward, toolsSeen, limits, log } = deps
 
   /** @param setAnswering told the id of the request as soon as it is known, for whoever must answer after a fault */
@@ -75,6 +89,14 @@ export function createOnPost(deps: {
       forward({ ...common, method: 'POST', body: text, id, rewrite, onUnsent })
     if (message.kind !== 'request') return passOn(null)
     if (isAboutOwnTask(message)) return tasks.answer(common, message)
+    const stop = stops.over({ server: upstream.server, tool: null, principal })
+    if (stop !== null && !answeredWhileStopped.has(message.method)) {
+      log.info(
+        { server: upstream.server, stop: stop.number, principal: principal.name },
+        'a stopped request was refused',
+      )
+      return refusalResponse(stoppedRefusal(stop, message.id))
+    }
     switch (message.method) {
       case 'tools/call':
         return gate({ ...common, message, passOn: (onUnsent) => passOn(null, onUnsent) })

@@ -5,11 +5,12 @@
 import { type Approval, isEdited, type Outcome, type Settled } from '../../domain/approval.ts'
 import type { JsonObject } from '../../domain/canonical.ts'
 import { editForAgent } from '../../domain/edited-text.ts'
+import { type Stop, scopeText } from '../../domain/stop.ts'
 import { type Era, META_APPROVAL } from '../../domain/tool-call.ts'
 import type { AskRefusal } from '../../services/ask.ts'
 import { mergeObjects, rawMember } from '../raw-json.ts'
 import { withEdit } from './edited-reply.ts'
-import { type Answer, errorAnswer, INVALID_PARAMS } from './rpc.ts'
+import { type Answer, errorAnswer, httpCode, type Id, INVALID_PARAMS, type Refusal, refusal } from './rpc.ts'
 import { approversInWords } from './waiting-words.ts'
 
 /** What to do with this call: let it be, send it again as it is, or send a different one. */
@@ -324,6 +325,32 @@ export function deniedAnswer(
     era,
   )
 }
+
+/** A person has used the kill switch. */
+export function stoppedAnswer(stop: Stop, era: Era): Answer {
+  return toolError(stopMeta(stop), { text: `NOT EXECUTED. ${stoppedText(stop)}`, retry: 'never' }, era)
+}
+
+/** The same for a request that is no call of a tool. */
+export const stoppedRefusal = (stop: Stop, id: Id): Refusal =>
+  refusal(200, httpCode(403), stoppedText(stop), id, { ...stopMeta(stop), retry: 'never' })
+
+const stoppedText = ({ by, atMs, reason, scope }: Stop) =>
+  `STOPPED by ${by} at ${iso(atMs)}: "${reason}". It covers ${scopeText(scope)}, until a person lifts it; a repeat gets the ` +
+  `same answer until then. ${noDetour} ${tellUser}`
+
+const stopMeta = ({ number, by, atMs, reason, scope }: Stop): JsonObject => ({
+  ...{ status: 'stopped', outcome: null, reason },
+  stop: {
+    number,
+    by,
+    at: iso(atMs),
+    server: scope.server,
+    tool: scope.tool,
+    agent: scope.agent,
+    owner: scope.owner,
+  },
+})
 
 /** The policy would allow it, or ask; only not so often, or not so much. */
 export function limitedAnswer(

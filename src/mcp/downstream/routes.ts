@@ -19,6 +19,7 @@ import { createLimiter } from '../../services/limits.ts'
 import type { OwnCalls } from '../../services/own-calls.ts'
 import type { Pollers } from '../../services/pollers.ts'
 import type { RecordVerdict } from '../../services/record-verdicts.ts'
+import type { StopsInForce } from '../../services/stops-in-force.ts'
 import type { createUpstreamSession } from '../upstream/session.ts'
 import type { Upstream } from '../upstream/wire.ts'
 import { readAccepts } from './accepts.ts'
@@ -41,6 +42,7 @@ export interface McpDeps extends DoorDeps {
   /** Methods beyond the negotiated revision that an operator lets through to this server. */
   extraMethods(server: string): readonly string[]
   readonly rules: Rules
+  readonly stops: Pick<StopsInForce, 'over'>
   readonly counters: Counters
   readonly random: Random
   readonly ask: Ask
@@ -77,6 +79,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   const gate = createGate({
     ...ladder,
     judge: createJudge(deps),
+    stops: deps.stops,
     limiter: createLimiter(deps),
     recordVerdict: deps.recordVerdict,
     clock: deps.clock,
