@@ -14,6 +14,8 @@ const POOL_CONNECTIONS_MAX = 10
 /** Whether the ledger answers at all is known sooner (pulse.ts); these end what waits for a single statement of it. */
 const CONNECT_TIMEOUT_MS = 5_000
 const STATEMENT_TIMEOUT_MS = 10_000
+/** Between two statements of a transaction there is nothing to wait for: whoever does stands still, and holds what others need. */
+const IDLE_IN_TRANSACTION_MS = 5_000
 
 /** Who watches over the connections (pulse.ts). */
 export interface Watched {
@@ -37,6 +39,7 @@ export function createPool(
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     application_name: 'holdpoint',
     keepAlive: true,
     // Before a new connection is used for the first time.
@@ -46,6 +49,8 @@ export function createPool(
   })
   // An idle connection that breaks must not end the process; the next query takes a new one.
   pool.on('error', (error) => log.warn({ err: error }, 'an idle connection to the ledger broke'))
+  // Nor may one that breaks between two statements of a transaction; the next statement says so.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
 

@@ -7,7 +7,7 @@ import { sha256 } from '../domain/canonical.ts'
 /** Events under one seal; the rest follow in the next round. */
 const EVENTS_PER_SEAL_MAX = 1_000
 /** Any number; it only has to differ from other advisory locks on the same database. */
-const SEALER_LOCK = 7_203_118_845
+export const SEALER_LOCK = 7_203_118_845
 
 /** The hash of a seal: the seal before it and the hashes of its events in the order of `event_id`. */
 export const sealHash = (previousHash: string, eventHashes: readonly string[]): string =>

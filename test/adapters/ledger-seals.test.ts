@@ -7,7 +7,7 @@ import { transition } from '../../src/domain/transition.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { createApprovals } from '../../src/ledger/approvals.ts'
 import { createPool, migrate } from '../../src/ledger/connect.ts'
-import { sealAuditEvents, sealHash } from '../../src/ledger/sealer.ts'
+import { SEALER_LOCK, sealAuditEvents, sealHash } from '../../src/ledger/sealer.ts'
 import { anApproval, approveEvent } from '../support/builders.ts'
 import { freshDatabase } from '../support/postgres.ts'
 
@@ -101,4 +101,22 @@ test.each([
   } finally {
     client.release()
   }
+})
+
+test('a process that stands still in the middle of sealing keeps nobody else from it', {
+  timeout: 60_000,
+}, async () => {
+  await decidedApproval(99)
+  const still = createPool(database.connectionString, silentLog)
+  const client = await still.connect()
+  const cut = new Promise((done) => client.once('error', done))
+  await client.query('BEGIN')
+  await client.query('SELECT pg_advisory_xact_lock($1)', [SEALER_LOCK])
+  expect(await sealAuditEvents(pool)).toBe(0)
+
+  expect(await cut).toMatchObject({ code: '25P03' })
+  expect(await sealAuditEvents(pool)).toBeGreaterThan(0)
+  expect(await verify(pool)).toEqual([])
+  client.release(true)
+  await still.end()
 })

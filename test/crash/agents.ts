@@ -62,7 +62,7 @@ export async function callsUntilKnown(
     const gateway = gateways[(call.gateway + attempt) % Math.max(1, gateways.length)]
     const result =
       gateway === undefined ? null : await attemptAt(lane, gateway, call, Math.min(leftMs, ATTEMPT_MS_MAX))
-    if (result !== null) {
+    if (result !== null && !isNotNow(result)) {
       const one = hearing(call, result)
       heard.push(one)
       if (one.isOver) return true
@@ -71,6 +71,11 @@ export async function callsUntilKnown(
   }
   return false
 }
+
+/** Nobody was asked, because the server does not answer now. There is no approval then, and the agent comes again. */
+const isNotNow = ({ content, _meta }: Answer): boolean =>
+  _meta?.['dev.holdpoint/approval'] === undefined &&
+  content.some(({ text }) => text?.startsWith('NOT EXECUTED') === true)
 
 function hearing({ marker, agent, era }: AgentCall, result: Answer): Heard {
   const meta = approvalMeta.safeParse(result._meta?.['dev.holdpoint/approval'])

@@ -85,7 +85,15 @@ function brokenWord({ agent, marker, id, outcome, result }: Heard, stories: read
       },
     ]
   const told = outcomes.safeParse(outcome)
-  return brokenTelling(story, { principal: agent, outcome: told.success ? told.data : null, replyText: null })
+  // The answer to an edited call says so in a first item of its own; the rest is the upstream's, word for word.
+  const { replyText } = story
+  const isWhole =
+    replyText !== null && isSameAnswer(replyText, { ...result, content: result.content.slice(1) })
+  return brokenTelling(story, {
+    principal: agent,
+    outcome: told.success ? told.data : null,
+    replyText: isWhole ? replyText : null,
+  })
 }
 
 const outcomes = z.enum([
@@ -112,7 +120,7 @@ function isSameAnswer(replyText: string, result: Heard['result']): boolean {
 
 /** Who was told that an act is done finds it in the audit. */
 function brokenDeed({ act, marker }: Done, stories: readonly CallStory[]): Broken[] {
-  const event = act === 'cancel' ? '"event":"cancel"' : `"decision":"${act}"`
+  const event = act === 'cancel' || act === 'edit' ? `"event":"${act}"` : `"decision":"${act}"`
   if (stories.some(({ trail }) => trail.some(({ payload }) => payload.includes(event)))) return []
   return [lost(`mina was told that "${act}" of ${marker} was done, and nothing of it is in the ledger`)]
 }

@@ -39,11 +39,10 @@ test('every point with both signals', { timeout: 24 * 60 * 60 * 1_000 }, async (
   process.stdout.write(
     scoreboard({
       title: `Killed and stopped at ${points.length} points`,
-      trials: tried.length,
-      calls: tried.reduce((sum, { calls }) => sum + calls, 0),
+      counts: { trials: tried.length, calls: tried.reduce((sum, { calls }) => sum + calls, 0) },
       outcomes: tried.flatMap(({ outcomes }) => outcomes),
       broken: tried.flatMap(({ broken }) => broken),
-      recoveriesMs: recoveries(tried),
+      spreadsMs: recoveries(tried),
       seed,
       tookMs: performance.now() - startedMs,
     }),
@@ -62,7 +61,7 @@ function recoveries(tried: readonly Tried[]): Map<string, number[]> {
   const by = new Map<string, number[]>()
   for (const { trial, recoveryMs } of tried) {
     if (recoveryMs === null) continue
-    const what = `${trial.point.group}, ${trial.signal === 'SIGKILL' ? 'killed' : 'stopped'}`
+    const what = `back after (${trial.point.group}, ${trial.signal === 'SIGKILL' ? 'killed' : 'stopped'})`
     by.set(what, [...(by.get(what) ?? []), recoveryMs])
   }
   return new Map([...by].sort(([a], [b]) => (a < b ? -1 : 1)))

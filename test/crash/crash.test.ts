@@ -21,8 +21,8 @@ beforeAll(async () => {
 afterAll(() => stores.close())
 
 test('a slice of the crash harness', { timeout: 10 * 60_000 }, async () => {
-  const plan = slice.flatMap(([point, signal]) =>
-    planOf({ seed: SEED, trials: 1, point, signal, only: null }),
+  const plan = slice.flatMap(([point, signal], index) =>
+    planOf({ seed: SEED, trials: index + 1, point, signal, only: index }),
   )
   const lines: string[] = []
   const tried = await runTrials(plan, {

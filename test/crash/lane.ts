@@ -26,15 +26,13 @@ export interface LaneOptions {
   /** Of each kind; only in a team. */
   readonly workers: number
   readonly mutant: string | null
+  /** For the decision, and for the start after it. */
+  readonly deadlineMs: number
 }
 
-/** Short, so that every deadline is met in a trial. The lease is the shortest that is allowed. */
+/** The shortest that is allowed. */
 export const LEASE_MS = 2_000
-const DECISION_MS = 6_000
-const START_BY_MS = 6_000
 const timings = {
-  decision: `${DECISION_MS}ms`,
-  start_by: `${START_BY_MS}ms`,
   node_lease: `${LEASE_MS}ms`,
   hold: '3s',
   comment: '1s',
@@ -72,7 +70,7 @@ export const agentNames = ['night-agent', 'day-agent'] as const
 export type AgentName = (typeof agentNames)[number]
 
 export async function openLane(options: LaneOptions): Promise<Lane> {
-  const { postgresUrl, shape, withRedis, gateways, workers, mutant } = options
+  const { postgresUrl, shape, withRedis, gateways, workers, mutant, deadlineMs } = options
   const database = await freshDatabaseOn(postgresUrl)
   const pool = new pg.Pool({ connectionString: database.connectionString, max: 4 })
   pool.on('error', () => {})
@@ -85,7 +83,7 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
     databaseUrl: database.connectionString,
     servers: { pay: { url: upstream.url.href } },
     channels: { slack: { channel } },
-    timings,
+    timings: { ...timings, decision: `${deadlineMs}ms`, start_by: `${deadlineMs}ms` },
     limits: { pending_per_principal: 1_000 },
     env: {
       SLACK_BOT_TOKEN: slack.tokens.bot,

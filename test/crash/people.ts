@@ -4,7 +4,8 @@ import type { Lane } from './lane.ts'
 
 export interface Wanted {
   readonly marker: string
-  readonly act: 'approve' | 'reject' | 'cancel'
+  /** `edit`: changes the arguments, and approves what has become of them. */
+  readonly act: 'approve' | 'reject' | 'cancel' | 'edit'
   /** Tried first; Slack has no way to withdraw. */
   readonly door: 'rest' | 'slack'
   readonly gateway: number
@@ -25,12 +26,15 @@ export interface Row {
   readonly id: string
   readonly status: string
   readonly digest: string
+  readonly edits: number
 }
 
 /** What the ledger says about the calls with this marker, made in the last minutes: no trial takes longer. */
 export async function rowsOf({ pool }: Lane, marker: string): Promise<Row[]> {
   const { rows } = await pool.query<Row>(
-    `SELECT id, status, record #>> '{proposed,digest}' AS digest FROM holdpoint.approval
+    `SELECT id, status, record #>> '{proposed,digest}' AS digest,
+       COALESCE(json_array_length(record -> 'edits'), 0) AS edits
+     FROM holdpoint.approval
      WHERE created_at > clock_timestamp() - interval '5 minutes' AND strpos(record::text, $1) > 0 ORDER BY created_at`,
     [marker],
   )
@@ -40,7 +44,7 @@ export async function rowsOf({ pool }: Lane, marker: string): Promise<Row[]> {
 /** Waits until the call waits for a decision, and acts until it does not wait any more. */
 export async function actsOn(
   lane: Lane,
-  { marker, act, door, gateway }: Wanted,
+  { marker, act: wanted, door, gateway }: Wanted,
   done: Done[],
   isGivenUp: () => boolean,
 ): Promise<void> {
@@ -54,19 +58,27 @@ export async function actsOn(
       await sleep(LOOK_MS)
       continue
     }
-    const isSlack = door === 'slack' && act !== 'cancel' && attempt === 0
+    const act = wanted === 'edit' && row.edits > 0 ? 'approve' : wanted
+    const isSlack = door === 'slack' && (act === 'approve' || act === 'reject') && attempt === 0
     attempt++
     const via = isSlack ? 'slack' : 'rest'
-    const isDone = isSlack ? await click(lane, at.url, marker, act) : await post(lane, at.url, row, act)
+    const isDone = isSlack
+      ? await click(lane, at.url, marker, act)
+      : await post(lane, at.url, row, { marker, act })
     if (isDone) done.push({ marker, act, via })
     else await sleep(LOOK_MS)
   }
 }
 
 /** @returns whether the gateway said that it was done */
-async function post(lane: Lane, url: string, { id, digest }: Row, act: Wanted['act']): Promise<boolean> {
-  const path = act === 'cancel' ? 'cancel' : 'decision'
-  const body = act === 'cancel' ? {} : { decision: act, digest, via: 'api' }
+async function post(
+  lane: Lane,
+  url: string,
+  { id, digest }: Row,
+  { marker, act }: Pick<Wanted, 'marker' | 'act'>,
+): Promise<boolean> {
+  const path = act === 'cancel' || act === 'edit' ? act : 'decision'
+  const body = bodyOf(act, marker, digest)
   try {
     const response = await fetch(`${url}/api/v1/approvals/${id}/${path}`, {
       method: 'POST',
@@ -78,6 +90,18 @@ async function post(lane: Lane, url: string, { id, digest }: Row, act: Wanted['a
     return response.ok
   } catch {
     return false
+  }
+}
+
+function bodyOf(act: Wanted['act'], marker: string, digest: string): object {
+  switch (act) {
+    case 'cancel':
+      return {}
+    case 'edit':
+      return { arguments: JSON.stringify({ message: marker, note: 'pay less' }), digest, via: 'api' }
+    case 'approve':
+    case 'reject':
+      return { decision: act, digest, via: 'api' }
   }
 }
 

@@ -1,10 +1,13 @@
 /** Which process meets what at which point: all of it follows from a seed, so that a trial can be run again. */
 import { createDice } from '../sim/scheduler.ts'
+import type { Shape } from './lane.ts'
 import { type CrashPoint, points } from './points.ts'
 import { type Signal, signals } from './trap.ts'
 
 export interface Trial {
   readonly index: number
+  /** The processes it happens to; a run with fewer lanes takes what it has. */
+  readonly shape: Shape
   readonly point: CrashPoint
   readonly signal: Signal
   /** At the n-th passing, counted in each process. */
@@ -23,6 +26,9 @@ export interface Wish {
   readonly signal: Signal | null
   readonly only: number | null
 }
+
+/** Of the n-th trial and of the n-th lane: two of a team to one of processes that do everything. */
+export const shapeOf = (n: number): Shape => (n % 3 === 1 ? 'whole' : 'team')
 
 /** Every point with every signal comes once before any comes again. */
 export function planOf({ seed, trials, point, signal, only }: Wish): Trial[] {
@@ -43,6 +49,7 @@ export function planOf({ seed, trials, point, signal, only }: Wish): Trial[] {
       plan.push({
         ...pair,
         index,
+        shape: shapeOf(index),
         nth: dice.chance(0.7) ? 1 : 2,
         isReplacedAtOnce: dice.chance(0.5),
         seed: own,

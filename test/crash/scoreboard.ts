@@ -3,12 +3,12 @@ import type { Broken, Harm } from '../support/promises.ts'
 
 export interface Score {
   readonly title: string
-  readonly trials: number
-  readonly calls: number
+  /** What was done, by name. */
+  readonly counts: Readonly<Record<string, number>>
   readonly outcomes: readonly string[]
   readonly broken: readonly Broken[]
-  /** By what died. */
-  readonly recoveriesMs: ReadonlyMap<string, readonly number[]>
+  /** By what was measured. */
+  readonly spreadsMs: ReadonlyMap<string, readonly number[]>
   readonly seed: number
   readonly tookMs: number
 }
@@ -25,16 +25,15 @@ const harms: readonly Harm[] = [
 ]
 
 export function scoreboard(score: Score): string {
-  const { title, trials, calls, outcomes, broken, recoveriesMs, seed, tookMs } = score
+  const { title, counts, outcomes, broken, spreadsMs, seed, tookMs } = score
   const row = (name: string, value: string | number) => `  ${name.padEnd(18)} ${value}`
   return [
     '',
     title,
-    row('trials', trials),
-    row('calls', calls),
+    ...Object.entries(counts).map(([what, count]) => row(what, count)),
     row('outcomes', counted(outcomes)),
     ...harms.map((harm) => row(harm, broken.filter((one) => one.harm === harm).length)),
-    ...[...recoveriesMs].map(([what, all]) => row(`back after (${what})`.slice(0, 40), spread(all))),
+    ...[...spreadsMs].map(([what, all]) => row(what, spread(all))),
     row('took', `${Math.round(tookMs / 1_000)} s`),
     row('seed', seed),
     '',

@@ -6,10 +6,13 @@ import { isPostgresMissing, startSystemPostgres } from '../support/system-postgr
 export interface LaneStores {
   readonly postgresUrl: string
   readonly withRedis: boolean
-  /** Lanes that may run side by side: the embedded server takes 60 connections, a system's own 100. */
+  /** Lanes that may run side by side: the embedded server takes 60 connections, a system's own what it is told. */
   readonly lanesMax: number
   close(): Promise<void>
 }
+
+/** A process under load opens up to 25, and a lane has up to eight; one that died keeps its own until the server notices. */
+const CONNECTIONS_MAX = 400
 
 /** Where every submission is tested, a missing Redis or PostgreSQL is a failure. */
 export async function openLaneStores(): Promise<LaneStores> {
@@ -17,6 +20,6 @@ export async function openLaneStores(): Promise<LaneStores> {
   if (isPostgresMissing()) {
     return { postgresUrl: inject('postgresUrl'), withRedis, lanesMax: 2, close: async () => {} }
   }
-  const server = await startSystemPostgres()
+  const server = await startSystemPostgres({ settings: [`max_connections=${CONNECTIONS_MAX}`] })
   return { postgresUrl: server.url, withRedis, lanesMax: 3, close: () => server.stop() }
 }

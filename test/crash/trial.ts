@@ -8,6 +8,7 @@ import type { Broken } from '../support/promises.ts'
 import { type AgentCall, callsUntilKnown, type Heard } from './agents.ts'
 import { check } from './check.ts'
 import { type Lane, LEASE_MS, type Slot } from './lane.ts'
+import type { Launched } from './launched.ts'
 import { actsOn, type Done, rowsOf } from './people.ts'
 import type { Trial } from './plan.ts'
 import { type Batch, batchOf } from './scenarios.ts'
@@ -49,8 +50,13 @@ export async function runTrial(lane: Lane, trial: Trial, patienceMs: number): Pr
     caring.push(signal === 'SIGKILL' ? afterKill(lane, slot, trial) : afterStop(slot, trial))
   }
   const once = join(mkdtempSync(join(tmpdir(), 'crash-')), 'passed')
-  const arm = () => {
-    for (const { running } of lane.slots) running.arm({ point: point.name, nth, signal, once })
+  const armed = new Set<Launched>()
+  const armAll = () => {
+    for (const { running } of lane.slots) {
+      // Arming it again would make it count from the beginning.
+      if (!armed.has(running)) running.arm({ point: point.name, nth, signal, once })
+      armed.add(running)
+    }
   }
 
   const calls: AgentCall[] = []
@@ -58,8 +64,10 @@ export async function runTrial(lane: Lane, trial: Trial, patienceMs: number): Pr
   const done: Done[] = []
   const unanswered: string[] = []
   let overMs = performance.now()
-  arm()
   for (let batch = 0; batch < BATCHES_MAX && victims.length === 0; batch++) {
+    // A scenario may have killed somebody on its own.
+    await heal(lane)
+    armAll()
     const prefix = `mk-${++batches}`
     const work = batchOf(lane, point.scenario, prefix, dice)
     calls.push(...work.calls)
@@ -114,14 +122,15 @@ async function runBatch(
   return unanswered
 }
 
-async function untilSettled(lane: Lane, marker: string, isGivenUp: () => boolean): Promise<void> {
+export async function untilSettled(lane: Lane, marker: string, isGivenUp: () => boolean): Promise<void> {
   while (!isGivenUp() && (await rowsOf(lane, marker)).some(({ status }) => status !== 'settled'))
     await sleep(LOOK_MS)
 }
 
 async function afterKill(lane: Lane, slot: Slot, { isReplacedAtOnce }: Trial): Promise<void> {
   await slot.running.exited
-  if (isReplacedAtOnce) await lane.replace(slot)
+  // Somebody has to be there who goes on; a scenario may have killed the other one.
+  if (isReplacedAtOnce || lane.gateways().length === 0) await lane.replace(slot)
 }
 
 async function afterStop(slot: Slot, { point }: Trial): Promise<void> {

@@ -14,3 +14,5 @@ export const signal =
   signals.find((one) => one === `SIG${(text('CRASH_SIGNAL') ?? '').toUpperCase()}`) ?? null
 export const only = number('CRASH_ONLY')
 export const mutant = text('CRASH_MUTANT')
+export const minutes = number('CHAOS_MINUTES') ?? 1
+export const calls = number('CHAOS_CALLS') ?? 60
