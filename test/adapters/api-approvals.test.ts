@@ -432,6 +432,8 @@ test('OpenAPI describes every route from the same schemas', async () => {
     '/policies/{server}/preview',
     '/policies/{server}/put',
     '/policies/{server}/{number}',
+    '/stops',
+    '/stops/{number}/lift',
     '/tools',
     '/tools/{server}/{tool}',
     '/tools/{server}/{tool}/accept',
