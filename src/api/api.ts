@@ -3,7 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { Timings } from '../domain/timings.ts'
-import { LedgerAway } from '../ports/ledger-faults.ts'
+import { LedgerAway, NewerForm, writtenByNewer } from '../ports/ledger-faults.ts'
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
 import type { PolicyChanges } from '../services/policy-changes.ts'
@@ -95,6 +95,15 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
     }
     if (error instanceof HTTPException && error.status < 500) {
       return refuse(c, { status: 400, code: 'invalid_request', message: 'The body is not valid JSON.' })
+    }
+    if (error instanceof NewerForm) {
+      const { unread } = error
+      return refuse(c, {
+        status: 409,
+        code: 'newer_form',
+        message: `${unread.id} was ${writtenByNewer(unread)}.`,
+        remedy: 'Look at it through a gateway of the newer version; GET /readyz says how many there are.',
+      })
     }
     if (error instanceof LedgerAway) {
       log.warn({ err: error, path: c.req.path }, 'the API waits for the ledger')

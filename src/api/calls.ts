@@ -7,6 +7,8 @@ import type { Evidence } from '../domain/evidence.ts'
 import { outcomeText } from '../domain/present.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { Timings } from '../domain/timings.ts'
+import type { Reading } from '../ports/ledger.ts'
+import { isUnreadOf, NewerForm } from '../ports/ledger-faults.ts'
 import type { ReadingLedger } from './approvals.ts'
 import type { ApiError } from './errors.ts'
 import { type ApiEnv, refuse } from './guard.ts'
@@ -41,7 +43,7 @@ export function callRoutes(deps: { ledger: ReadingLedger; timings: Timings }) {
   // Not through `app.openapi`: the reply must leave as the very bytes the upstream sent, not parsed and written anew.
   app.get('/:id', async (c) => {
     const id = parseApprovalId(c.req.param('id'))
-    const first = id.ok ? await ledger.get(id.value) : null
+    const first = id.ok ? await unlessForeign(ledger.get(id.value), c.get('principal')) : null
     if (first === null || !isOf(c.get('principal'), first.approval)) return refuse(c, noSuchCall)
     const approval = await followed(ledger, first.approval)
     const successor = approval.id === first.approval.id ? null : approval.id
@@ -70,6 +72,19 @@ async function followed(ledger: ReadingLedger, first: Approval): Promise<Approva
     approval = reading.approval
   }
   return approval
+}
+
+/** @throws NewerForm only to its owner: for others it is not there. */
+async function unlessForeign(
+  reading: Promise<Reading | null>,
+  principal: Principal,
+): Promise<Reading | null> {
+  try {
+    return await reading
+  } catch (error) {
+    if (error instanceof NewerForm && !isUnreadOf(error.unread, principal)) return null
+    throw error
+  }
 }
 
 /** A name that has passed to another owner is another principal: results go only to the one that asked. */

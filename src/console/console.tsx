@@ -6,6 +6,7 @@ import type { Timings } from '../domain/timings.ts'
 import type { Accounts } from '../ports/accounts.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
+import { NewerForm, writtenByNewer } from '../ports/ledger-faults.ts'
 import type { Log } from '../ports/log.ts'
 import type { Outcomes } from '../ports/outcomes.ts'
 import type { Sessions } from '../ports/sessions.ts'
@@ -175,6 +176,10 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
   })
 
   app.onError((error, c) => {
+    if (error instanceof NewerForm) {
+      const { unread } = error
+      return c.html(problemPage(c.req.path, readerOf(c), `${unread.id} was ${writtenByNewer(unread)}.`), 409)
+    }
     log.error({ err: error, path: c.req.path }, 'the console could not answer')
     return c.html(
       problemPage(

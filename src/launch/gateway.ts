@@ -19,6 +19,7 @@ import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import type { Attend } from '../services/attend.ts'
 import { keepStopped } from '../services/cancel-stopped.ts'
+import { createNewerForms } from '../services/newer-forms.ts'
 import { createPolicyChanges } from '../services/policy-changes.ts'
 import { createVerdictRecorder } from '../services/record-verdicts.ts'
 import { keepJudged } from '../services/rejudge.ts'
@@ -155,6 +156,7 @@ export async function startGateway(deps: {
 
   const gap = await store.durabilityGap()
   if (gap !== null) log.error({ gap }, 'the ledger is not durable; this gateway does not become ready')
+  const newerForms = createNewerForms({ ledger, clock, log })
   const loop = { ledger, clock, timings, stopping: leaving.signal, log }
   const loops = [
     keepLease({ ...loop, lease, node }),
@@ -163,6 +165,7 @@ export async function startGateway(deps: {
     keepRunningAlone({ ...loop, resume: services.resume }),
     keepClaimsTrue({ ...loop, node, change: services.change, isRunning: services.resume.isRunning }),
     keepSealing(store, leaving.signal, log),
+    newerForms.keep(leaving.signal),
     openServers.ended,
     recorder.keep(leaving.signal),
     policies.keep(leaving.signal),
@@ -197,6 +200,7 @@ export async function startGateway(deps: {
         { name: 'clock', missing: async () => clockGap(clock.wallMs() - store.pulse.nowMs()) },
         { name: 'policies', missing: policies.gap },
         { name: 'decision log', missing: async () => recorder.gap() },
+        { name: 'records', missing: newerForms.gap },
       ],
       log,
     }),

@@ -4,6 +4,8 @@ import { type Config, loadConfigWithoutUpstreams, type Role, surroundings } from
 import { err } from '../domain/result.ts'
 import { ENVIRONMENT } from '../files/problem.ts'
 import type { Log } from '../ports/log.ts'
+import { createNewerForms, type NewerForms } from '../services/newer-forms.ts'
+import { clock } from './clock.ts'
 import type { Decorate } from './decorate.ts'
 import { listen } from './listen.ts'
 import { runProcess, type Started } from './process.ts'
@@ -65,11 +67,13 @@ async function startWorker(worker: {
     const opened = await openStores(config, log)
     undo.unshift(() => opened.close())
     const stores = decorate.stores(opened)
+    const newerForms = createNewerForms({ ledger: stores.store.ledger, clock, log })
     const { ended } = await begin({ config, stores, decorate, log, stopping: stopping.signal })
+    const looking = newerForms.keep(stopping.signal)
     undo.unshift(async () => {
-      await ended
+      await Promise.all([ended, looking])
     })
-    listener?.serve(probes(stores, stopping.signal, log).fetch)
+    listener?.serve(probes(stores, newerForms, stopping.signal, log).fetch)
     const { store, queueDescription } = stores
     return {
       greeting: `Holdpoint ${role} worker is running: ledger ${store.description}; queue ${queueDescription}\n`,
@@ -82,7 +86,7 @@ async function startWorker(worker: {
 }
 
 /** `/healthz` and `/readyz` at PORT, for compose and the like. */
-function probes({ store, queueTrouble }: Stores, stopping: AbortSignal, log: Log) {
+function probes({ store, queueTrouble }: Stores, newerForms: NewerForms, stopping: AbortSignal, log: Log) {
   return createHealth({
     checks: [
       { name: 'running', missing: async () => (stopping.aborted ? 'this worker is stopping' : null) },
@@ -95,7 +99,10 @@ function probes({ store, queueTrouble }: Stores, stopping: AbortSignal, log: Log
         },
       },
     ],
-    hints: [{ name: 'queue', missing: async () => queueTrouble() }],
+    hints: [
+      { name: 'queue', missing: async () => queueTrouble() },
+      { name: 'records', missing: newerForms.gap },
+    ],
     log,
   })
 }

@@ -4,6 +4,7 @@ import { type Approval, dueAtMs } from '../domain/approval.ts'
 import { LATE_REPLIES_MAX } from '../domain/evidence.ts'
 import type { Change, Ledger, SettledReading } from '../ports/ledger.ts'
 import { only } from './connect.ts'
+import { assertReadable, FORM_MAX, FORMED, type FormedRow } from './forms.ts'
 import { parseId, parseRecord, parseSettled } from './record.ts'
 
 type Approvals = Pick<
@@ -27,6 +28,7 @@ type Approvals = Pick<
   | 'noteUnsent'
   | 'unsentReason'
   | 'versionsOf'
+  | 'newerForms'
   | 'due'
   | 'unjudged'
   | 'noteJudged'
@@ -45,9 +47,9 @@ const INSERT = `
   ), inserted AS (
     INSERT INTO holdpoint.approval
       (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
-       judged_revision, owner)
+       judged_revision, owner, form)
     SELECT $1, $2, 'pending', $3, $14, $4, $5, $6, $7, to_timestamp($8::bigint / 1000.0),
-           to_timestamp($9::bigint / 1000.0), $10::json, $15::integer, $16
+           to_timestamp($9::bigint / 1000.0), $10::json, $15::integer, $16, $17
     FROM waiting WHERE n < $11
     ON CONFLICT (attach_key) WHERE status <> 'settled' DO NOTHING
     RETURNING id
@@ -69,8 +71,8 @@ const CHANGE = `
     UPDATE holdpoint.approval SET
       version = $2, status = $3, record = $4::json,
       due_at = to_timestamp($5::bigint / 1000.0), settled_at = to_timestamp($6::bigint / 1000.0),
-      claim_node = $7, reply = coalesce($8, reply)
-    WHERE id = $1 AND version = $9 AND status = $10
+      claim_node = $7, reply = coalesce($8, reply), form = $17
+    WHERE id = $1 AND version = $9 AND status = $10 AND form <= $17
       AND ($11::bigint IS NULL OR clock_timestamp() < to_timestamp($11::bigint / 1000.0))
       AND ($12::bigint IS NULL OR clock_timestamp() >= to_timestamp($12::bigint / 1000.0))
       AND ($16::integer IS NULL OR EXISTS (SELECT FROM in_force))
@@ -88,13 +90,13 @@ const CHANGE = `
 const SUCCEED = `, succeeded AS (
     INSERT INTO holdpoint.approval
       (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
-       judged_revision, owner)
-    SELECT $17, $18, 'pending', $19, $20, $21, $15, $22, $23, to_timestamp($24::bigint / 1000.0),
-           to_timestamp($25::bigint / 1000.0), $26::json, $16, $29
+       judged_revision, owner, form)
+    SELECT $18, $19, 'pending', $20, $21, $22, $15, $23, $24, to_timestamp($25::bigint / 1000.0),
+           to_timestamp($26::bigint / 1000.0), $27::json, $16, $30, $31
     FROM changed RETURNING id
   ), asked AS (
     INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
-    SELECT id, $18, $27, $28 FROM succeeded
+    SELECT id, $19, $28, $29 FROM succeeded
   )`
 
 export function createApprovals(pool: pg.Pool): Approvals {
@@ -123,6 +125,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
         asked.callKey,
         judgedRevision ?? null,
         asked.requester.owner,
+        approval.v,
       ])
       if (inserted?.created === 1) return { kind: 'created' }
       const same = await approvals.unsettledByAttachKey(asked.attachKey)
@@ -169,15 +172,16 @@ export function createApprovals(pool: pg.Pool): Approvals {
           successorAudit.payload,
           successorAudit.hash,
           asked.requester.owner,
+          successor.v,
         ],
       })
       return only(rows).saved === 1
     },
 
     async get(id) {
-      const { rows } = await pool.query<{ record: unknown; now_ms: string }>({
+      const { rows } = await pool.query<FormedRow & { now_ms: string }>({
         name: 'approval-get',
-        text: `SELECT record, ${NOW_MS} FROM holdpoint.approval WHERE id = $1`,
+        text: `SELECT ${FORMED}, ${NOW_MS} FROM holdpoint.approval WHERE id = $1`,
         values: [id],
       })
       return reading(rows)
@@ -188,7 +192,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
         name: 'approval-list',
         text: `
           SELECT record FROM holdpoint.approval
-          WHERE ($1::text[] IS NULL OR status = ANY ($1))
+          WHERE form <= ${FORM_MAX} AND ($1::text[] IS NULL OR status = ANY ($1))
             AND ($2::text IS NULL OR principal = $2)
             AND ($5::text IS NULL OR owner = $5)
             AND ($3::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM holdpoint.approval WHERE id = $3))
@@ -199,7 +203,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
         try {
           return [parseRecord(row.record)]
         } catch {
-          // Written by a newer version: one record that cannot be read must not hide the others.
+          // Damaged: one record that cannot be read must not hide the others.
           return []
         }
       })
@@ -223,9 +227,9 @@ export function createApprovals(pool: pg.Pool): Approvals {
     },
 
     async unsettledByAttachKey(attachKey) {
-      const { rows } = await pool.query<{ record: unknown; now_ms: string }>({
+      const { rows } = await pool.query<FormedRow & { now_ms: string }>({
         name: 'approval-unsettled',
-        text: `SELECT record, ${NOW_MS} FROM holdpoint.approval WHERE attach_key = $1 AND status <> 'settled'`,
+        text: `SELECT ${FORMED}, ${NOW_MS} FROM holdpoint.approval WHERE attach_key = $1 AND status <> 'settled'`,
         values: [attachKey],
       })
       return reading(rows)
@@ -277,7 +281,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
 
     async noteUnsent(id, reason) {
       await pool.query(
-        `UPDATE holdpoint.approval SET unsent_reason = $2 WHERE id = $1 AND status = 'approved'`,
+        `UPDATE holdpoint.approval SET unsent_reason = $2 WHERE id = $1 AND status = 'approved' AND form <= ${FORM_MAX}`,
         [id, reason],
       )
     },
@@ -299,6 +303,18 @@ export function createApprovals(pool: pg.Pool): Approvals {
       return new Map(rows.map((row) => [parseId(row.id), row.version]))
     },
 
+    async newerForms(max) {
+      const { rows } = await pool.query<{ n: number; form: number | null }>({
+        name: 'approval-newer-forms',
+        text: `
+          SELECT count(*)::int AS n, max(form) AS form
+          FROM (SELECT form FROM holdpoint.approval WHERE form > ${FORM_MAX} LIMIT $1) AS newer`,
+        values: [max],
+      })
+      const { n: count, form } = only(rows)
+      return { count, form: form ?? FORM_MAX }
+    },
+
     async runnableAlone(limit) {
       // In the text, because `->` would refuse a record whose arguments hold \\u0000. In a string of the call's own the quotes
       // would be escaped; who looks at the record decides.
@@ -306,7 +322,8 @@ export function createApprovals(pool: pg.Pool): Approvals {
         name: 'approval-alone',
         text: `
           SELECT id FROM holdpoint.approval
-          WHERE status = 'approved' AND record::text LIKE '%"onClientGone":"execute"%' ORDER BY created_at LIMIT $1`,
+          WHERE status = 'approved' AND form <= ${FORM_MAX} AND record::text LIKE '%"onClientGone":"execute"%'
+          ORDER BY created_at LIMIT $1`,
         values: [limit],
       })
       return rows.map((row) => parseId(row.id))
@@ -315,7 +332,8 @@ export function createApprovals(pool: pg.Pool): Approvals {
     async claimsOf(node) {
       const { rows } = await pool.query<{ id: string }>({
         name: 'approval-claims',
-        text: "SELECT id FROM holdpoint.approval WHERE claim_node = $1 AND status = 'executing'",
+        text: `
+          SELECT id FROM holdpoint.approval WHERE claim_node = $1 AND status = 'executing' AND form <= ${FORM_MAX}`,
         values: [node],
       })
       return rows.map((row) => parseId(row.id))
@@ -325,11 +343,12 @@ export function createApprovals(pool: pg.Pool): Approvals {
       const { rows } = await pool.query<{ id: string }>({
         name: 'approval-due',
         text: `
-          (SELECT id FROM holdpoint.approval WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT $1)
+          (SELECT id FROM holdpoint.approval
+           WHERE due_at <= clock_timestamp() AND form <= ${FORM_MAX} ORDER BY due_at LIMIT $1)
           UNION
           (SELECT a.id FROM holdpoint.approval a
            LEFT JOIN holdpoint.node n ON n.id = a.claim_node AND n.lease_until > clock_timestamp()
-           WHERE a.status = 'executing' AND n.id IS NULL LIMIT $1)`,
+           WHERE a.status = 'executing' AND n.id IS NULL AND a.form <= ${FORM_MAX} LIMIT $1)`,
         values: [limit],
       })
       return rows.map((row) => parseId(row.id))
@@ -341,7 +360,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
         text: `
           SELECT a.id FROM holdpoint.approval a JOIN holdpoint.policy_in_force f USING (server)
           WHERE server = ANY ($1) AND a.status IN ('pending', 'approved')
-            AND a.judged_revision IS DISTINCT FROM f.number
+            AND a.judged_revision IS DISTINCT FROM f.number AND a.form <= ${FORM_MAX}
           ORDER BY a.created_at, a.id LIMIT $2`,
         values: [servers, limit],
       })
@@ -362,7 +381,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
         text: `
           SELECT id, stop FROM (
             SELECT id, created_at, holdpoint.stop_over(server, tool, principal, owner) AS stop
-            FROM holdpoint.approval WHERE status IN ('pending', 'approved')
+            FROM holdpoint.approval WHERE status IN ('pending', 'approved') AND form <= ${FORM_MAX}
               AND EXISTS (SELECT FROM holdpoint.stop WHERE lifted_at IS NULL)
           ) AS open WHERE stop IS NOT NULL ORDER BY created_at, id LIMIT $1`,
         values: [limit],
@@ -373,10 +392,10 @@ export function createApprovals(pool: pg.Pool): Approvals {
   return approvals
 
   async function lastSettled(column: 'attach_key' | 'call_key', key: string): Promise<SettledReading | null> {
-    const { rows } = await pool.query<{ record: unknown; delivered_ms: string | null }>({
+    const { rows } = await pool.query<FormedRow & { delivered_ms: string | null }>({
       name: `approval-last-settled-${column}`,
       text: `
-        SELECT record, floor(extract(epoch FROM delivered_at) * 1000)::bigint AS delivered_ms
+        SELECT ${FORMED}, floor(extract(epoch FROM delivered_at) * 1000)::bigint AS delivered_ms
         FROM holdpoint.approval WHERE ${column} = $1 AND status = 'settled'
         ORDER BY settled_at DESC LIMIT 1`,
       values: [key],
@@ -384,6 +403,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
     const [row] = rows
     if (row === undefined) return null
     const deliveredAtMs = row.delivered_ms === null ? null : Number(row.delivered_ms)
+    assertReadable(row)
     return { approval: parseSettled(row.record), deliveredAtMs }
   }
 
@@ -421,10 +441,13 @@ function changeValues({ previous, next, deadline, audit, replyText, inForce }: C
     audit.hash,
     next.asked.server,
     inForce ?? null,
+    next.v,
   ]
 }
 
-function reading(rows: readonly { record: unknown; now_ms: string }[]) {
+function reading(rows: readonly (FormedRow & { now_ms: string })[]) {
   const [row] = rows
-  return row === undefined ? null : { approval: parseRecord(row.record), nowMs: Number(row.now_ms) }
+  if (row === undefined) return null
+  assertReadable(row)
+  return { approval: parseRecord(row.record), nowMs: Number(row.now_ms) }
 }

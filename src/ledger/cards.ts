@@ -1,6 +1,7 @@
 /** Cards in PostgreSQL. */
 import type pg from 'pg'
 import type { Cards } from '../ports/cards.ts'
+import { FORM_MAX } from './forms.ts'
 import { parseId } from './record.ts'
 
 export function createCards(pool: pg.Pool): Cards {
@@ -64,7 +65,7 @@ export function createCards(pool: pg.Pool): Cards {
         text: `
           SELECT a.id FROM holdpoint.approval a
           LEFT JOIN holdpoint.card c ON c.approval_id = a.id AND c.channel = $1
-          WHERE (a.status <> 'settled'
+          WHERE a.form <= ${FORM_MAX} AND (a.status <> 'settled'
               OR (c.place IS NOT NULL AND a.settled_at > clock_timestamp() - $2 * interval '1 millisecond'))
             AND (coalesce(c.shown_version, 0) < a.version
               -- A requester that comes and goes is not drawn more often than every few seconds.

@@ -1,6 +1,7 @@
 /** Told outcomes in PostgreSQL. */
 import type pg from 'pg'
 import type { Notices } from '../ports/notices.ts'
+import { FORM_MAX } from './forms.ts'
 import { parseId } from './record.ts'
 
 export function createNotices(pool: pg.Pool): Notices {
@@ -52,7 +53,7 @@ export function createNotices(pool: pg.Pool): Notices {
         text: `
           SELECT a.id FROM holdpoint.approval a
           LEFT JOIN holdpoint.notice n ON n.approval_id = a.id AND n.channel = $1
-          WHERE a.status = 'settled' AND a.settled_at > clock_timestamp() - $2 * interval '1 millisecond'
+          WHERE a.form <= ${FORM_MAX} AND a.status = 'settled' AND a.settled_at > clock_timestamp() - $2 * interval '1 millisecond'
             AND n.done_at IS NULL AND (n.busy_until IS NULL OR n.busy_until <= clock_timestamp())
           ORDER BY a.settled_at LIMIT $3`,
         values: [channel, withinMs, limit],

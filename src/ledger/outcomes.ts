@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import type { Outcomes, OwnedOutcome } from '../ports/outcomes.ts'
 import { only } from './connect.ts'
+import { FORM_MAX } from './forms.ts'
 import { parseSettled } from './record.ts'
 
 export function createOutcomes(pool: pg.Pool): Outcomes {
@@ -11,7 +12,7 @@ export function createOutcomes(pool: pg.Pool): Outcomes {
         name: 'outcomes-of',
         text: `
           SELECT record, owner_seen_at IS NOT NULL AS is_seen FROM holdpoint.approval
-          WHERE owner = $1 AND status = 'settled'
+          WHERE owner = $1 AND status = 'settled' AND form <= ${FORM_MAX}
             AND ($2::text IS NULL OR (created_at, id) < (SELECT created_at, id FROM holdpoint.approval WHERE id = $2))
           ORDER BY created_at DESC, id DESC LIMIT $3`,
         values: [owner, after, limit],
@@ -20,7 +21,7 @@ export function createOutcomes(pool: pg.Pool): Outcomes {
         try {
           return [{ approval: parseSettled(row.record), isSeen: row.is_seen }]
         } catch {
-          // Written by a newer version: one record that cannot be read must not hide the others.
+          // Damaged: one record that cannot be read must not hide the others.
           return []
         }
       })
@@ -32,7 +33,7 @@ export function createOutcomes(pool: pg.Pool): Outcomes {
         text: `
           SELECT count(*)::int AS n FROM (
             SELECT FROM holdpoint.approval
-            WHERE owner = $1 AND status = 'settled' AND owner_seen_at IS NULL LIMIT $2
+            WHERE owner = $1 AND status = 'settled' AND form <= ${FORM_MAX} AND owner_seen_at IS NULL LIMIT $2
           ) AS counted`,
         values: [owner, max],
       })

@@ -1,4 +1,7 @@
-/** The truth: every approval, its audit events, its waiters. Each method is one durable step; faults are thrown. */
+/**
+ * The truth: every approval, its audit events, its waiters. Each method is one durable step; faults are thrown. A record in a
+ * form of a newer version is left alone: what names it throws `NewerForm`, what looks for work or for pages passes it by.
+ */
 import type { Approval, InstantMs, Settled, Status } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import type { AuditEvent } from '../domain/audit.ts'
@@ -74,7 +77,7 @@ export interface Ledger {
   create(proposal: NewApproval): Promise<Created>
   /**
    * The one door for every change: writes `next`, its audit event, and for a claim the unique claim row, in one statement
-   * guarded by the version and status of `previous` and by the ledger's clock. A yes and a claim are written only while no
+   * guarded by the version, status and form of `previous` and by the ledger's clock. A yes and a claim are written only while no
    * stop covers the call: exact, also against one that is put right now. `false`: somebody else was first, the deadline does
    * not hold, or it is stopped; nothing was written.
    */
@@ -107,6 +110,8 @@ export interface Ledger {
 
   /** Versions of those among `ids` that still exist: what a process compares with what it has seen. */
   versionsOf(ids: readonly ApprovalId[]): Promise<ReadonlyMap<ApprovalId, number>>
+  /** How many records are in a newer form, counted up to `max`, and the newest form among them. */
+  newerForms(max: number): Promise<{ readonly count: number; readonly form: number }>
   /** Approvals that are due, and executing ones whose gateway's lease has lapsed. */
   due(limit: number): Promise<readonly ApprovalId[]>
   /** Pending and approved ones of these servers that were not judged by the policy revision in force. */

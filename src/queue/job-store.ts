@@ -5,7 +5,9 @@ import type { Log } from '../ports/log.ts'
 import { openPostgresJobs } from './postgres-jobs.ts'
 import { openRedisJobs } from './redis-jobs.ts'
 
+/** What a job says. Whoever meets another `v` than its own leaves the job to others. */
 export interface JobData {
+  readonly v: number
   readonly id: string
 }
 

@@ -11,6 +11,7 @@ import { sameCallAgain } from '../domain/same-call-again.ts'
 import type { Timings } from '../domain/timings.ts'
 import { attachKey, callKey, type ToolCall, type ToolDefinition } from '../domain/tool-call.ts'
 import type { Ledger } from '../ports/ledger.ts'
+import { NewerForm, type Unread } from '../ports/ledger-faults.ts'
 import type { Log } from '../ports/log.ts'
 import type { Random } from '../ports/random.ts'
 import type { UpstreamSession } from '../ports/upstream-session.ts'
@@ -40,6 +41,8 @@ export type AskRefusal =
   | { readonly reason: 'limited'; readonly rule: string; readonly because: string }
   | { readonly reason: 'limits_unavailable' }
   | { readonly reason: 'too_many_pending'; readonly pending: number; readonly max: number }
+  /** The same call is known, in a form that only a newer version reads. */
+  | { readonly reason: 'newer_form'; readonly unread: Unread }
   | { readonly reason: 'unknown_tool' }
   /** It is not known which person answers for the agent, so nobody could decide. */
   | { readonly reason: 'owner_unknown' }
@@ -60,6 +63,15 @@ export function createAsk(deps: {
   const { ledger, announce, limiter, random, timings, limits, log } = deps
 
   return async function ask(request) {
+    try {
+      return await askReadable(request)
+    } catch (error) {
+      if (error instanceof NewerForm) return err({ reason: 'newer_form', unread: error.unread })
+      throw error
+    }
+  }
+
+  async function askReadable(request: AskRequest): Promise<Result<Answered, AskRefusal>> {
     const { call, session } = request
     if (!hasOwner(call.principal)) return err({ reason: 'owner_unknown' })
     const key = attachKey(call)

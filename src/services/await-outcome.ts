@@ -7,6 +7,7 @@ import type { ApprovalId } from '../domain/approval-id.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
+import { NewerForm } from '../ports/ledger-faults.ts'
 import type { Log } from '../ports/log.ts'
 import type { UpstreamSession } from '../ports/upstream-session.ts'
 import type { Resume } from './resume.ts'
@@ -122,6 +123,8 @@ export function createAwaitOutcome(deps: {
         return { approval, replyText: isAnswered ? await ledger.replyText(id) : null, fault: null }
       }
     } catch (fault) {
+      // A newer gateway changed it, which alone can go on with it: whoever waits here is told so, and is no waiter any more.
+      if (fault instanceof NewerForm) throw fault
       // Only in detail: there may be thousands, and whoever watches the ledger says so once.
       log.debug({ err: fault, approval: id }, 'the ledger did not answer a waiting request; looking again')
       return { approval: null, replyText: null, fault }

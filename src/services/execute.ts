@@ -9,6 +9,7 @@ import { unknownSend } from '../domain/evidence.ts'
 import type { ApprovalEvent } from '../domain/transition.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
+import { NewerForm } from '../ports/ledger-faults.ts'
 import type { Log } from '../ports/log.ts'
 import type { Described, Reply, Sent, UpstreamSession } from '../ports/upstream-session.ts'
 import type { Change } from './change.ts'
@@ -191,6 +192,15 @@ export function createExecute(deps: {
         await change(id, { kind: 'late_reply', reply: replyRef(reply) })
         return
       } catch (error) {
+        if (error instanceof NewerForm && (reply === null || isTextKept)) {
+          log.error(
+            { err: error, approval: id, event: event.kind },
+            'an outcome cannot be noted by this version',
+          )
+          return
+        }
+        // What the upstream said is kept beside the record, which is not ours to change any more.
+        if (error instanceof NewerForm) isSettledOtherwise = true
         log.warn({ err: error, approval: id }, 'the ledger did not take an outcome; trying again')
         await clock.sleep(pauseMs)
         pauseMs = Math.min(pauseMs * 2, OUTCOME_RETRY_MS_MAX)

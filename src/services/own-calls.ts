@@ -7,7 +7,8 @@ import type { ApprovalId } from '../domain/approval-id.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { Result } from '../domain/result.ts'
 import type { Timings } from '../domain/timings.ts'
-import type { Ledger } from '../ports/ledger.ts'
+import type { Ledger, Reading } from '../ports/ledger.ts'
+import { isUnreadOf, NewerForm } from '../ports/ledger-faults.ts'
 import type { Change, ChangeRefusal } from './change.ts'
 
 export interface Owner {
@@ -52,11 +53,11 @@ export function createOwnCalls(deps: {
     approval.status !== 'settled' || nowMs < approval.settledAtMs + timings.keepOutcomeMs
   return {
     async find(id, owner) {
-      let reading = await ledger.get(id)
+      let reading = await ownReading(id, owner)
       for (let link = 0; link < SUCCESSORS_MAX && reading !== null; link++) {
         const next = reading.approval.status === 'settled' ? successorOf(reading.approval) : null
         if (next === null) break
-        reading = await ledger.get(next)
+        reading = await ownReading(next, owner)
       }
       if (reading === null) return null
       const { approval, nowMs } = reading
@@ -79,6 +80,17 @@ export function createOwnCalls(deps: {
       return newest.filter((approval) => isOf(owner, approval) && isKept(approval, nowMs))
     },
     cancel: (id, { principal }) => change(id, { kind: 'cancel', by: principal.name, reason: null }),
+  }
+
+  /** @throws NewerForm only to its owner: for others it is not there. */
+  async function ownReading(id: ApprovalId, { principal, server }: Owner): Promise<Reading | null> {
+    try {
+      return await ledger.get(id)
+    } catch (error) {
+      if (!(error instanceof NewerForm)) throw error
+      if (error.unread.server === server && isUnreadOf(error.unread, principal)) throw error
+      return null
+    }
   }
 }
 

@@ -224,6 +224,7 @@ export function createWorld(
     noteUnsent: unused,
     unsentReason: unused,
     versionsOf: unused,
+    newerForms: unused,
     due: unused,
     renewLease: unused,
     dropLease: unused,

@@ -5,6 +5,7 @@ import { silentLog } from '../../src/launch/log.ts'
 import { createApprovals } from '../../src/ledger/approvals.ts'
 import { createCards } from '../../src/ledger/cards.ts'
 import { createPool, migrate } from '../../src/ledger/connect.ts'
+import { createNotices } from '../../src/ledger/notices.ts'
 import type { CardState } from '../../src/ports/cards.ts'
 import { anApproval } from '../support/builders.ts'
 import { freshDatabase } from '../support/postgres.ts'
@@ -81,4 +82,22 @@ test('one that gives up late does not take the right of the one that follows it'
   await take(id, 60_000)
   await cards.giveBack(id, 'slack', late.turn, 'too late')
   expect(await cards.take(id, 'slack', 60_000)).toBeNull()
+})
+
+test('records of a newer form take no place among cards to draw and outcomes to tell', async () => {
+  const approvals = createApprovals(pool)
+  const notices = createNotices(pool)
+  const hourMs = 3_600_000
+  const newer = await anId()
+  const ours = await anId()
+  const settle = 'UPDATE holdpoint.approval SET status = $2, settled_at = clock_timestamp() WHERE id = $1'
+  await pool.query('UPDATE holdpoint.approval SET form = 2 WHERE id = $1', [newer])
+  const outdated = await cards.outdated('other', hourMs, 1_000)
+  expect(outdated).toContain(ours)
+  expect(outdated).not.toContain(newer)
+  for (const id of [newer, ours]) await pool.query(settle, [id, 'settled'])
+  const untold = await notices.untold('other', hourMs, 1_000)
+  expect(untold).toContain(ours)
+  expect(untold).not.toContain(newer)
+  expect((await approvals.newerForms(10)).count).toBe(1)
 })

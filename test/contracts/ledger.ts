@@ -1,22 +1,33 @@
 /** What every ledger must do. Time-dependent cases use deadlines in the past and the far future, so that no clock is needed. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Approval } from '../../src/domain/approval.ts'
+import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { auditEvent, CHAIN_START, chainHash } from '../../src/domain/audit.ts'
 import { defaultTimings as timings } from '../../src/domain/timings.ts'
 import { type ApprovalEvent, type Deadline, transition } from '../../src/domain/transition.ts'
 import type { Ledger } from '../../src/ports/ledger.ts'
+import { NewerForm } from '../../src/ports/ledger-faults.ts'
 import { anApproval, approveEvent } from '../support/builders.ts'
 
 const PENDING_MAX = 1_000
 let calls = 0
 const uniqueCall = () => ({ arguments: { n: ++calls } })
 
-export function ledgerContract(name: string, open: () => Promise<Ledger>): void {
+export interface LedgerUnderTest {
+  readonly ledger: Ledger
+  /** As if a newer version had written it. */
+  setForm(id: ApprovalId, form: number): unknown
+}
+
+export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest>): void {
   describe(`${name} as a ledger`, () => {
     let ledger: Ledger
+    let setForm: LedgerUnderTest['setForm']
     let nowMs: number
     beforeAll(async () => {
-      ledger = await open()
+      const opened = await open()
+      ledger = opened.ledger
+      setForm = opened.setForm
       nowMs = await ledger.nowMs()
     })
 
@@ -284,6 +295,74 @@ export function ledgerContract(name: string, open: () => Promise<Ledger>): void 
       await ledger.save(step(pending, approveEvent(pending)))
       const { approval: unknown } = anApproval()
       expect(await ledger.versionsOf([pending.id, unknown.id])).toEqual(new Map([[pending.id, 2]]))
+    })
+
+    test('a record in a newer form is left alone by whatever names it, and its call gets no second approval', async () => {
+      const call = uniqueCall()
+      const pending = await created({ call })
+      const { id, asked } = pending
+      await setForm(id, 2)
+      const unread = { id, form: 2, server: asked.server, requester: asked.requester }
+      await expect(ledger.get(id)).rejects.toMatchObject({ name: 'NewerForm', unread })
+      await expect(ledger.unsettledByAttachKey(asked.attachKey)).rejects.toThrow(NewerForm)
+      const again = anApproval({ nowMs, call })
+      await expect(ledger.create({ ...again, pendingPerPrincipalMax: PENDING_MAX })).rejects.toThrow(
+        NewerForm,
+      )
+      expect(await ledger.get(again.approval.id)).toBeNull()
+      // Whoever has read it before it was written anew, too.
+      expect(await ledger.save(step(pending, approveEvent(pending)))).toBe(false)
+      await ledger.noteUnsent(id, 'not ours to say')
+      expect(await ledger.unsentReason(id)).toBeNull()
+      await setForm(id, 1)
+      expect((await ledger.get(id))?.approval).toEqual(pending)
+    })
+
+    test('the last settled one in a newer form stands in the way, instead of being overlooked', async () => {
+      const pending = await created()
+      const cancel = step(pending, { kind: 'cancel', by: 'jun', reason: null })
+      await ledger.save(cancel)
+      await setForm(pending.id, 2)
+      await expect(ledger.lastSettledByAttachKey(pending.asked.attachKey)).rejects.toThrow(NewerForm)
+      await expect(ledger.lastSettledByCallKey(pending.asked.callKey)).rejects.toThrow(NewerForm)
+    })
+
+    test('records in a newer form take no place among what is due, claimed, run alone or listed', async () => {
+      const principal = { name: 'upgraded', owner: 'jun' }
+      const made: Approval[] = []
+      for (let n = 0; n < 6; n++) {
+        const call = { ...uniqueCall(), principal }
+        made.push(await created({ nowMs: nowMs - 1_000 + n, decisionMs: 500, call }))
+      }
+      const before = await ledger.newerForms(1_000)
+      const [a, b, c] = made
+      if (a === undefined || b === undefined || c === undefined) throw new Error('six were made')
+      for (const { id } of [a, b, c]) await setForm(id, 3)
+      expect(await ledger.newerForms(1_000)).toEqual({ count: before.count + 3, form: 3 })
+      expect((await ledger.newerForms(2)).count).toBe(2)
+      const readable = made.slice(3).map(({ id }) => id)
+      const filter = { statuses: null, principal: 'upgraded', after: null }
+      expect((await ledger.list({ ...filter, limit: 3 })).map(({ id }) => id)).toEqual(readable.toReversed())
+      expect((await ledger.list({ ...filter, limit: 100 })).map(({ id }) => id)).toEqual(
+        readable.toReversed(),
+      )
+      const due = await ledger.due(1_000)
+      expect(due).toEqual(expect.arrayContaining(readable))
+      expect(due).not.toContain(a.id)
+      expect(await ledger.versionsOf([a.id])).toEqual(new Map([[a.id, 1]]))
+
+      const pending = await created()
+      const alone = { ...pending, asking: { ...pending.asking, onClientGone: 'execute' as const } }
+      const approve = step(alone, approveEvent(alone))
+      await ledger.save(approve)
+      await setForm(pending.id, 2)
+      expect(await ledger.runnableAlone(1_000)).not.toContain(pending.id)
+      await setForm(pending.id, 1)
+      expect(await ledger.runnableAlone(1_000)).toContain(pending.id)
+      await ledger.save(step(approve.next, { kind: 'claim', node: 'upgraded node' }))
+      await setForm(pending.id, 2)
+      expect(await ledger.claimsOf('upgraded node')).toEqual([])
+      expect(await ledger.due(1_000)).not.toContain(pending.id)
     })
   })
 }

@@ -1,4 +1,7 @@
 import { createMemoryLedger } from '../support/memory-ledger.ts'
 import { ledgerContract } from './ledger.ts'
 
-ledgerContract('memory', async () => createMemoryLedger())
+ledgerContract('memory', async () => {
+  const ledger = createMemoryLedger()
+  return { ledger, setForm: ledger.setForm }
+})

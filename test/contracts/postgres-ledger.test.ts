@@ -16,5 +16,8 @@ afterAll(async () => {
 ledgerContract('PostgreSQL', async () => {
   // Two processes that start at once both migrate.
   await Promise.all([migrate(database.connectionString), migrate(database.connectionString)])
-  return { ...createApprovals(pool), ...createWaiting(pool) }
+  return {
+    ledger: { ...createApprovals(pool), ...createWaiting(pool) },
+    setForm: (id, form) => pool.query('UPDATE holdpoint.approval SET form = $2 WHERE id = $1', [id, form]),
+  }
 })

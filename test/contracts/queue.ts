@@ -1,7 +1,7 @@
 /** What every queue must do, on Redis as on PostgreSQL. */
+import { Queue as BullQueue } from 'bullmq'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
-import { silentLog } from '../../src/launch/log.ts'
 import { type JobStore, type JobStoreAddress, openJobStore } from '../../src/queue/job-store.ts'
 import { createQueue, createWorkers } from '../../src/queue/queues.ts'
 import { aTicket } from '../support/builders.ts'
@@ -14,11 +14,13 @@ export function queueContract(name: string, open: () => Promise<JobStoreAddress>
     const attended: ApprovalId[] = []
     const executed: ApprovalId[] = []
     const failOnce = new Set<ApprovalId>()
+    const warnings: string[] = []
+    const log = { debug() {}, info() {}, error() {}, warn: (_: object, text: string) => warnings.push(text) }
 
     beforeAll(async () => {
-      store = await openJobStore(await open(), silentLog)
+      store = await openJobStore(await open(), log)
       queue = await createQueue(store)
-      workers = createWorkers(store, silentLog)
+      workers = createWorkers(store, log)
       workers.attend(async (id) => {
         attended.push(id)
         if (failOnce.delete(id)) throw new Error('once')
@@ -70,6 +72,25 @@ export function queueContract(name: string, open: () => Promise<JobStoreAddress>
       await queue.requestExecution(id, 2)
       await expect.poll(() => times(executed, id), { timeout: 10_000 }).toBe(1)
       expect(attended).not.toContain(id)
+    })
+
+    test('a job of another version is left alone, visibly, for a bounded time; one of before there were versions is done', async () => {
+      const newer = aTicket()
+      const old = aTicket()
+      const raw = await store.openQueue('approvals', { removeOnFail: false })
+      await raw.add('attend', { v: 2, id: newer }, { attempts: 3, backoff: { type: 'fixed', delay: 10 } })
+      // As payloads were written before they said a version.
+      const { source } = raw
+      if (!(source instanceof BullQueue)) throw new Error('no queue of BullMQ')
+      await source.add('attend', { id: old })
+      await expect.poll(() => times(attended, old), { timeout: 10_000 }).toBe(1)
+      await expect.poll(() => source.getFailedCount(), { timeout: 10_000 }).toBe(1)
+      const [failed] = await source.getFailed()
+      expect(failed).toMatchObject({ attemptsMade: 3, data: { id: newer } })
+      expect(failed?.failedReason).toContain('this job is of version 2, and this process knows version 1')
+      expect(attended).not.toContain(newer)
+      expect(warnings.filter((text) => text.includes('a job is left alone'))).toHaveLength(1)
+      await raw.close()
     })
   })
 }

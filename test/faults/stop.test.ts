@@ -3,7 +3,6 @@
  * nothing runs twice, and the process is gone within ten seconds. The next gateway goes on where this one stopped.
  */
 import { setMaxListeners } from 'node:events'
-import { Agent } from 'undici'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectV1, textOf } from '../support/clients.ts'
 import {
@@ -17,6 +16,7 @@ import {
 import { type HttpUpstream, startHttpUpstream } from '../support/http-upstream.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { measured } from './measured.ts'
+import { rawCaller } from './raw-call.ts'
 
 const HELD = 1_000
 const AT_ONCE = 25
@@ -27,7 +27,7 @@ const database = await freshDatabase()
 let upstream: HttpUpstream
 let gateway: GatewayProcess
 let options: GatewayOptions
-const connections = new Agent({ connections: null, headersTimeout: 0, bodyTimeout: 0 })
+const caller = rawCaller()
 setMaxListeners(0)
 
 beforeAll(async () => {
@@ -43,7 +43,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await gateway?.stop()
-  await connections.close()
+  await caller.close()
   await upstream?.close()
   await database.drop()
 })
@@ -66,7 +66,9 @@ test('a stop with 1,000 held calls tells each client how to go on, finishes what
   const held: Promise<string>[] = []
   // Agents do not all ask in the same instant; they do all wait in the same one.
   for (let n = 0; n < HELD; n += AT_ONCE) {
-    const begun = Array.from({ length: AT_ONCE }, (_, more) => rawCall(gateway, agent, sessionId, n + more))
+    const begun = Array.from({ length: AT_ONCE }, (_, more) =>
+      caller.call(`${gateway.url}/mcp/pay`, agent, sessionId, n + more),
+    )
     held.push(...(await Promise.all(begun)).map(({ answer }) => answer))
   }
   const waiting = async () =>
@@ -118,30 +120,6 @@ test('a stop with 1,000 held calls tells each client how to go on, finishes what
   expect(upstream.executed).toHaveLength(2)
   await Promise.all([back.close(), sending.close().catch(() => {}), others.close().catch(() => {})])
 })
-
-/** A held request as any client makes one: resolves when it is held, with its whole answer as text to come. */
-async function rawCall(at: GatewayProcess, token: string, session: string, n: number) {
-  const { hostname, port } = new URL(at.url)
-  const response = await connections.request({
-    origin: `http://${hostname}:${port}`,
-    path: '/mcp/pay',
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${token}`,
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-session-id': session,
-      'mcp-protocol-version': '2025-11-25',
-    },
-    body: JSON.stringify({
-      jsonrpc: '2.0',
-      id: n + 1_000,
-      method: 'tools/call',
-      params: { name: 'create_refund', arguments: { charge: n } },
-    }),
-  })
-  return { answer: response.body.text().catch((error: unknown) => `BROKEN ${String(error)}`) }
-}
 
 /** By a ticket, or by the end of a stream that says where and when to resume it; in either case in good order. */
 const isToldHowToGoOn = (text: string) =>

@@ -15,6 +15,9 @@ export interface MemoryCounters extends Counters {
   entries: readonly Entry[]
 }
 
+/** As in PostgreSQL, down to what anybody pays. */
+const decimal = (amount: number) => Math.round(amount * 1e6) / 1e6
+
 const unitMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 }
 
 export function createMemoryCounters(nowMs: () => number = () => Date.now()): MemoryCounters {
@@ -25,8 +28,7 @@ export function createMemoryCounters(nowMs: () => number = () => Date.now()): Me
   const used = (key: string, window: Window) =>
     counters.entries
       .filter((entry) => entry.key === key && isInside(window, entry.atMs))
-      // Decimal, as in PostgreSQL, down to what anybody pays.
-      .reduce((sum, { amount }) => Math.round((sum + amount) * 1e6) / 1e6, 0)
+      .reduce((sum, { amount }) => decimal(sum + amount), 0)
   const answer = () => {
     if (counters.isAway) throw new Error('the counters are away')
   }
@@ -37,7 +39,7 @@ export function createMemoryCounters(nowMs: () => number = () => Date.now()): Me
     async reserve(call, reservations) {
       answer()
       const index = reservations.findIndex(
-        ({ key, window, amount, max }) => max !== null && used(key, window) + amount > max,
+        ({ key, window, amount, max }) => max !== null && decimal(used(key, window) + amount) > max,
       )
       if (index !== -1) return { kind: 'exceeded', index }
       const atMs = nowMs()

@@ -4,6 +4,7 @@ import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import type { AuditEvent } from '../../src/domain/audit.ts'
 import { LATE_REPLIES_MAX } from '../../src/domain/evidence.ts'
 import type { Change, Ledger } from '../../src/ports/ledger.ts'
+import { NewerForm } from '../../src/ports/ledger-faults.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
 import { createMemoryRevisions } from './memory-revisions.ts'
 import { createMemoryStops, type MemoryStops } from './memory-stops.ts'
@@ -16,13 +17,19 @@ interface Row {
   unsentReason: string | null
   evidence: { atMs: number; text: string }[]
   judgedRevision: number | null
+  form: number
 }
+
+/** As `src/ledger/forms.ts`. */
+const FORM_MAX = 1
 
 export interface MemoryLedger extends Ledger {
   /** Moves the ledger's clock. */
   advance(ms: number): void
   evidence(id: ApprovalId): readonly string[]
   claims: string[]
+  /** As if another version had written it. */
+  setForm(id: ApprovalId, form: number): void
   readonly revisions: Revisions
   readonly stops: MemoryStops
 }
@@ -37,13 +44,25 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   const revisions = createMemoryRevisions(() => nowMs)
   const stops = createMemoryStops(() => nowMs)
   const all = () => [...rows.values()]
+  const readable = () => all().filter(({ form }) => form <= FORM_MAX)
+  /** @throws NewerForm */
+  function read(row: Row): Approval {
+    const { approval, form } = row
+    const { server, requester } = approval.asked
+    if (form > FORM_MAX) throw new NewerForm({ id: approval.id, form, server, requester })
+    return approval
+  }
   const isUnsettled = (row: Row, key: string) =>
     row.approval.asked.attachKey === key && row.approval.status !== 'settled'
   function lastSettled(isSame: (approval: Settled) => boolean) {
-    const settled = all().flatMap(({ approval, deliveredAtMs }) =>
-      approval.status === 'settled' && isSame(approval) ? [{ approval, deliveredAtMs }] : [],
-    )
-    return settled.sort((a, b) => b.approval.settledAtMs - a.approval.settledAtMs)[0] ?? null
+    const settled = all().flatMap((row) => {
+      const { approval, deliveredAtMs } = row
+      return approval.status === 'settled' && isSame(approval) ? [{ row, approval, deliveredAtMs }] : []
+    })
+    const [last] = settled.sort((a, b) => b.approval.settledAtMs - a.approval.settledAtMs)
+    if (last === undefined) return null
+    read(last.row)
+    return { approval: last.approval, deliveredAtMs: last.deliveredAtMs }
   }
   const isAlive = (node: string) => (leases.get(node) ?? 0) > nowMs
 
@@ -54,7 +73,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   function guarded({ previous, next, deadline, inForce }: Change): Row | null {
     const row = rows.get(previous.id)
     if (row === undefined || row.approval.version !== previous.version) return null
-    if (row.approval.status !== previous.status) return null
+    if (row.approval.status !== previous.status || row.form > FORM_MAX) return null
     if (deadline.kind === 'before' && nowMs >= deadline.atMs) return null
     if (deadline.kind === 'from' && nowMs < deadline.atMs) return null
     const isYes = next.status === 'approved' || next.status === 'executing'
@@ -72,7 +91,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     row.reply = replyText ?? row.reply
   }
   const newRow = (approval: Approval, audit: AuditEvent, judgedRevision: number | null): Row => ({
-    ...{ approval, audit: [audit], judgedRevision },
+    ...{ approval, audit: [audit], judgedRevision, form: approval.v },
     ...{ reply: null, deliveredAtMs: null, unsentReason: null, evidence: [] },
   })
 
@@ -84,10 +103,18 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       nowMs += ms
     },
     evidence: (id) => (rows.get(id)?.evidence ?? []).map(({ text }) => text),
+    setForm(id, form) {
+      const row = rows.get(id)
+      if (row !== undefined) row.form = form
+    },
+    async newerForms(max) {
+      const newer = all().flatMap(({ form }) => (form > FORM_MAX ? [form] : []))
+      return { count: Math.min(max, newer.length), form: Math.max(FORM_MAX, ...newer) }
+    },
     nowMs: async () => nowMs,
     async create({ approval, audit, pendingPerPrincipalMax, judgedRevision }) {
       const same = all().find((row) => isUnsettled(row, approval.asked.attachKey))
-      if (same !== undefined) return { kind: 'attached', approval: same.approval }
+      if (same !== undefined) return { kind: 'attached', approval: read(same) }
       const { idempotencyKey, requester, server } = approval.asked
       const owned = all().some(
         ({ approval: { asked, status } }) =>
@@ -122,7 +149,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     },
     async unjudged(servers, limit) {
       const numbers = revisions.numbers()
-      return all()
+      return readable()
         .filter(({ approval: { status, asked }, judgedRevision }) => {
           const number = numbers.get(asked.server)
           const isOpen = status === 'pending' || status === 'approved'
@@ -136,7 +163,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       if (row?.approval.version === version) row.judgedRevision = revision
     },
     async stopped(limit) {
-      return all()
+      return readable()
         .flatMap(({ approval }) => {
           if (approval.status !== 'pending' && approval.status !== 'approved') return []
           const stop = stopOf(approval)
@@ -146,10 +173,10 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     },
     async get(id) {
       const row = rows.get(id)
-      return row === undefined ? null : { approval: row.approval, nowMs }
+      return row === undefined ? null : { approval: read(row), nowMs }
     },
     async list({ statuses, principal, owner, limit, after }) {
-      const newest = all()
+      const newest = readable()
         .map((row) => row.approval)
         .reverse()
         .filter((approval) => statuses === null || statuses.includes(approval.status))
@@ -162,7 +189,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     auditTrail: async (id) => rows.get(id)?.audit ?? [],
     async unsettledByAttachKey(key) {
       const row = all().find((candidate) => isUnsettled(candidate, key))
-      return row === undefined ? null : { approval: row.approval, nowMs }
+      return row === undefined ? null : { approval: read(row), nowMs }
     },
     async lastSettledByAttachKey(key) {
       return lastSettled((approval) => approval.asked.attachKey === key)
@@ -190,7 +217,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     lateReplies: async (id) => (rows.get(id)?.evidence ?? []).slice(0, LATE_REPLIES_MAX),
     async noteUnsent(id, reason) {
       const row = rows.get(id)
-      if (row?.approval.status === 'approved') row.unsentReason = reason
+      if (row?.approval.status === 'approved' && row.form <= FORM_MAX) row.unsentReason = reason
     },
     unsentReason: async (id) => rows.get(id)?.unsentReason ?? null,
     async versionsOf(ids) {
@@ -202,7 +229,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       )
     },
     async runnableAlone(limit) {
-      return all()
+      return readable()
         .filter(
           ({ approval: { status, asking } }) => status === 'approved' && asking.onClientGone === 'execute',
         )
@@ -210,12 +237,12 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
         .map(({ approval }) => approval.id)
     },
     async claimsOf(node) {
-      return all().flatMap(({ approval }) =>
+      return readable().flatMap(({ approval }) =>
         approval.status === 'executing' && approval.claim.node === node ? [approval.id] : [],
       )
     },
     async due(limit) {
-      return all()
+      return readable()
         .map((row) => row.approval)
         .filter((approval) => {
           const dueMs = dueAtMs(approval)

@@ -9,12 +9,13 @@ import { err, ok, type Result } from '../../domain/result.ts'
 import type { Cards } from '../../ports/cards.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Ledger, Reading } from '../../ports/ledger.ts'
+import { NewerForm } from '../../ports/ledger-faults.ts'
 import type { Log } from '../../ports/log.ts'
 import type { People } from '../../services/decide.ts'
 import type { Account, Accounts } from './accounts.ts'
 import { type Place, placeText } from './place.ts'
 import { isSealOf, type Purpose, parseSealed, type Sealed } from './seal.ts'
-import { changedText, decidedText, foreignText, refusalText, unknownText } from './words.ts'
+import { changedText, decidedText, foreignText, newerFormText, refusalText, unknownText } from './words.ts'
 
 export interface Shown {
   readonly account: Account
@@ -55,7 +56,8 @@ export function createClicks(deps: {
 
   async function look({ account, place, value }: Shown, purpose: Purpose) {
     const sealed = parseSealed(value)
-    const reading = sealed === null ? null : await ledger.get(sealed.id)
+    const reading = sealed === null ? null : await readable(sealed.id)
+    if (reading instanceof NewerForm) return err(newerFormText(reading.unread))
     if (sealed === null || reading === null) return foreign(sealed, account)
     const { approval } = reading
     const isSealed = isSealOf(key, sealed, purpose, approval.proposed.digest)
@@ -72,6 +74,15 @@ export function createClicks(deps: {
       return err(unknownText(person.error))
     }
     return ok({ person: person.value, reading })
+  }
+
+  async function readable(id: ApprovalId): Promise<Reading | NewerForm | null> {
+    try {
+      return await ledger.get(id)
+    } catch (error) {
+      if (error instanceof NewerForm) return error
+      throw error
+    }
   }
 
   function foreign(sealed: Sealed | null, { user }: Account) {

@@ -5,6 +5,7 @@ import type { Unauthorised } from '../../domain/authority.ts'
 import { CLI } from '../../domain/command-line.ts'
 import { decisionText, outcomeText, unauthorisedText } from '../../domain/present.ts'
 import { visible } from '../../domain/visible.ts'
+import { type Unread, writtenByNewer } from '../../ports/ledger-faults.ts'
 import type { DecideRefusal } from '../../services/decide.ts'
 import type { Unknown } from './accounts.ts'
 
@@ -77,6 +78,9 @@ export function changedText(approval: Approval): string {
   const why = last.reason === null ? '' : ` and said: “${visible(last.reason)}”`
   return `Nothing was decided: ${visible(last.by)} changed the arguments${why}. The card shows them now; decide about these.`
 }
+
+export const newerFormText = (unread: Unread) =>
+  `Nothing was decided: ${unread.id} was ${writtenByNewer(unread)}. Decide again when every process runs the newer version.`
 
 export const foreignText =
   'Nothing was decided: this Holdpoint does not know this card. It may be an older copy, or belong to another installation; the newest card of the approval counts.'

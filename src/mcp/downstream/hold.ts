@@ -8,6 +8,7 @@ import { ok, type Result } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Ledger } from '../../ports/ledger.ts'
+import { NewerForm } from '../../ports/ledger-faults.ts'
 import type { Log } from '../../ports/log.ts'
 import type { UpstreamSession } from '../../ports/upstream-session.ts'
 import type { Awaited, AwaitOutcome } from '../../services/await-outcome.ts'
@@ -16,6 +17,7 @@ import type { Accepts } from './accepts.ts'
 import { createAnswerStream } from './answer-stream.ts'
 import type { Full, HeldRequests } from './held-requests.ts'
 import { type Answer, answerMessage, errorAnswer, type Id, INTERNAL_ERROR } from './rpc.ts'
+import { newerFormText } from './unavailable.ts'
 import { waitingProgress } from './waiting-progress.ts'
 
 /** A gateway that stops answers a waiting call at once; one that is being sent is looked at this often until it ends. */
@@ -152,8 +154,10 @@ export function createOpenHold(deps: {
       } catch (error) {
         log.error({ err: error, approval: approval.id }, 'a held request could not be followed to its end')
         const message =
-          `The state of ticket ${approval.id} cannot be read right now, so nothing is said about it. ` +
-          'Call the same tool again with identical arguments to wait on; it does not run twice.'
+          error instanceof NewerForm
+            ? newerFormText(error.unread)
+            : `The state of ticket ${approval.id} cannot be read right now, so nothing is said about it. ` +
+              'Call the same tool again with identical arguments to wait on; it does not run twice.'
         return { message: answerMessage(id, errorAnswer(INTERNAL_ERROR, message)), settled: null }
       }
     }

@@ -10,13 +10,14 @@ import type { Answered, Ask, AskRefusal } from '../../services/ask.ts'
 import type { OwnCalls } from '../../services/own-calls.ts'
 import { eventIdsFor, type StreamSeal } from './event-ids.ts'
 import type { GateRequest } from './gate.ts'
-import { closed, type HeldCall, type HoldCall } from './held-call.ts'
+import type { HeldCall, HoldCall } from './held-call.ts'
 import type { HoldAnswers } from './hold.ts'
 import { askRefusedAnswer, settledAnswer, waitingAnswer } from './replies.ts'
 import { type RequestState, type RequestStates, ROUNDS_MAX } from './request-state.ts'
 import { type Answer, INVALID_PARAMS, refusal, refusalResponse } from './rpc.ts'
 import type { CreateTask } from './tasks.ts'
 import type { DecidableCall } from './tool-call-params.ts'
+import { unavailable } from './unavailable.ts'
 import type { WaitTool } from './wait-tool.ts'
 import type { WaitingTerms } from './waiting-terms.ts'
 
@@ -175,7 +176,7 @@ export function createPause(deps: {
       return await act()
     } catch (error) {
       log.error({ err: error, server: upstream.server, tool }, 'an approval could not be asked for')
-      return closed('Approvals are unavailable right now.', message.id)
+      return unavailable(error, message.id)
     }
   }
 

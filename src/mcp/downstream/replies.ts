@@ -11,6 +11,7 @@ import type { AskRefusal } from '../../services/ask.ts'
 import { mergeObjects, rawMember } from '../raw-json.ts'
 import { withEdit } from './edited-reply.ts'
 import { type Answer, errorAnswer, httpCode, type Id, INVALID_PARAMS, type Refusal, refusal } from './rpc.ts'
+import { newerFormText } from './unavailable.ts'
 import { approversInWords } from './waiting-words.ts'
 
 /** What to do with this call: let it be, send it again as it is, or send a different one. */
@@ -272,6 +273,8 @@ export function askRefusedAnswer(
           'Send the arguments of the first call again, or a new key.',
         retry: 'changed',
       })
+    case 'newer_form':
+      return told(refusedMeta, { text: `NOT EXECUTED. ${newerFormText(refused.unread)}`, retry: 'same' })
     case 'too_many_pending':
       return told(refusedMeta, {
         text:

@@ -3,12 +3,13 @@ import type { Timings } from '../../domain/timings.ts'
 import type { Log } from '../../ports/log.ts'
 import type { OwnCalls } from '../../services/own-calls.ts'
 import { eventIdsFor, type HeldStream, type StreamSeal } from './event-ids.ts'
-import { closed, type HoldCall } from './held-call.ts'
+import type { HoldCall } from './held-call.ts'
 import type { HoldAnswers } from './hold.ts'
 import { settledAnswer, waitingAnswer } from './replies.ts'
 import type { Requester } from './requester.ts'
 import { httpCode, refusal, refusalResponse } from './rpc.ts'
 import { taskResultAnswers } from './task-result.ts'
+import { unavailable } from './unavailable.ts'
 import type { WaitTool } from './wait-tool.ts'
 
 /** Not none: an answer that is there already must get out, also where the client's time is nearly over. */
@@ -48,7 +49,7 @@ export function createResumeStream(deps: {
       return held.ok ? held.value.wait(found.approval, false) : held.error
     } catch (error) {
       log.error({ err: error, approval: stream.approval }, 'a stream could not be resumed')
-      return closed('Approvals are unavailable right now.', stream.id)
+      return unavailable(error, stream.id)
     }
   }
 

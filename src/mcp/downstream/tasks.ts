@@ -6,6 +6,7 @@ import type { Approval } from '../../domain/approval.ts'
 import type { Result } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Ledger } from '../../ports/ledger.ts'
+import { NewerForm } from '../../ports/ledger-faults.ts'
 import type { Log } from '../../ports/log.ts'
 import type { UpstreamSession } from '../../ports/upstream-session.ts'
 import type { OwnCall, OwnCalls } from '../../services/own-calls.ts'
@@ -33,6 +34,7 @@ import { decodedHeader } from './spoken.ts'
 import { isOwnTaskId, type TaskIds } from './task-id.ts'
 import type { TaskResult } from './task-result.ts'
 import { detailedTask, META_IMMEDIATE_RESPONSE, taskFields, taskQuestion } from './task-view.ts'
+import { unavailable } from './unavailable.ts'
 
 /** A client that takes nothing of an answer for this long is gone. */
 const STALLED_MS = 60_000
@@ -101,6 +103,7 @@ export function createTasks(deps: {
         return await answerKnown(requester, message)
       } catch (error) {
         log.error({ err: error }, 'a task could not be looked up')
+        if (error instanceof NewerForm) return unavailable(error, message.id)
         const text = 'The state of this task cannot be read right now. Nothing is lost; ask again.'
         return refusalResponse(refusal(200, INTERNAL_ERROR, text, message.id))
       }

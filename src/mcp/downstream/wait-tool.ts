@@ -8,11 +8,12 @@ import type { Log } from '../../ports/log.ts'
 import type { OwnCalls } from '../../services/own-calls.ts'
 import { readEnvelope } from './envelope.ts'
 import type { GateRequest } from './gate.ts'
-import { closed, type HoldCall } from './held-call.ts'
+import type { HoldCall } from './held-call.ts'
 import { isObject, objectMember, stringMember } from './json.ts'
 import { settledAnswer, unknownTicket, waitingAnswer } from './replies.ts'
 import type { Requester, UpstreamSessionOf } from './requester.ts'
 import { type Answer, errorAnswer, INVALID_PARAMS } from './rpc.ts'
+import { unavailable } from './unavailable.ts'
 import type { WaitingTerms } from './waiting-terms.ts'
 
 /** In the order of preference; an upstream that has them all gets no help from us. */
@@ -111,7 +112,7 @@ export function createWaitTool(deps: {
         return held.ok ? held.value.wait(found.approval, true) : held.error
       } catch (error) {
         log.error({ err: error }, 'a ticket could not be looked up')
-        return closed('Approvals are unavailable right now.', message.id)
+        return unavailable(error, message.id)
       }
     },
   }

@@ -1,0 +1,32 @@
+/** Held requests as any client makes them, by the thousand: without a client library's state for each. */
+import { Agent } from 'undici'
+
+export function rawCaller() {
+  const connections = new Agent({ connections: null, headersTimeout: 0, bodyTimeout: 0 })
+  return {
+    /** Resolves when it is held or answered, with its whole answer as text to come. */
+    async call(endpoint: string, token: string, session: string, n: number) {
+      const { origin, pathname: path } = new URL(endpoint)
+      const response = await connections.request({
+        origin,
+        path,
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          'mcp-session-id': session,
+          'mcp-protocol-version': '2025-11-25',
+        },
+        body: JSON.stringify({
+          jsonrpc: '2.0',
+          id: n + 1_000,
+          method: 'tools/call',
+          params: { name: 'create_refund', arguments: { charge: n } },
+        }),
+      })
+      return { answer: response.body.text().catch((error: unknown) => `BROKEN ${String(error)}`) }
+    },
+    close: () => connections.close(),
+  }
+}
