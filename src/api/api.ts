@@ -55,7 +55,8 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.use('/tools/*', onlyPeople(authenticate))
   const ofAnEdit = limitTo(EDIT_BYTES_MAX)
   const ofAnythingElse = limitTo(BODY_BYTES_MAX)
-  const isLarge = (path: string) => path.endsWith('/edit') || /\/policies\/[^/]+\/(preview|put)$/.test(path)
+  const isLarge = (path: string) =>
+    path.endsWith('/edit') || /\/policies\/[^/]+\/(preview|put|simulate)$/.test(path)
   app.use('*', (c, next) => (isLarge(c.req.path) ? ofAnEdit(c, next) : ofAnythingElse(c, next)))
   app.route('/approvals', approvalRoutes(deps))
   app.route('/policies', policyRoutes(deps))

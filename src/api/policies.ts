@@ -17,8 +17,10 @@ import {
   revisionPage,
   revisionView,
   serverParam,
+  simulationRequest,
   type WishBody,
 } from './policy-schemas.ts'
+import { simulationView, toSimulation } from './simulation-schemas.ts'
 import { iso } from './view.ts'
 
 const security = [{ person: [] }]
@@ -53,6 +55,16 @@ const previewRoute = createRoute({
   security,
   request: { params: serverParam, body: { required: true, content: json(policyWish) } },
   responses: { 200: { description: 'The effect', content: json(policyPreview) }, ...responses },
+})
+
+const simulateRoute = createRoute({
+  method: 'post',
+  path: '/{server}/simulate',
+  operationId: 'simulatePolicy',
+  summary: 'What it would have said about calls of the past; nothing is changed',
+  security,
+  request: { params: serverParam, body: { required: true, content: json(simulationRequest) } },
+  responses: { 200: { description: 'The effect', content: json(simulationView) }, ...responses },
 })
 
 const putRoute = createRoute({
@@ -95,8 +107,18 @@ export function policyRoutes({ policies }: { policies: PolicyChanges }) {
       const error = errorOf(seen.error)
       return c.json(toBody(error), error.status)
     }
-    const { inForce, effects, isMore } = seen.value
-    return c.json({ inForce, effects: [...effects], isMore }, 200)
+    const { inForce, effects, isMore, recent } = seen.value
+    const view = recent === null ? null : toSimulation(recent)
+    return c.json({ inForce, effects: [...effects], isMore, recent: view }, 200)
+  })
+
+  app.openapi(simulateRoute, async (c) => {
+    const { server } = c.req.valid('param')
+    const { wish, spanMs } = c.req.valid('json')
+    const seen = await policies.simulate(server, wishOf(wish), spanMs)
+    if (seen.ok) return c.json(toSimulation(seen.value), 200)
+    const error = errorOf(seen.error)
+    return c.json(toBody(error), error.status)
   })
 
   app.openapi(putRoute, async (c) => {

@@ -1,6 +1,7 @@
 /** The shapes of the REST API about policies. */
 import { z } from '@hono/zod-openapi'
 import { PAGE_MAX } from './schemas.ts'
+import { simulationView } from './simulation-schemas.ts'
 
 const PAGE_DEFAULT = 50
 const SERVER_LENGTH_MAX = 64
@@ -68,6 +69,13 @@ export const policyWish = z
   .openapi('PolicyWish')
 export type WishBody = z.infer<typeof policyWish>
 
+export const simulationRequest = z
+  .strictObject({
+    wish: policyWish,
+    spanMs: z.number().int().positive().openapi({ description: 'how far back, in milliseconds' }),
+  })
+  .openapi('SimulationRequest')
+
 export const policyRequest = z
   .strictObject({
     wish: policyWish,
@@ -95,6 +103,9 @@ export const policyPreview = z
       }),
     ),
     isMore: z.boolean().openapi({ description: 'there are more open calls than were looked at' }),
+    recent: simulationView.nullable().openapi({
+      description: 'the last seven days under it; null: the decision log cannot be read',
+    }),
   })
   .openapi('PolicyPreview')
 export type PolicyPreview = z.infer<typeof policyPreview>

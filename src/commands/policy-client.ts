@@ -9,6 +9,7 @@ import {
   revisionView,
   type WishBody,
 } from '../api/policy-schemas.ts'
+import { type SimulationView, simulationView } from '../api/simulation-schemas.ts'
 import { type Answer, createRequest } from './client.ts'
 import type { ClientSettings } from './settings.ts'
 
@@ -17,6 +18,7 @@ export interface PolicyClient {
   /** `null`: the one in force. */
   show(server: string, number: number | null): Answer<RevisionView>
   preview(server: string, wish: WishBody): Answer<PolicyPreview>
+  simulate(server: string, wish: WishBody, spanMs: number): Answer<SimulationView>
   put(server: string, wish: WishBody, inForce: number | null): Answer<{ number: number }>
 }
 
@@ -28,6 +30,7 @@ export function createPolicyClient(settings: ClientSettings): PolicyClient {
       request(`${at(server)}?limit=100${before === null ? '' : `&before=${before}`}`, revisionPage),
     show: (server, number) => request(`${at(server)}/${number ?? 'in-force'}`, revisionView),
     preview: (server, wish) => request(`${at(server)}/preview`, policyPreview, wish),
+    simulate: (server, wish, spanMs) => request(`${at(server)}/simulate`, simulationView, { wish, spanMs }),
     put: (server, wish, inForce) => request(`${at(server)}/put`, policyPut, { wish, inForce }),
   }
 }

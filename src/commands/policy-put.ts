@@ -10,6 +10,7 @@ import { createPolicyClient, type PolicyClient } from './policy-client.ts'
 import { diffLines } from './policy-read.ts'
 import { printJson, withGateway } from './session.ts'
 import type { Trouble } from './settings.ts'
+import { shortSimulationLines } from './simulate.ts'
 import { table } from './table.ts'
 
 export interface PutOptions {
@@ -61,7 +62,7 @@ async function put(parts: Parts, server: string, wish: WishBody, options: PutOpt
     const done = await client.put(server, wish, inForce)
     if (!done.ok) return done
     const { number } = done.value
-    if (json) printJson(io, { server, number, effects: preview.value.effects })
+    if (json) printJson(io, { server, number, effects: preview.value.effects, recent: preview.value.recent })
     else {
       io.out(`Revision ${number} of the policy of ${visible(server)} is in force.`)
       if (inForce !== null) io.out(`Back again: ${CLI} policy rollback ${server} ${inForce}`)
@@ -101,8 +102,9 @@ const words: Readonly<Record<PolicyPreview['effects'][number]['becomes'], string
   forbidden: 'void: forbidden',
 }
 
-function effectLines({ effects, isMore }: PolicyPreview): readonly string[] {
-  if (effects.length === 0) return ['', 'No call waits on this server.']
+function effectLines({ effects, isMore, recent }: PolicyPreview): readonly string[] {
+  const past = recent === null ? ['The decision log cannot be read now.'] : shortSimulationLines(recent)
+  if (effects.length === 0) return ['', 'No call waits on this server.', ...past, '']
   const rows = effects.map(({ id, tool, requester, status, becomes, why }) => [
     ...[visible(id), status, visible(tool), visible(requester)],
     `${words[becomes]}${why === null ? '' : ` (${visible(why)})`}`,
@@ -111,5 +113,6 @@ function effectLines({ effects, isMore }: PolicyPreview): readonly string[] {
     '',
     `Calls that wait now: ${effects.length}${isMore ? ' of more, the newest ones' : ''}`,
     ...table([['TICKET', 'STATE', 'TOOL', 'ASKED BY', 'WHAT BECOMES OF IT'], ...rows]),
+    ...['', ...past, ''],
   ]
 }

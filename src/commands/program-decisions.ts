@@ -37,8 +37,39 @@ export function addDecisions(program: Command, parts: Parts, finish: (code: Exit
     })
 }
 
+interface SimulateFlags {
+  policy: string
+  server: string
+  since: number
+  budgetPerPersonPerDay?: number
+  json?: boolean
+}
+
+export function addSimulate(program: Command, parts: Parts, finish: (code: ExitCode) => void): void {
+  program
+    .command('simulate')
+    .description('try a policy on the calls of the last days: what it would deny, ask and let pass')
+    .requiredOption('--policy <file>', 'the policy file')
+    .requiredOption('--server <name>', 'a server of holdpoint.yaml')
+    .option('--since <duration>', 'how far back, as 12h or 7d', toSince, toSince('7d'))
+    .option('--budget-per-person-per-day <n>', 'fail if somebody would be asked more often', toBudget)
+    .option('--json', 'for programs')
+    .action(async (flags: SimulateFlags) => {
+      const { simulatePolicy } = await import('./simulate.ts')
+      const { policy, server, since, budgetPerPersonPerDay: budget = null, json = false } = flags
+      finish(await simulatePolicy(parts, server, policy, { spanMs: since, budget, json }))
+    })
+}
+
+function toBudget(text: string): number {
+  const number = Number(text)
+  if (text.trim() === '' || !Number.isFinite(number) || number < 0)
+    throw new InvalidArgumentError('This is a number from 0.')
+  return number
+}
+
 /** Milliseconds. */
-export function toSince(text: string): number {
+function toSince(text: string): number {
   const ms = durationMs(text)
   if (!(ms > 0)) throw new InvalidArgumentError('Write a number and a unit, as 90m, 12h or 7d.')
   return ms

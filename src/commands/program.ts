@@ -6,7 +6,7 @@ import type { ExitCode } from './io.ts'
 import type { DemoOptions, Parts } from './parts.ts'
 import { addAccounts } from './program-accounts.ts'
 import { addApprovals } from './program-approvals.ts'
-import { addDecisions } from './program-decisions.ts'
+import { addDecisions, addSimulate } from './program-decisions.ts'
 import { addPolicy } from './program-policy.ts'
 import { addPolicyTests } from './program-policy-files.ts'
 import { addScan } from './program-scan.ts'
@@ -121,6 +121,7 @@ Environment:
   addTools(program, parts, finish)
   addDecisions(program, parts, finish)
   addStops(program, parts, finish)
+  addSimulate(program, parts, finish)
   addAgents(program, parts, finish)
   addPeople(program, parts, finish)
   addAccounts(program, parts, finish)

@@ -6,10 +6,10 @@
  * the strictest of all that could be true. The order of rules never matters.
  */
 import { digestOf } from './canonical.ts'
-import { truthOf } from './policy/condition.ts'
+import { leavesOpen, truthOf } from './policy/condition.ts'
 import { glob, matchesGlob } from './policy/glob.ts'
 import type { JudgedCall } from './policy/judged-call.ts'
-import { type ApprovalTerms, isStricter, type Rule, usualTerms } from './policy/rule.ts'
+import { type Action, type ApprovalTerms, isStricter, type Rule, usualTerms } from './policy/rule.ts'
 import { countedFor, historyFor, rulesFor } from './policy/rule-index.ts'
 import { amountOf, type Limit, type Reservation, tallyKey, type Window } from './policy/tally.ts'
 import { allOf, type Truth } from './policy/truth.ts'
@@ -119,6 +119,7 @@ export function evaluate(policy: Policy, call: JudgedCall): Verdict {
   const reservations: Reservation[] = []
   for (const limit of limits) {
     const amount = amountOf(limit.tally, call.arguments)
+    if (amount === null && call.onlyNames !== undefined) continue
     if (amount === null) return { kind: 'deny', rule: nameOf(limit.pointer), reason: uncountable(limit) }
     const { tally, max, reason, pointer } = limit
     const key = tallyKey(tally, call)
@@ -135,11 +136,43 @@ export function evaluate(policy: Policy, call: JudgedCall): Verdict {
   return { kind: 'require_approval', rule, reason, risk, terms: strictestTerms(winner, asking), reservations }
 }
 
-function matches({ categories, risks: levels, when }: Rule, call: JudgedCall): Truth {
-  const { category, risk } = call.facts
+/**
+ * The mildest answer that could be true, where a call of the past leaves open whether conditions held; `evaluate` gives the
+ * strictest. What nobody could know at the time either (a missing argument, a category) is taken in the stricter way by both.
+ */
+export function mildestAnswer(policy: Policy, call: JudgedCall): Action {
+  if (isHidden(policy, call.tool)) return 'deny'
+  const certain: Action[] = []
+  const open: Action[] = []
+  let isCovered = false
+  for (const rule of rulesFor(policy.rules, call.tool)) {
+    const { action, when } = rule
+    const isAbout = concerns(rule, call)
+    const holds = when === null || truthOf(when, call)
+    if (action === null || isAbout === false || holds === false) continue
+    const isOpen = holds === null && when !== null && leavesOpen(when, call)
+    if (!isOpen) certain.push(action)
+    else if (isAbout === true) open.push(action)
+    if (holds === true && isAbout === true) isCovered = true
+  }
+  const others = isCovered ? [] : [policy.fallback.action, ...open]
+  const possible = isCovered
+    ? [strictestOf(certain)]
+    : others.map((action) => strictestOf([...certain, action]))
+  return possible.reduce((a, b) => (isStricter(a, b) ? b : a))
+}
+
+const strictestOf = (actions: readonly Action[]): Action =>
+  actions.reduce((a, b) => (isStricter(a, b) ? a : b), 'allow')
+
+function matches(rule: Rule, call: JudgedCall): Truth {
+  return allOf([concerns(rule, call), rule.when === null || truthOf(rule.when, call)], (each) => each)
+}
+
+/** By what is known about the tool. */
+function concerns({ categories, risks: levels }: Rule, { facts: { category, risk } }: JudgedCall): Truth {
   if (levels !== null && !levels.includes(risk)) return false
-  const ofCategory = categories === null || (category === null ? null : categories.includes(category))
-  return allOf([ofCategory, when === null || truthOf(when, call)], (each) => each)
+  return categories === null || (category === null ? null : categories.includes(category))
 }
 
 interface Candidate extends Fallback {

@@ -23,6 +23,7 @@ import { createNewerForms } from '../services/newer-forms.ts'
 import { createPolicyChanges } from '../services/policy-changes.ts'
 import { createVerdictRecorder } from '../services/record-verdicts.ts'
 import { keepJudged } from '../services/rejudge.ts'
+import { createSimulate } from '../services/simulate.ts'
 import { createStopChanges } from '../services/stop-changes.ts'
 import { createStopsInForce } from '../services/stops-in-force.ts'
 import { createToolCatalogue } from '../services/tool-catalogue.ts'
@@ -259,6 +260,9 @@ export async function startGateway(deps: {
         ...{ ledger, revisions: store.revisions, readPolicy: readNewPolicy(config), log },
         ...{ judgeBy: services.judgeBy, servers: [...config.servers.keys()] },
         isOperator,
+        simulate: createSimulate({
+          ...{ decisionLog: store.decisionLog, ledger, rules, people: config.people, timings },
+        }),
       }),
       decisions: {
         log: store.decisionLog,

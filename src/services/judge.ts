@@ -122,7 +122,8 @@ async function withHistory(policy: Policy, call: JudgedCall, { counters, log }: 
   }
 }
 
-function chainOf(verdict: Verdict, usual: ApproverChain): ApproverChain {
+/** Whom a verdict asks, where the rule does not name them: the usual ones of the server. */
+export function chainOf(verdict: Verdict, usual: ApproverChain): ApproverChain {
   if (verdict.kind !== 'require_approval') return usual
   const { approvers, selfConfirm } = verdict.terms
   return { ...usual, ...approvers, selfConfirm: selfConfirm ?? usual.selfConfirm }

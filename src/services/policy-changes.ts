@@ -13,12 +13,14 @@ import {
   type RevisionHead,
   textDigest,
 } from '../domain/revision.ts'
+import type { Simulation } from '../domain/simulation.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Revisions } from '../ports/revisions.ts'
 import type { ReadPolicy, ServerRules } from '../ports/rules.ts'
 import type { Judged, ToJudge } from './judge.ts'
 import { argumentsOf } from './rejudge.ts'
+import type { Simulate } from './simulate.ts'
 
 export type PolicyRefusal =
   | { readonly reason: 'no_such_server'; readonly servers: readonly string[] }
@@ -46,6 +48,8 @@ export interface Preview {
   readonly effects: readonly Effect[]
   /** There are more open calls than were looked at. */
   readonly isMore: boolean
+  /** What it would have said about the calls of the last seven days; `null`: the decision log cannot be read. */
+  readonly recent: Simulation | null
 }
 
 /** What comes into force: a text, or an earlier revision as a whole, its approvers included. */
@@ -63,6 +67,8 @@ export interface PolicyChanges {
   /** `null`: the one in force. */
   show(server: string, number: number | null): Promise<Result<Revision, PolicyRefusal>>
   preview(server: string, wish: Wish): Promise<Result<Preview, PolicyRefusal>>
+  /** What it would have said about calls of the past. @param spanMs how far back */
+  simulate(server: string, wish: Wish, spanMs: number): Promise<Result<Simulation, PolicyRefusal>>
   /** @param inForce the number that the person has seen in force; another one refuses */
   put(
     server: string,
@@ -75,17 +81,19 @@ export interface PolicyChanges {
 /** Open calls that a preview looks at; with more, the beginning says enough. */
 const LOOKED_AT_MAX = 1_000
 const PAGE = 200
+const RECENT_MS = 7 * 24 * 60 * 60 * 1000
 
 export function createPolicyChanges(deps: {
   ledger: Pick<Ledger, 'list' | 'nowMs'>
   revisions: Revisions
   readPolicy: ReadPolicy
   judgeBy: (rules: ServerRules, call: ToJudge) => Promise<Judged>
+  simulate: Simulate
   servers: readonly string[]
   isOperator: (person: Person) => boolean
   log: Log
 }): PolicyChanges {
-  const { ledger, revisions, readPolicy, judgeBy, servers, isOperator, log } = deps
+  const { ledger, revisions, readPolicy, judgeBy, simulate, servers, isOperator, log } = deps
 
   async function known(server: string): Promise<Result<Revision | null, PolicyRefusal>> {
     const inForce = await revisions.inForceOf(server)
@@ -142,7 +150,20 @@ export function createPolicyChanges(deps: {
       for (const approval of open.slice(0, LOOKED_AT_MAX)) {
         effects.push(...(await effectOn(approval, rules.value, nowMs)))
       }
-      return ok({ inForce: found.value?.number ?? null, effects, isMore: open.length > LOOKED_AT_MAX })
+      const recent = await recentEffect(server, rules.value)
+      return ok({
+        ...{ inForce: found.value?.number ?? null, effects, recent },
+        isMore: open.length > LOOKED_AT_MAX,
+      })
+    },
+
+    async simulate(server, wish, spanMs) {
+      const found = await known(server)
+      if (!found.ok) return found
+      const next = await wished(server, wish, found.value)
+      if (!next.ok) return next
+      const rules = rulesOf(next.value, found.value)
+      return rules.ok ? ok(await simulate(server, rules.value, spanMs)) : rules
     },
 
     async put(server, wish, inForce, person) {
@@ -170,6 +191,16 @@ export function createPolicyChanges(deps: {
       )
       return ok({ number })
     },
+  }
+
+  /** Nobody is kept from changing a policy because there is no log to try it on. */
+  async function recentEffect(server: string, rules: ServerRules): Promise<Simulation | null> {
+    try {
+      return await simulate(server, rules, RECENT_MS)
+    } catch (error) {
+      log.warn({ err: error, server }, 'a policy could not be tried on the calls of the last days')
+      return null
+    }
   }
 
   function rulesOf(

@@ -140,7 +140,13 @@ type MemoryLedger = Pick<
 >
 
 const notHere = async () => err({ reason: 'no_such_server', servers: [] } as const)
-const noPolicies: PolicyChanges = { history: notHere, show: notHere, preview: notHere, put: notHere }
+const noPolicies: PolicyChanges = {
+  history: notHere,
+  show: notHere,
+  preview: notHere,
+  simulate: notHere,
+  put: notHere,
+}
 
 const noStops: StopChanges = {
   inForce: async () => [],

@@ -3,26 +3,36 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { RecordedVerdict } from '../../src/domain/recorded-verdict.ts'
+import { defaultTimings } from '../../src/domain/timings.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { readPolicyText } from '../../src/launch/policies.ts'
 import { createPolicyChanges } from '../../src/services/policy-changes.ts'
-import { approvers } from '../support/builders.ts'
+import { createSimulate } from '../../src/services/simulate.ts'
+import { approvers, aRecordedVerdict } from '../support/builders.ts'
+import { createMemoryDecisionLog, type MemoryDecisionLog } from '../support/memory-decision-log.ts'
 import { aGateway, aWorld } from '../support/world.ts'
-import { createWorld } from './api-world.ts'
+import { createWorld, people } from './api-world.ts'
 import { holdpoint, listenOn } from './cli-runner.ts'
 
 let directory: string
+let decisionLog: MemoryDecisionLog
 let world: ReturnType<typeof aWorld>
 let gateway: Awaited<ReturnType<typeof aGateway>>
 let door: Awaited<ReturnType<typeof listenOn>>
 
 beforeEach(async () => {
+  decisionLog = createMemoryDecisionLog()
   directory = await mkdtemp(join(tmpdir(), 'policy-'))
   world = aWorld(Date.UTC(2026, 7, 1, 9, 0, 0))
   gateway = await aGateway(world)
   const { ledger } = world
   const policies = createPolicyChanges({
     ...{ ledger, revisions: ledger.revisions, readPolicy: readPolicyText, log: silentLog },
+    simulate: createSimulate({
+      ...{ decisionLog, ledger, rules: gateway.rules, timings: defaultTimings },
+      people: new Map(Object.entries(people)),
+    }),
     ...{ judgeBy: gateway.judgeBy, servers: ['github', 'pay'], isOperator: ({ id }) => id === 'kim' },
   })
   door = await listenOn(createWorld({ policies }))
@@ -157,4 +167,75 @@ test('what came into force while somebody looked at the effect is not overwritte
   const ran = await holdpoint(['policy', 'apply', file, '--server', 'github'], stage)
   expect([ran.code, ran.err]).toEqual([1, expect.stringContaining('revision 2 is in force now')])
   expect(await numberInForce()).toBe(2)
+})
+
+const traffic = async () => {
+  const atMs = await world.ledger.nowMs()
+  const line = (tool: string, more: Partial<RecordedVerdict> = {}) =>
+    aRecordedVerdict({ tool, atMs, ...more })
+  await decisionLog.add([
+    line('get_issue', { atMs: atMs - 9 * 86_400_000 }),
+    line('get_issue'),
+    line('merge', { paramsDigest: 'aa', arguments: '{"n":1}', keys: ['n'] }),
+    line('merge', { paramsDigest: 'aa', arguments: '{"n":1}', keys: ['n'], atMs: atMs - 60_000 }),
+    line('merge', { paramsDigest: 'bb', arguments: '{"n":500}', keys: ['n'], atMs: atMs - 86_400_000 }),
+    line('merge', { paramsDigest: 'cc', keys: ['n'], atMs: atMs - 2 * 86_400_000 }),
+    line('drop_table', { verdict: 'require_approval' }),
+    line('wipe', { verdict: 'limited' }),
+    line('hidden_tool', { verdict: 'hide', rule: null }),
+  ])
+}
+const stricter = `default: allow
+deny: [wipe]
+rules: [{ tools: merge, when: { path: args.n, lt: 100 }, action: require_approval }]
+`
+
+test('simulate says what would be denied, asked and let pass, how sure that is, and who would be asked how often', async () => {
+  await traffic()
+  const file = await aFile(stricter)
+  const run = (...more: string[]) =>
+    holdpoint(['simulate', '--policy', file, '--server', 'github', ...more], kim())
+  const { out, err, code } = await run()
+  expect([err, code]).toEqual(['', 0])
+  expect(out).toMatch(
+    /^Of 8 calls since .*: 2 to 3 unchanged, 1 newly denied, 2 to 3 newly asked, 1 no longer asked, 1 no longer denied\.$/m,
+  )
+  expect(out).toContain('1 of them cannot be judged for sure')
+  expect(out).toContain('Approvals: 1 to 2.')
+  expect(out).toMatch(/2 +merge +allow +require_approval +.*github\.yaml#\/rules\/0/)
+  expect(out).toMatch(/1 +merge +allow +allow to require_approval/)
+  expect(out).toMatch(/^kim +1\.0 +1 +2$/m)
+  expect(out).not.toMatch(/^lee/m)
+  expect(out).toContain('Busiest hour: 1 approvals')
+  expect(out).toContain('Nobody has decided on this server yet')
+
+  const json = JSON.parse((await run('--json')).out)
+  expect(json).toMatchObject({
+    calls: 8,
+    uncertain: 1,
+    approvals: { atLeast: 1, atMost: 2 },
+    isOverBudget: false,
+  })
+  const over = await run('--budget-per-person-per-day', '0.5')
+  expect([over.code, over.err]).toEqual([
+    1,
+    expect.stringContaining('kim would be asked 1.0 times a day (0.5 allowed)'),
+  ])
+  expect((await run('--budget-per-person-per-day', '2')).code).toBe(0)
+  expect((await run('--since', '10d', '--json')).out).toContain('"calls": 9')
+  await aFile('default: alow\n')
+  expect((await run()).code).toBe(1)
+  expect(await numberInForce()).toBe(1)
+})
+
+test('apply shows the effect on the last seven days, and goes on without a log', async () => {
+  await traffic()
+  const file = await aFile(stricter)
+  const apply = () => holdpoint(['policy', 'apply', file, '--server', 'github'], kim('n'))
+  expect((await apply()).out).toMatch(/Of 8 calls since .* newly denied/)
+  decisionLog.isAway = true
+  expect((await apply()).out).toContain('The decision log cannot be read now.')
+  decisionLog.isAway = false
+  decisionLog.lines = []
+  expect((await apply()).out).toContain('nothing to try it on')
 })

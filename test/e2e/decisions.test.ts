@@ -1,4 +1,4 @@
-/** A real gateway writes down what its policy said, and people look at it and try another policy on it. */
+/** A real gateway writes down what its policy said, and people look at it. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'

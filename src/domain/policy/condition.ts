@@ -38,6 +38,9 @@ export function truthOf(condition: Condition, call: JudgedCall): Truth {
     case 'not':
       return not(truthOf(condition.of, call))
     case 'value': {
+      if (condition.path.root === 'args' && call.onlyNames !== undefined) {
+        return truthByNames(condition, call.onlyNames)
+      }
       const value = read(condition.path, call) ?? condition.otherwise
       return allOf(condition.is, (comparison) => compare(comparison, value))
     }
@@ -47,6 +50,39 @@ export function truthOf(condition: Condition, call: JudgedCall): Truth {
       const count = call.tallies?.get(tallyKey(condition.tally, call))
       return allOf(condition.is, (comparison) => compare(comparison, count))
     }
+  }
+}
+
+/** Of an argument that had no value everything is known, of another one only that it was there. */
+function truthByNames(
+  { path, otherwise, is }: Extract<Condition, { kind: 'value' }>,
+  names: readonly string[] | null,
+): Truth {
+  const [name, ...below] = path.steps
+  if (names === null || typeof name !== 'string') return null
+  if (!names.includes(name)) return allOf(is, (comparison) => compare(comparison, otherwise))
+  return allOf(is, (comparison) =>
+    comparison.op === 'exists' && below.length === 0 ? comparison.value : null,
+  )
+}
+
+/** Whether a condition asks about what was not kept of a call of the past: then it may have held or not. */
+export function leavesOpen(condition: Condition, call: JudgedCall): boolean {
+  switch (condition.kind) {
+    case 'all':
+    case 'any':
+      return condition.of.some((each) => leavesOpen(each, call))
+    case 'not':
+      return leavesOpen(condition.of, call)
+    case 'value': {
+      const [name] = condition.path.steps
+      if (condition.path.root !== 'args' || call.onlyNames === undefined) return false
+      return call.onlyNames === null || typeof name !== 'string' || call.onlyNames.includes(name)
+    }
+    case 'time':
+      return false
+    case 'history':
+      return call.tallies?.get(tallyKey(condition.tally, call)) === undefined
   }
 }
 

@@ -18,4 +18,9 @@ export interface JudgedCall {
   readonly nowMs: number
   /** What the counters said, by key; only where the policy asks. What is not there is unknown. */
   readonly tallies?: ReadonlyMap<string, number>
+  /**
+   * For a call of the past whose arguments were not kept: the names of those that had a value (`null`: not even these).
+   * `arguments` say nothing then, and what conditions ask about them is unknown.
+   */
+  readonly onlyNames?: readonly string[] | null
 }
