@@ -45,6 +45,7 @@ const approvalMeta = z.object({
   id: z.string().optional(),
   status: z.string(),
   outcome: z.string().nullable(),
+  retry: z.string().optional(),
 })
 
 /** Calls until it knows, or has left, or `isGivenUp`. @returns whether it knows */
@@ -72,10 +73,11 @@ export async function callsUntilKnown(
   return false
 }
 
-/** Nobody was asked, because the server does not answer now. There is no approval then, and the agent comes again. */
-const isNotNow = ({ content, _meta }: Answer): boolean =>
-  _meta?.['dev.holdpoint/approval'] === undefined &&
-  content.some(({ text }) => text?.startsWith('NOT EXECUTED') === true)
+/** Nobody was asked, for example because the server is away: there is no ticket, and the same call makes sense again. */
+function isNotNow({ _meta }: Answer): boolean {
+  const meta = approvalMeta.safeParse(_meta?.['dev.holdpoint/approval'])
+  return meta.success && meta.data.id === undefined && meta.data.retry === 'same'
+}
 
 function hearing({ marker, agent, era }: AgentCall, result: Answer): Heard {
   const meta = approvalMeta.safeParse(result._meta?.['dev.holdpoint/approval'])
