@@ -54,7 +54,7 @@ export async function openStores(
       workers,
       board: createBoard(queue.sources),
       queueDescription: `${address.kind === 'redis' ? 'BullMQ on Redis' : 'BullMQ on the same PostgreSQL'}${trouble === null ? '' : `; not now: ${trouble}`}`,
-      queueTrouble: jobs.trouble,
+      queueTrouble: () => jobs.trouble() ?? jobs.weakness(),
       close,
     }
   } catch (error) {

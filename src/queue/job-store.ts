@@ -41,6 +41,8 @@ export interface JobStore {
   openWorker(name: string, processor: Processor<JobData>, concurrency: number): JobWorker
   /** A sentence about what keeps the queue from working now, `null` when it works. It costs time, never an approval. */
   trouble(): string | null
+  /** What is set in a way that costs something, though it can be used; `null`: nothing that is known. */
+  weakness(): string | null
   close(): Promise<void>
 }
 

@@ -54,6 +54,7 @@ export async function openPostgresJobs(
     },
     // The ledger's own readiness covers its database.
     trouble: () => null,
+    weakness: () => null,
     async close() {},
   }
 }

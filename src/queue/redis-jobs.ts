@@ -64,6 +64,7 @@ export async function openRedisJobs(url: string, log: Log): Promise<JobStore> {
       }
     },
     trouble: pulse.trouble,
+    weakness: pulse.weakness,
     async close() {
       pulse.stop()
       adding.disconnect()

@@ -7,6 +7,8 @@ import { findRedisFaults } from './redis-findings.ts'
 export interface Pulse {
   /** Why Redis cannot be used now, `null` when it can. */
   trouble(): string | null
+  /** What is set in a way that costs something, though it can be used; `null`: nothing that is known. */
+  weakness(): string | null
   /** Why it is of no use even to try, `null` when Redis answers. */
   silence(): string | null
   /** A command failed; where Redis is silent, the next one need not find out again. @returns the fault in words */
@@ -20,11 +22,14 @@ export interface Pulse {
 
 /** A frozen Redis is noticed, and found again, within about this time. */
 const PING_MS = 1_000
+/** Settings can be changed while it runs, and another server can take over. Two small questions each time. */
+const EXAMINE_MS = 10_000
 
 export function keepPulse(client: Redis, place: string, log: Log): Pulse {
   let away: string | null = `Redis at ${place} has not answered yet`
   /** It answers, but did not take the last job (out of memory, read-only): each job tries again. */
   let refusal: string | null = null
+  let weakness: string | null = null
   let lastFault: Error | null = null
   let isKnown = false
   let isStopped = false
@@ -53,8 +58,11 @@ export function keepPulse(client: Redis, place: string, log: Log): Pulse {
   }
 
   async function examine(): Promise<void> {
+    if (client.status !== 'ready') return
     try {
-      for (const { isGrave, message } of await findRedisFaults(client)) {
+      const faults = await findRedisFaults(client)
+      weakness = faults.find(({ isGrave }) => isGrave)?.message ?? null
+      for (const { isGrave, message } of faults) {
         if (told.has(message)) continue
         told.add(message)
         if (isGrave) log.error({ redis: place }, message)
@@ -85,9 +93,11 @@ export function keepPulse(client: Redis, place: string, log: Log): Pulse {
   client.on('close', () => down(lastFault === null ? `the connection to ${place} broke` : explain(lastFault)))
   client.on('ready', () => void beat().then(examine))
   const beating = setInterval(() => void beat(), PING_MS)
+  const examining = setInterval(() => void examine(), EXAMINE_MS)
 
   return {
     trouble: () => away ?? refusal,
+    weakness: () => weakness,
     silence: () => away,
     failed(error) {
       const words = explain(error)
@@ -110,6 +120,7 @@ export function keepPulse(client: Redis, place: string, log: Log): Pulse {
     stop() {
       isStopped = true
       clearInterval(beating)
+      clearInterval(examining)
     },
   }
 }

@@ -53,9 +53,8 @@ export async function aSite(serverUrl: string, options: Partial<GatewayOptions> 
     return connected
   }
 
-  const pool = new pg.Pool({ connectionString: direct.href, max: 2, connectionTimeoutMillis: 5_000 })
-  // Servers are killed here.
-  pool.on('error', () => {})
+  let pool = poolAt(direct)
+  let hasMoved = false
   const sql = async <Row extends object>(text: string, values: unknown[] = []): Promise<Row[]> =>
     (await pool.query<Row>(text, values)).rows
   async function idOf(charge: string): Promise<string> {
@@ -158,6 +157,16 @@ export async function aSite(serverUrl: string, options: Partial<GatewayOptions> 
       return { status: response.status, text: JSON.stringify(body) }
     },
 
+    /** After a failover: where the records are read from now on, by those who do not go through the proxy. */
+    async goTo(newServerUrl: string) {
+      const former = pool
+      const there = new URL(newServerUrl)
+      there.pathname = direct.pathname
+      pool = poolAt(there)
+      hasMoved = true
+      await former.end()
+    },
+
     async close() {
       await Promise.all(clients.map((each) => each.close().catch(() => {})))
       const code = await gateway.stop()
@@ -165,11 +174,19 @@ export async function aSite(serverUrl: string, options: Partial<GatewayOptions> 
       await way.close()
       await upstream.close()
       await database.close()
-      await fresh.drop()
+      // What is left goes with its server.
+      if (!hasMoved) await fresh.drop()
       return code
     },
   }
   return site
+}
+
+function poolAt(url: URL): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url.href, max: 2, connectionTimeoutMillis: 5_000 })
+  // Servers are killed here.
+  pool.on('error', () => {})
+  return pool
 }
 
 export const hitsOf = (upstream: HttpUpstream, charge: string) =>

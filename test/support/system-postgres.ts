@@ -20,6 +20,8 @@ export interface SystemPostgres {
   thaw(): void
   /** A streaming standby of it, under this name for `synchronous_standby_names`. */
   standby(name: string): Promise<SystemPostgres>
+  /** Of a standby: from now on it is a primary. Resolves when it takes changes. */
+  promote(): Promise<void>
 }
 
 export interface PostgresOptions {
@@ -108,6 +110,9 @@ async function serve(directory: string, data: string, settings: readonly string[
       const from = `host=127.0.0.1 port=${port} user=holdpoint application_name=${name}`
       run('pg_basebackup', ['-d', from, '-D', copy, '-R', '-X', 'stream', '-c', 'fast'])
       return serve(home, copy, ['hot_standby=on'])
+    },
+    async promote() {
+      await query(url, 'SELECT pg_promote()')
     },
   }
 }
