@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['dist/**', 'node_modules/**'],
+    exclude: ['dist/**', '**/node_modules/**'],
     globalSetup: ['test/support/postgres.ts'],
     // Test files start servers and kill them: each needs a process of its own.
     pool: 'forks',

@@ -1,7 +1,7 @@
 /** Paused calls as tasks of both generations: durable, bound to their agent, polled anywhere, cancelled in time. */
 import { describe, expect, test } from 'vitest'
 import { aPolicy } from '../support/builders.ts'
-import { call, modernHeaders, wireEvents, wireJson } from './downstream-harness.ts'
+import { aHarness, call, modernHeaders, modernMeta, wireEvents, wireJson } from './downstream-harness.ts'
 import { aLadder, as, sentTimes, tasksMeta } from './downstream-ladder.ts'
 
 const refund = { name: 'delete', arguments: { id: 7 } }
@@ -149,6 +149,26 @@ describe('a task of 2026-07-28', () => {
     const response = await post(body, modernHeaders('tasks/get', 'another'))
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({ error: { code: -32020 } })
+  })
+
+  test('of the upstream is unknown where the upstream has no tasks, and is asked for by clients that know tasks', async () => {
+    const none = '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}'
+    const harness = aHarness({ wire: () => ({ ...wireJson(none), status: 404 }) })
+    const ask = (method: string, _meta: object) =>
+      harness.post(
+        JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { taskId: 'theirs', _meta } }),
+        modernHeaders(method, 'theirs'),
+      )
+    const unknown = await ask('tasks/get', tasksMeta)
+    expect(unknown.status).toBe(200)
+    expect(await unknown.json()).toMatchObject({ error: { code: -32602 } })
+    const asked = harness.exchanges.length
+    for (const method of ['tasks/get', 'tasks/update', 'tasks/cancel']) {
+      const refused = await ask(method, modernMeta)
+      expect(refused.status).toBe(400)
+      expect(await refused.json()).toMatchObject({ error: { code: -32021 } })
+    }
+    expect(harness.exchanges).toHaveLength(asked)
   })
 
   test('is not made for a client that does not declare it', async () => {

@@ -13,6 +13,11 @@ export interface Started {
   stop(): Promise<void>
 }
 
+export interface StartedGateway extends Started {
+  /** Of the person who is at this machine. */
+  readonly personToken: string
+}
+
 /** A directory for configuration and data, removed by `remove`. */
 export function workplace() {
   const path = mkdtempSync(join(tmpdir(), 'holdpoint-conformance-'))
@@ -34,7 +39,13 @@ export async function startFixture(): Promise<Started> {
 }
 
 /** A URL or a command, as in holdpoint.yaml. */
-export type Server = { readonly url: string } | { readonly command: string; readonly args: readonly string[] }
+export type Server = (
+  | { readonly url: string }
+  | { readonly command: string; readonly args: readonly string[] }
+) & {
+  /** As in a policy file; without one everything is allowed. */
+  readonly policy?: object
+}
 
 /** The fixture as a stdio server that speaks one era alone. */
 export const stdioFixture = (era: 'legacy' | 'modern') => ({
@@ -43,13 +54,14 @@ export const stdioFixture = (era: 'legacy' | 'modern') => ({
 })
 
 /** `npm start` without npm, for whoever is on this machine: nobody is configured, so that no token is needed. */
-export async function startGateway(place: string, servers: Record<string, Server>): Promise<Started> {
+const allowAll = { version: '1', default: 'allow' }
+
+export async function startGateway(place: string, servers: Record<string, Server>): Promise<StartedGateway> {
   mkdirSync(place, { recursive: true })
-  writeFileSync(join(place, 'allow.json'), JSON.stringify({ version: '1', default: 'allow' }))
-  const configured = Object.entries(servers).map(([name, server]) => [
-    name,
-    { ...server, policy: 'allow.json' },
-  ])
+  const configured = Object.entries(servers).map(([name, { policy = allowAll, ...server }]) => {
+    writeFileSync(join(place, `${name}.json`), JSON.stringify(policy))
+    return [name, { ...server, policy: `${name}.json` }]
+  })
   // JSON is YAML.
   writeFileSync(join(place, 'holdpoint.yaml'), JSON.stringify({ servers: Object.fromEntries(configured) }))
   const dataDir = join(place, 'data')
@@ -69,7 +81,8 @@ export async function startGateway(place: string, servers: Record<string, Server
   const giveUpMs = performance.now() + START_MS_MAX
   while (performance.now() < giveUpMs && child.exitCode === null) {
     const url = servedBy(dataDir, child.pid)
-    if (url !== null) return { url, stop: () => end(child) }
+    const personToken = /hpp_\w+/.exec(log.join(''))?.[0]
+    if (url !== null && personToken !== undefined) return { url, personToken, stop: () => end(child) }
     await sleep(50)
   }
   await end(child)

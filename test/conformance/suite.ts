@@ -58,6 +58,14 @@ export function failed(scenario: Scenario): number {
   return ending(scenario, 'FAILURE')
 }
 
+/** Ids of the checks that failed. */
+export function failedChecks(scenario: Scenario): string[] {
+  const end = ': FAILURE'
+  return [...scenario.keys()]
+    .filter((check) => check.endsWith(end))
+    .map((check) => check.slice(0, -end.length))
+}
+
 function ending(scenario: Scenario, status: string): number {
   let count = 0
   for (const [check, times] of scenario) if (check.endsWith(`: ${status}`)) count += times

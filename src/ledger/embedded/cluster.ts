@@ -102,7 +102,7 @@ export async function writeSettings(home: Home): Promise<void> {
     unix_socket_permissions: '0700',
     cluster_name: 'holdpoint',
     // Every pool of one machine, with room: a connection costs about 2 MB.
-    max_connections: 60,
+    max_connections: 120,
     // The ledger is small; a gigabyte of write-ahead log would be most of the directory.
     max_wal_size: '256MB',
     // One file for each hour of the day, overwritten a day later: the log has a limit. No statements, no details: those

@@ -11,18 +11,27 @@ import { type Accepts, readAccepts } from './accepts.ts'
 import type { Advertise } from './advertised.ts'
 import type { ReadBody } from './body.ts'
 import { clientName } from './client-name.ts'
+import { declaresTasks } from './envelope.ts'
 import type { Forward } from './forward.ts'
 import type { Gate } from './gate.ts'
 import { type HeldRequests, heldKey } from './held-requests.ts'
 import type { Rewrite } from './hidden-tools.ts'
-import { isObject } from './json.ts'
+import { isObject, objectMember } from './json.ts'
 import { type Message, printable, readMessage } from './message.ts'
 import type { ListOwnTasks } from './own-task-list.ts'
 import { stoppedRefusal } from './replies.ts'
-import { httpCode, type Id, METHOD_NOT_FOUND, type Refusal, refusal, refusalResponse } from './rpc.ts'
+import {
+  httpCode,
+  type Id,
+  INVALID_PARAMS,
+  METHOD_NOT_FOUND,
+  type Refusal,
+  refusal,
+  refusalResponse,
+} from './rpc.ts'
 import { type OpenSessionOf, type Session, sessionNotFound } from './sealed-session.ts'
 import { type Spoken, spokenIn } from './spoken.ts'
-import { isAboutOwnTask, type Tasks } from './tasks.ts'
+import { isAboutOwnTask, missingTasks, TASK_NOT_FOUND, type Tasks } from './tasks.ts'
 import { type ToolsSeen, toolsIn, watched } from './watch-lists.ts'
 
 /**
@@ -35,6 +44,9 @@ const answeredWhileStopped: ReadonlySet<string> = new Set([
   'ping',
   'tools/call',
 ])
+
+/** Of the extension io.modelcontextprotocol/tasks. */
+const taskMethods = new Set(['tasks/get', 'tasks/update', 'tasks/cancel'])
 
 /** Where a request comes from and goes to. */
 export interface From {
@@ -107,9 +119,19 @@ export function createOnPost(deps: {
         return list(upstream.server, await advertise(common, message), passOn)
       case 'tasks/list':
         return passOn(await listOwnTasks(common))
+      case 'tasks/get':
+      case 'tasks/cancel':
+        return ofUpstream(await passOn(null), spoken, message.id)
       default:
         return passOn(null)
     }
+  }
+
+  /** A task that is not ours is the upstream's; one that has no tasks at all does not know this one either. */
+  async function ofUpstream(response: Response, { era }: Spoken, id: Id): Promise<Response> {
+    if (era === 'legacy' || response.status !== 404) return response
+    await response.body?.cancel()
+    return refusalResponse(refusal(200, INVALID_PARAMS, TASK_NOT_FOUND, id))
   }
 
   /** What is listed is read along with, before anything is hidden from it: hiding a tool and showing it again is no change of it. */
@@ -155,6 +177,10 @@ export function createOnPost(deps: {
     const { method, id } = message
     // Of ours, a task of 2026-07-28 takes every method of its extension.
     if (era === 'modern' && isAboutOwnTask(message) && method !== 'tasks/result') return null
+    // Before all else: who has not said that it knows tasks is told that, whatever the task.
+    const isOfTasks = era === 'modern' && taskMethods.has(method)
+    if (isOfTasks && !declaresTasks(objectMember(message.params, '_meta'), { revision, era }))
+      return missingTasks(id)
     if (isRequestOf(revision, method) || extraMethods(server).includes(method)) return null
     const text = `Method not found: ${printable(method)} is not a request of MCP ${revision}.`
     return refusal(era === 'modern' ? 404 : 200, METHOD_NOT_FOUND, text, id)

@@ -22,6 +22,7 @@ import {
   answerMessage,
   errorAnswer,
   HEADER_MISMATCH,
+  type Id,
   INTERNAL_ERROR,
   INVALID_PARAMS,
   jsonResponse,
@@ -116,10 +117,7 @@ export function createTasks(deps: {
     if (decodedHeader(headers.get('mcp-name')) !== stringMember(params, 'taskId')) {
       return refusal(400, HEADER_MISMATCH, "Header mismatch: 'Mcp-Name' must be the taskId.", id)
     }
-    if (declaresTasks(objectMember(params, '_meta'), spoken)) return null
-    const requiredCapabilities = { extensions: { [TASKS_EXTENSION]: {} } }
-    const text = 'Missing required client capability'
-    return refusal(400, MISSING_CLIENT_CAPABILITY, text, id, { requiredCapabilities })
+    return declaresTasks(objectMember(params, '_meta'), spoken) ? null : missingTasks(id)
   }
 
   async function answerKnown(requester: Requester, message: RequestMessage): Promise<Response> {
@@ -127,7 +125,7 @@ export function createTasks(deps: {
     const taskId = stringMember(params, 'taskId') ?? ''
     const approvalId = taskIds.open(taskId, ownerOf(requester))
     const call = approvalId === null ? null : await ownCalls.find(approvalId, ownerOf(requester))
-    if (call === null) return respond(requester, message, errorAnswer(INVALID_PARAMS, notFound))
+    if (call === null) return respond(requester, message, errorAnswer(INVALID_PARAMS, TASK_NOT_FOUND))
     switch (method) {
       case 'tasks/get':
         return get(requester, message, call, taskId)
@@ -207,6 +205,14 @@ export function createTasks(deps: {
   }
 }
 
+/** The client has not declared the extension (MCP 2026-07-28, Missing Required Capabilities). */
+export function missingTasks(id: Id): Refusal {
+  const requiredCapabilities = { extensions: { [TASKS_EXTENSION]: {} } }
+  return refusal(400, MISSING_CLIENT_CAPABILITY, 'Missing required client capability', id, {
+    requiredCapabilities,
+  })
+}
+
 /** Whoever asked for a task cannot read the result of a call. */
 function asError({ kind, text }: Answer): Answer {
   if (kind === 'error') return { kind, text }
@@ -218,5 +224,5 @@ function asError({ kind, text }: Answer): Answer {
   return errorAnswer(INVALID_PARAMS, message)
 }
 
-const notFound = 'Failed to retrieve task: Task not found'
+export const TASK_NOT_FOUND = 'Failed to retrieve task: Task not found'
 const acknowledged: Answer = { kind: 'result', text: '{"resultType":"complete"}' }
