@@ -20,9 +20,6 @@ const decimal = (amount: number) => Math.round(amount * 1e6) / 1e6
 
 const unitMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 }
 
-/** As in PostgreSQL, down to what anybody pays. */
-const decimal = (sum: number) => Math.round(sum * 1e6) / 1e6
-
 export function createMemoryCounters(nowMs: () => number = () => Date.now()): MemoryCounters {
   const isInside = (window: Window, atMs: number) =>
     window.kind === 'sliding'
