@@ -15,7 +15,7 @@ const kinds = {
   svg: 'image/svg+xml',
 } as const
 
-const styles = ['paper', 'frame', 'forms', 'calls', 'approval', 'after', 'accounts'].map((name) =>
+const styles = ['paper', 'frame', 'forms', 'calls', 'approval', 'after', 'accounts', 'stops'].map((name) =>
   own(`${name}.css`),
 )
 

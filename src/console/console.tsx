@@ -12,6 +12,8 @@ import type { Outcomes } from '../ports/outcomes.ts'
 import type { Sessions } from '../ports/sessions.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 import type { People } from '../services/decide.ts'
+import type { StopChanges } from '../services/stop-changes.ts'
+import type { StopsInForce } from '../services/stops-in-force.ts'
 import { accountsRoutes } from './accounts-page.tsx'
 import { actRoute } from './act.tsx'
 import { agentsRoutes } from './agents.ts'
@@ -26,6 +28,7 @@ import { problemPage } from './problem-page.tsx'
 import { Queue, queuePage, queueTitle } from './queue-page.tsx'
 import { isShow, settledPage } from './settled.ts'
 import { askToSignIn, signInRoutes } from './sign-in.tsx'
+import { stopsRoutes } from './stops-page.tsx'
 
 export interface ConsoleDeps {
   readonly ledger: Pick<Ledger, 'nowMs' | 'get' | 'list' | 'auditTrail' | 'waitingNodes' | 'lateReplies'>
@@ -40,6 +43,9 @@ export interface ConsoleDeps {
   isApprover(person: Person): boolean
   /** `null`: no server has accounts of people. */
   readonly accounts: Accounts | null
+  readonly stops: StopChanges
+  /** What this process knows to be stopped, for the banner. */
+  readonly inForce: Pick<StopsInForce, 'all'>
   readonly publicUrl: URL | null
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly stopping: AbortSignal
@@ -47,7 +53,16 @@ export interface ConsoleDeps {
 }
 
 /** Each needs a session and shows what the person has not seen. */
-const pages = ['/', '/history', '/agents', '/accounts', '/oauth/callback', '/approvals/*', '/queues/*']
+const pages = [
+  '/',
+  '/history',
+  '/agents',
+  '/accounts',
+  '/stops',
+  '/oauth/callback',
+  '/approvals/*',
+  '/queues/*',
+]
 
 /** More than people can look at; what is older shows up when these are done. Each may carry megabytes of arguments. */
 const QUEUE_MAX = 100
@@ -67,6 +82,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
     '/history',
     '/agents',
     '/accounts',
+    '/stops',
     '/oauth/callback',
     '/approvals/*',
     '/queues/*',
@@ -92,6 +108,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
       isApprover: isApprover(person),
       unseen: c.get('unseen') ?? 0,
       hasAccounts: accounts !== null,
+      stops: deps.inForce.all(),
     }
   }
   const isPart = (c: Context) => c.req.header('hx-request') !== undefined
@@ -165,6 +182,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
   app.get('/agents', agents.show)
   app.post('/agents', agents.markSeen)
 
+  app.route('/', stopsRoutes({ stops: deps.stops, publicUrl, readerOf }))
   if (accounts !== null) app.route('/', accountsRoutes({ accounts, publicUrl, readerOf }))
 
   app.all('/queues/*', async (c) => {

@@ -2,9 +2,11 @@
 import { html } from 'hono/html'
 import type { Child } from 'hono/jsx'
 import type { Person } from '../domain/principal.ts'
+import type { Stop } from '../domain/stop.ts'
 import { visible } from '../domain/visible.ts'
 import { assetPath } from './assets.ts'
 import { formToken } from './guard.ts'
+import { StopBanner } from './stop-banner.tsx'
 
 /** The way from a page to the root of the console: `.` from `/history`, `..` from `/approvals/HP-…`. */
 export const rootOf = (path: string): string =>
@@ -23,6 +25,8 @@ export interface Reader {
   readonly unseen: number
   /** Whether there are servers where people have accounts of their own. */
   readonly hasAccounts: boolean
+  /** What is stopped, oldest first. */
+  readonly stops: readonly Stop[]
 }
 
 /**
@@ -42,7 +46,7 @@ export function page(parts: {
   title: string
   root: string
   reader: Reader | null
-  current?: 'waiting' | 'history' | 'agents' | 'accounts'
+  current?: 'waiting' | 'history' | 'agents' | 'accounts' | 'stops'
   /** A page that only leads to itself again. */
   isBounce?: boolean
   children: Child
@@ -72,6 +76,7 @@ export function page(parts: {
           {reader !== null && <Navigation root={root} reader={reader} current={current} />}
         </header>
         <main id="main" tabindex={-1}>
+          {reader !== null && <StopBanner stops={reader.stops} root={root} />}
           {children}
         </main>
         {reader !== null && <Keyboard />}
@@ -118,6 +123,7 @@ function Navigation({
           reader.unseen === 0 ? 'Your agents' : `Your agents (${unseenText(reader.unseen)})`,
         )}
         {reader.hasAccounts && link('accounts', 'accounts', 'Accounts')}
+        {link('stops', 'stops', reader.stops.length === 0 ? 'Stops' : `Stops (${reader.stops.length})`)}
         {reader.isApprover && link('queues', 'queues', 'Queues')}
       </nav>
       <form class="who" method="post" action={`${root}/sign-out`}>

@@ -290,6 +290,8 @@ export async function startGateway(deps: {
       wakeUps,
       board,
       accounts: own.accounts,
+      stops: stopChanges,
+      inForce: stops,
       isApprover: approversOf(config, rules),
       publicUrl: config.publicUrl,
       clock,

@@ -12,9 +12,12 @@ import type { Person, Principal } from '../../src/domain/principal.ts'
 import type { Risk } from '../../src/domain/risk.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { canonicalParams } from '../../src/domain/tool-call.ts'
+import { clock as realClock } from '../../src/launch/clock.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import type { Accounts } from '../../src/ports/accounts.ts'
 import { createChange } from '../../src/services/change.ts'
+import { createStopChanges } from '../../src/services/stop-changes.ts'
+import { createStopsInForce } from '../../src/services/stops-in-force.ts'
 import { agent, anApproval, mina, owner } from './builders.ts'
 import { memoryIdentities } from './memory-identities.ts'
 import { memoryOutcomes } from './memory-outcomes.ts'
@@ -43,6 +46,7 @@ export async function aConsole(options: { publicUrl?: string; accounts?: Account
   const { ledger, wakeUps } = world
   const gateway = await aGateway(world)
   const clock = { nowMs: START_MS }
+  const inForce = createStopsInForce({ stops: ledger.stops, clock: realClock, log: silentLog })
   const identities = memoryIdentities(clock)
   const directory = { person: (id: string) => people.get(id) ?? null, people: () => [...people.values()] }
   const sessions = createSessions({ identities, directory })
@@ -64,6 +68,11 @@ export async function aConsole(options: { publicUrl?: string; accounts?: Account
     wakeUps,
     board: { fetch: () => new Response('the board') },
     accounts: options.accounts ?? null,
+    stops: createStopChanges({
+      ...{ stops: ledger.stops, inForce, cancelStopped: gateway.cancelStopped, log: silentLog },
+      ...{ servers: ['github'], isKnownAgent: () => true, isOperator: ({ id }) => id === 'mina' },
+    }),
+    inForce,
     isApprover: ({ groups }) => groups.includes('ops'),
     publicUrl: options.publicUrl === undefined ? null : new URL(options.publicUrl),
     clock: { monotonicMs: () => clock.nowMs },
