@@ -4,7 +4,7 @@ import type { Person } from '../domain/principal.ts'
 import type { DecisionLog } from '../ports/decision-log.ts'
 import { decisionPage, decisionsQuery, toLine } from './decision-schemas.ts'
 import type { ApiEnv } from './guard.ts'
-import { onInvalid, refusalsOfInput } from './invalid.ts'
+import { notFound, onInvalid, refusalsOfInput } from './invalid.ts'
 import { iso } from './view.ts'
 
 export interface DecisionsDeps {
@@ -24,6 +24,7 @@ const listRoute = createRoute({
   responses: {
     200: { description: 'One page', content: { 'application/json': { schema: decisionPage } } },
     ...refusalsOfInput,
+    ...notFound,
   },
 })
 

@@ -428,9 +428,11 @@ test('OpenAPI describes every route from the same schemas', async () => {
     '/approvals/{id}/decision',
     '/approvals/{id}/edit',
     '/calls/{id}',
+    '/decisions',
     '/policies/{server}',
     '/policies/{server}/preview',
     '/policies/{server}/put',
+    '/policies/{server}/simulate',
     '/policies/{server}/{number}',
     '/stops',
     '/stops/{number}/lift',
@@ -449,8 +451,11 @@ test('OpenAPI describes every route from the same schemas', async () => {
     'decideApproval',
     'editApproval',
     'extendApproval',
+    'liftStop',
     'listApprovals',
+    'listDecisions',
     'listPolicyRevisions',
+    'listStops',
     'listTools',
     'previewPolicy',
     'putPolicyInForce',
@@ -458,6 +463,8 @@ test('OpenAPI describes every route from the same schemas', async () => {
     'showCall',
     'showPolicyRevision',
     'showTool',
+    'simulatePolicy',
+    'stop',
   ])
   for (const { responses } of operations)
     expect(Object.keys(responses)).toEqual(expect.arrayContaining(['401', '403', '404']))
