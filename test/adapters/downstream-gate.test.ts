@@ -6,6 +6,7 @@ import type { createUpstreamSession } from '../../src/mcp/upstream/session.ts'
 import type { AskRefusal } from '../../src/services/ask.ts'
 import { agent, anApproval, aPolicy, approvers, aRule } from '../support/builders.ts'
 import { aHarness, call, ended, modernHeaders, modernMeta, outcomes } from './downstream-harness.ts'
+import { tasksMeta } from './downstream-ladder.ts'
 
 describe('a forbidden call', () => {
   const policy = {
@@ -221,14 +222,19 @@ describe('a critical call', () => {
 })
 
 describe('answers to what an upstream asks about a call', () => {
-  const update = JSON.stringify({
-    ...{ jsonrpc: '2.0', id: 1, method: 'tasks/update' },
-    params: { taskId: 't', inputResponses: { go: { action: 'accept' } }, _meta: modernMeta },
-  })
+  const updateOf = (_meta: object) =>
+    JSON.stringify({
+      ...{ jsonrpc: '2.0', id: 1, method: 'tasks/update' },
+      params: { taskId: 't', inputResponses: { go: { action: 'accept' } }, _meta },
+    })
+  const update = updateOf(modernMeta)
 
   it('pass nobody unseen, unless an operator lets them', async () => {
     const harness = aHarness()
-    const response = await harness.post(update, modernHeaders('tasks/update', 't'))
+    const unaware = await harness.post(update, modernHeaders('tasks/update', 't'))
+    expect(unaware.status).toBe(400)
+    expect(await unaware.json()).toMatchObject({ id: 1, error: { code: -32021 } })
+    const response = await harness.post(updateOf(tasksMeta), modernHeaders('tasks/update', 't'))
     expect(response.status).toBe(404)
     expect(await response.json()).toMatchObject({ id: 1, error: { code: -32601 } })
     expect(harness.exchanges).toHaveLength(0)

@@ -177,11 +177,12 @@ export function createOnPost(deps: {
     const { method, id } = message
     // Of ours, a task of 2026-07-28 takes every method of its extension.
     if (era === 'modern' && isAboutOwnTask(message) && method !== 'tasks/result') return null
+    if (extraMethods(server).includes(method)) return null
     // Before all else: who has not said that it knows tasks is told that, whatever the task.
     const isOfTasks = era === 'modern' && taskMethods.has(method)
     if (isOfTasks && !declaresTasks(objectMember(message.params, '_meta'), { revision, era }))
       return missingTasks(id)
-    if (isRequestOf(revision, method) || extraMethods(server).includes(method)) return null
+    if (isRequestOf(revision, method)) return null
     const text = `Method not found: ${printable(method)} is not a request of MCP ${revision}.`
     return refusal(era === 'modern' ? 404 : 200, METHOD_NOT_FOUND, text, id)
   }
