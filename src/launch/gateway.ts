@@ -2,6 +2,7 @@
  * The gateway role: agents' MCP traffic, the REST API, health. It alone holds upstream credentials and sends.
  * Any number of gateways run side by side on one ledger.
  */
+import { setMaxListeners } from 'node:events'
 import { Hono } from 'hono'
 import { createApi } from '../api/api.ts'
 import { createHealth } from '../api/health.ts'
@@ -83,6 +84,8 @@ export async function startGateway(deps: {
   const node = newNodeId('gateway')
   const stopping = new AbortController()
   const leaving = new AbortController()
+  // Each loop listens once, for as long as this process lives: their number is no leak.
+  setMaxListeners(0, stopping.signal, leaving.signal)
 
   const catalogue = createToolCatalogue({ pins: store.toolPins, clock, log })
   await catalogue.refresh()
