@@ -26,11 +26,18 @@ interface Listed {
   }
 }
 
-const { HOLDPOINT_PLACE, MCP_CONFORMANCE_CONTEXT, MCP_CONFORMANCE_PROTOCOL_VERSION } = process.env
+const {
+  HOLDPOINT_PLACE,
+  MCP_CONFORMANCE_CONTEXT,
+  MCP_CONFORMANCE_PROTOCOL_VERSION,
+  MCP_CONFORMANCE_SCENARIO,
+} = process.env
+// Each scenario is another server: the tools of one that is known already would be new to it, and so asked about.
+const server = `${MCP_CONFORMANCE_SCENARIO ?? 'up'}-${MCP_CONFORMANCE_PROTOCOL_VERSION ?? ''}`
 const upstream = process.argv[2] ?? ''
 const gateway =
-  HOLDPOINT_PLACE === undefined ? null : await startGateway(HOLDPOINT_PLACE, { up: { url: upstream } })
-const url = new URL(gateway === null ? upstream : `${gateway.url}/mcp/up`)
+  HOLDPOINT_PLACE === undefined ? null : await startGateway(HOLDPOINT_PLACE, { [server]: { url: upstream } })
+const url = new URL(gateway === null ? upstream : `${gateway.url}/mcp/${server}`)
 try {
   await (MCP_CONFORMANCE_PROTOCOL_VERSION === '2026-07-28' ? modern() : legacy())
 } finally {

@@ -150,10 +150,15 @@ async function checkTasks(gateway: StartedGateway) {
 async function compareClient(revision: string, scenario: string) {
   const command = `${process.execPath} ${join(import.meta.dirname, 'client.ts')}`
   const args = ['client', '--command', command, '--scenario', scenario, '--spec-version', revision]
-  const direct = await runSuite(args)
-  const through = await runSuite([...args, '--timeout', '90000'], {
-    HOLDPOINT_PLACE: join(place.path, 'client'),
+  const both = async () => ({
+    direct: await runSuite(args),
+    through: await runSuite([...args, '--timeout', '90000'], { HOLDPOINT_PLACE: join(place.path, 'client') }),
   })
+  const isAlike = ({ direct, through }: Awaited<ReturnType<typeof both>>) =>
+    [...direct].every(([name, checks]) => differences(checks, through.get(name) ?? new Map()).length === 0)
+  // Some of them measure times, which a busy machine stretches: what goes otherwise has to do so twice.
+  const first = await both()
+  const { direct, through } = isAlike(first) ? first : await both()
   report(`client, ${revision}`, direct, through)
 }
 
