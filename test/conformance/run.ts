@@ -188,6 +188,8 @@ function report(title: string, direct: Results, through: Results) {
   for (const name of scenarios) {
     const [before, after] = [direct.get(name) ?? new Map(), through.get(name) ?? new Map()]
     const differing = differences(before, after)
+    // Tasks are the gateway's own, and have a run of their own: here it may do better than a server that has none.
+    if (name.startsWith('tasks-')) continue
     if (differing.length > 0) isEqual = false
     // Tasks are the gateway's to make, for calls that people decide about; the fixture makes none.
     if (failed(before) > 0 && !name.startsWith('tasks-')) broken.push(name)
