@@ -78,8 +78,11 @@ export async function aSite(serverUrl: string, options: Partial<GatewayOptions> 
     client,
     sql,
 
-    /** A critical call that is held. Resolves when people can see it. */
-    async ask(from?: TestClient, at: Pick<GatewayProcess, 'url'> = gateway) {
+    /**
+     * A critical call that is held. Resolves when people can see it, and the gateway knows that they can: in between it
+     * would still refuse the call if its ledger went away.
+     */
+    async ask(from?: TestClient, at: Pick<GatewayProcess, 'url' | 'output'> = gateway) {
       // Of one length, so that cuts of the request fall on the same places.
       const charge = `charge_${String(++charges).padStart(6, '0')}`
       const connected = from ?? (await client(at))
@@ -91,11 +94,12 @@ export async function aSite(serverUrl: string, options: Partial<GatewayOptions> 
         () => (isOver = true),
       )
       let id = ''
-      for (const giveUpMs = performance.now() + 15_000; id === ''; ) {
+      const isHeld = () => id !== '' && at.output().includes(`"approval":"${id}"`)
+      for (const giveUpMs = performance.now() + 15_000; !isHeld(); ) {
         if (isOver) throw new Error('it was refused')
         if (performance.now() > giveUpMs) throw new Error('it never came to wait')
         await new Promise((done) => setTimeout(done, 40))
-        id = await idOf(charge).catch(() => '')
+        if (id === '') id = await idOf(charge).catch(() => '')
       }
       return { id, charge, result, hits: () => hitsOf(upstream, charge) }
     },
