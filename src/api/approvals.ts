@@ -10,7 +10,7 @@ import type { Ledger } from '../ports/ledger.ts'
 import type { DecideRefusal, People } from '../services/decide.ts'
 import { type Act, noSuchApproval, refusalToError, toBody } from './errors.ts'
 import type { ApiEnv } from './guard.ts'
-import { conflicts, notFound, onInvalid, refusalsOfInput, tooLate } from './invalid.ts'
+import { conflicts, notFound, onInvalid, refusalsOfInput, tooLate, unexplained } from './invalid.ts'
 import {
   annotationBody,
   approvalDetail,
@@ -70,6 +70,7 @@ const decideRoute = createRoute({
     ...refusalsOfInput,
     ...notFound,
     ...conflicts,
+    ...unexplained,
     ...tooLate,
   },
 })

@@ -7,7 +7,7 @@ import { refusedStep } from '../domain/refused-step.ts'
 import type { DecideRefusal } from '../services/decide.ts'
 import { iso } from './view.ts'
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 410 | 413 | 415 | 500 | 503
+export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 410 | 413 | 415 | 422 | 500 | 503
 
 export interface ApiError {
   readonly status: ErrorStatus
@@ -105,6 +105,11 @@ function transitionRefused(
       return wrongStatus(approval, act)
     case 'enough_evidence':
       return { status: 409, code: 'moved_on', message: 'It is noted already.' }
+    case 'reason_required':
+    case 'reason_too_long': {
+      const { text, remedy } = refusedStep(refusal, iso)
+      return { status: 422, code: refusal.reason, message: text, remedy, field: 'reason' }
+    }
     case 'asked_again':
     case 'it_happened':
     case 'same_params':

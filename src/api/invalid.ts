@@ -18,6 +18,9 @@ export const refusals = {
 export const refusalsOfInput = { ...refusals, 400: refusal('The request does not fit its schema') }
 export const notFound = { 404: refusal('There is no such ticket') }
 export const conflicts = { 409: refusal('Its state, or its digest, is not what the request says') }
+export const unexplained = {
+  422: refusal('The rule asks for a reason, and there is none, or it is too long'),
+}
 export const tooLate = { 410: refusal('The time for a decision is over') }
 
 const places = {

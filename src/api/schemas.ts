@@ -195,6 +195,7 @@ const header = {
   onClientGone: z.enum(['wait', 'execute']).openapi({
     description: 'execute: once approved it runs also without its agent, which collects the outcome',
   }),
+  reasonRequired: z.boolean().openapi({ description: 'a yes and a no count only with a `reason`' }),
   like: z
     .object({ id: z.string(), differs: z.array(z.string()) })
     .nullable()

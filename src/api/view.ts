@@ -39,6 +39,7 @@ export function toView(approval: Approval): ApprovalView {
       selfConfirm: asking.approvers.selfConfirm,
     },
     onClientGone: asking.onClientGone,
+    reasonRequired: asking.reasonRequired,
     predecessor: approval.predecessor,
     like: approval.like === null ? null : { id: approval.like.id, differs: [...approval.like.differs] },
     createdAt: iso(approval.createdAtMs),
@@ -92,6 +93,7 @@ export function fromView(view: ApprovalView): Presentable {
     asking: {
       ...{ rule: view.rule, reason: view.reason, risk: view.risk, approvers: view.approvers },
       onClientGone: view.onClientGone,
+      reasonRequired: view.reasonRequired,
     },
     predecessor: view.predecessor,
     like: view.like,

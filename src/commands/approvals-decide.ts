@@ -66,7 +66,7 @@ export async function approve(parts: Parts, typed: string, options: ApproveOptio
       io.err('Nothing was decided.')
       return ok(1)
     }
-    const { reason } = options
+    const reason = options.reason ?? (await askedReason(io, detail.approval))
     return report(io, await client.decide(id.value, { decision: 'approve', digest, reason }), options.json)
   })
 }
@@ -82,9 +82,18 @@ export function deny(parts: Parts, typed: string, { reason, json }: ReasonOption
     if (!id.ok) return id
     const detail = await client.show(id.value, false)
     if (!detail.ok) return detail
-    const { digest } = detail.value.approval
-    return report(parts.io, await client.decide(id.value, { decision: 'reject', digest, reason }), json)
+    const { approval } = detail.value
+    const { digest } = approval
+    const said = reason ?? (await askedReason(parts.io, approval))
+    return report(parts.io, await client.decide(id.value, { decision: 'reject', digest, reason: said }), json)
   })
+}
+
+/** Where the rule asks for a reason and the command line gave none. `null`: nobody can be asked here; the gateway refuses. */
+async function askedReason(io: Io, { reasonRequired }: ApprovalView): Promise<string | null> {
+  if (!reasonRequired || !io.isInteractive) return null
+  const typed = (await io.ask('The rule asks for a reason: ')).trim()
+  return typed === '' ? null : typed
 }
 
 export function cancel(parts: Parts, typed: string, { reason, json }: ReasonOptions): Promise<ExitCode> {

@@ -63,7 +63,7 @@ export function addApprovals(program: Command, parts: Parts, finish: (code: Exit
     .argument('<ticket>', ticket)
     .option('--yes', 'do not ask; needed where there is no terminal')
     .option('--digest <digits>', 'only if its digest begins like this (at least 12 digits)')
-    .option('--reason <text>', 'for the audit')
+    .option('--reason <text>', 'for the audit; some rules ask for one')
     .option('--json', 'for programs')
     .action(async (typed: string, options: Reason & { yes?: boolean; digest?: string }) => {
       const { approve } = await import('./approvals-decide.ts')

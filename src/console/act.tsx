@@ -27,7 +27,7 @@ export function actRoute(deps: {
     const view = await viewOf(ticket)
     if (view === null) return missing(c)
     const form = await formOf(c)
-    const refuse = (status: 400 | 403 | 404 | 409 | 410 | 503, now: ApprovalView, text: string) =>
+    const refuse = (status: 400 | 403 | 404 | 409 | 410 | 422 | 503, now: ApprovalView, text: string) =>
       c.html(
         approvalPage(
           now,

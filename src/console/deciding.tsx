@@ -81,7 +81,7 @@ function Acts(parts: DecidingParts) {
           {mayReject.ok && isInTime && (
             <Form reader={reader} approval={approval}>
               <input type="hidden" name="digest" value={approval.proposed.digest} autocomplete="off" />
-              <Reason id="reason" label="Reason" />
+              <Reason id="reason" label="Reason" isRequired={asking.reasonRequired} />
               <div class="buttons">
                 {yes.kind === 'offered' && <Yes word={yes.word} approval={approval} />}
                 <button type="submit" name="act" value="reject" id="no">

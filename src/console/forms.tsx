@@ -171,13 +171,21 @@ export function Form(parts: { approval: Approval; reader: Reader; action?: strin
 }
 
 /** Several lines, so that Enter in it is a new line and not a decision. */
-export function Reason({ id, label }: { id: string; label: string }) {
+export function Reason(parts: { id: string; label: string; isRequired?: boolean }) {
+  const { id, label, isRequired = false } = parts
   return (
     <p class="reason">
       <label for={id}>
-        {label} <span class="note">optional</span>
+        {label} <span class="note">{isRequired ? 'required by the rule' : 'optional'}</span>
       </label>
-      <textarea id={id} name="reason" rows={2} maxlength={REASON_LENGTH_MAX} autocomplete="off"></textarea>
+      <textarea
+        id={id}
+        name="reason"
+        rows={2}
+        maxlength={REASON_LENGTH_MAX}
+        autocomplete="off"
+        required={isRequired}
+      ></textarea>
     </p>
   )
 }

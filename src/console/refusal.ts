@@ -7,7 +7,7 @@ import type { DecideRefusal } from '../services/decide.ts'
 import { instantMark } from './told.tsx'
 
 export interface Told {
-  readonly status: 400 | 403 | 404 | 409 | 410 | 503
+  readonly status: 400 | 403 | 404 | 409 | 410 | 422 | 503
   readonly text: string
 }
 
@@ -59,6 +59,11 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
       return { status: 409, text: stateText(refusal.approval) }
     case 'enough_evidence':
       return { status: 409, text: 'It is noted already.' }
+    case 'reason_required':
+    case 'reason_too_long': {
+      const { text, remedy } = refusedStep(why, instantMark)
+      return { status: 422, text: `${text} ${remedy}` }
+    }
     case 'asked_again':
     case 'it_happened':
     case 'same_params':

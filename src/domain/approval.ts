@@ -57,6 +57,8 @@ export interface Asking {
   readonly ruleDigest: string
   /** `execute`: a gateway may run it without its requester, who collects the outcome. */
   readonly onClientGone: 'wait' | 'execute'
+  /** A yes and a no count only with a reason. */
+  readonly reasonRequired: boolean
 }
 
 export type DecisionKind = 'approve' | 'confirm' | 'reject'
@@ -133,9 +135,18 @@ export interface Predecessor {
   readonly why: 'rule_changed' | 'unknown_end'
 }
 
+/**
+ * The form of a record. 2: its rule asks for something that a process which knows only form 1 would pass over; that process
+ * leaves it alone.
+ */
+export type Form = 1 | 2
+
+/** The lowest form that says all of this, so that older processes go on with whatever they understand. */
+export const formOf = ({ reasonRequired }: Asking): Form => (reasonRequired ? 2 : 1)
+
 interface Header {
   /** The form of this record. A process that meets a higher one leaves it alone. */
-  readonly v: 1
+  readonly v: Form
   readonly id: ApprovalId
   /** Counts transitions from 1; every write is guarded by it. */
   readonly version: number

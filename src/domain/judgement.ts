@@ -44,7 +44,12 @@ export function askingOf(
 ): Asking {
   const { rule, reason, risk, terms } = verdict
   const ruleDigest = effectiveRuleDigest(verdict, approvers)
-  return { rule, reason, risk, approvers, ruleDigest, onClientGone: terms.onClientGone ?? 'wait' }
+  const { onClientGone, reasonRequired } = terms
+  return {
+    ...{ rule, reason, risk, approvers, ruleDigest },
+    onClientGone: onClientGone ?? 'wait',
+    reasonRequired: reasonRequired === true,
+  }
 }
 
 /** The same rule, of a tool that is less grave than it was taken for: more is known of it by now. */
@@ -65,9 +70,12 @@ function differenceOf(before: Asking, after: Asking): string {
     ['risk', before.risk, risks.indexOf(after.risk) > risks.indexOf(before.risk) ? after.risk : before.risk],
     ['without the agent', before.onClientGone, after.onClientGone],
     ['reason', said(before.reason), said(after.reason)],
+    ['people give a reason', yesNo(before.reasonRequired), yesNo(after.reasonRequired)],
   ].flatMap(([what, was, is]) => (was === is ? [] : [`${what}: ${was} → ${is}`]))
   return differences.join('; ') || `another rule asks: ${before.rule} → ${after.rule}`
 }
+
+const yesNo = (is: boolean) => (is ? 'yes' : 'no')
 
 /** Whom a chain names, in an order of its own. */
 export function approversWords({ groups, people, selfConfirm }: ApproverChain): string {

@@ -207,6 +207,7 @@ function strictestTerms({ terms }: Candidate, asking: readonly Candidate[]): App
     timeoutMs: timeouts.length === 0 ? null : Math.min(...timeouts),
     // Only where every rule that asks says so: waiting for the requester is the stricter way.
     onClientGone: gone.includes('wait') ? 'wait' : isAlone,
+    reasonRequired: asking.some((each) => each.terms.reasonRequired === true) ? true : null,
   }
 }
 
@@ -232,6 +233,7 @@ export function effectiveRuleDigest(
     risk: verdict.risk,
     // Left out where it is usual, so that digests of before there was a choice stay right.
     ...(verdict.terms.onClientGone === 'execute' ? { onClientGone: 'execute' } : {}),
+    ...(verdict.terms.reasonRequired === true ? { reasonRequired: true } : {}),
     approvers: {
       groups: [...approvers.groups].sort(),
       people: [...approvers.people].sort(),

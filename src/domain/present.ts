@@ -101,6 +101,9 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
       ...(approval.predecessor === null ? [] : [field('Asked again', askedAgainText(approval.predecessor))]),
       ...(approval.like === null ? [] : [field('Like', likeText(approval.like))]),
       field('Who may decide', approversText(asking.approvers, requester.owner)),
+      ...(asking.reasonRequired && approval.status === 'pending'
+        ? [field('It takes', 'a reason, with a yes and with a no')]
+        : []),
       ...(approval.status === 'pending' ? [field('Decide by', deadlineText(approval, beholder))] : []),
       ...(approval.status === 'pending' ? [field('A yes now', yesMeans(asking, beholder))] : []),
     ],

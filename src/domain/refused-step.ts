@@ -1,4 +1,4 @@
-/** Why an edit or an extension did not take effect, and what does, in the same words at every door. */
+/** Why an act on a call that waits did not take effect, and what does, in the same words at every door. */
 
 import type { Refusal } from './transition.ts'
 import { visible } from './visible.ts'
@@ -9,6 +9,8 @@ export interface RefusedStep {
 }
 
 const steps = [
+  'reason_required',
+  'reason_too_long',
   'same_params',
   'too_many_edits',
   'not_later',
@@ -17,11 +19,21 @@ const steps = [
   'it_happened',
 ] as const
 
-type OfAStep = Extract<Refusal, { reason: (typeof steps)[number] }>
+export type OfAStep = Extract<Refusal, { reason: (typeof steps)[number] }>
 
 /** @param when an instant in the words of the surface */
 export function refusedStep(refusal: OfAStep, when: (atMs: number) => string): RefusedStep {
   switch (refusal.reason) {
+    case 'reason_required':
+      return {
+        text: 'The rule asks for a reason, with a yes and with a no. Nothing was decided.',
+        remedy: 'Say in a few words why; the agent and the audit are told.',
+      }
+    case 'reason_too_long':
+      return {
+        text: `A reason has at most ${refusal.max} characters. Nothing was decided.`,
+        remedy: 'Shorten it.',
+      }
     case 'same_params':
       return {
         text: 'These are the arguments it has already. Nothing was changed.',

@@ -2,6 +2,7 @@
 import {
   type Annotation,
   type Approval,
+  type Asking,
   type Decision,
   type Door,
   type Edit,
@@ -21,7 +22,7 @@ import {
   type SendTrace,
   unknownSend,
 } from './evidence.ts'
-import { EDITS_MAX } from './limits.ts'
+import { EDITS_MAX, REASON_LENGTH_MAX } from './limits.ts'
 import { err, ok, type Result } from './result.ts'
 import { EXTENSION_MIN_MS, type Timings } from './timings.ts'
 
@@ -88,6 +89,9 @@ export type Refusal =
   | { readonly reason: 'too_early'; readonly dueMs: InstantMs }
   | { readonly reason: 'digest_differs'; readonly shown: string; readonly current: string }
   | { readonly reason: 'wrong_status'; readonly status: Approval['status'] }
+  /** The rule asks for one, with a yes and with a no. */
+  | { readonly reason: 'reason_required' }
+  | { readonly reason: 'reason_too_long'; readonly max: number }
   /** The edit changes nothing. */
   | { readonly reason: 'same_params' }
   | { readonly reason: 'too_many_edits'; readonly max: number }
@@ -120,6 +124,8 @@ export function transition(
       if (event.decision.digest !== current) {
         return err({ reason: 'digest_differs', shown: event.decision.digest, current })
       }
+      const unexplained = reasonRefusal(event.decision.reason, approval.asking)
+      if (unexplained !== null) return err(unexplained)
       const decision: Decision = { ...event.decision, atMs: nowMs }
       const deadline: Deadline = { kind: 'before', atMs: approval.expiresAtMs }
       if (decision.kind === 'reject') return settle({ kind: 'rejected', decision }, deadline)
@@ -240,6 +246,16 @@ export function transition(
       })
     }
   }
+}
+
+/** Blanks and punctuation explain nothing. */
+const SAYS_SOMETHING = /[\p{L}\p{N}]/u
+
+function reasonRefusal(reason: string | null, { reasonRequired }: Asking): Refusal | null {
+  if (reason !== null && reason.length > REASON_LENGTH_MAX) {
+    return { reason: 'reason_too_long', max: REASON_LENGTH_MAX }
+  }
+  return reasonRequired && !SAYS_SOMETHING.test(reason ?? '') ? { reason: 'reason_required' } : null
 }
 
 function edited(

@@ -78,7 +78,7 @@ const edit = z.object({
   replaced: z.object({ canonicalParams: z.string(), digest: z.string() }),
 })
 const header = z.object({
-  v: z.literal(1),
+  v: z.union([z.literal(1), z.literal(2)]),
   id: approvalId,
   version: z.number().int().positive(),
   auditHead: z.string(),
@@ -109,6 +109,7 @@ const header = z.object({
     approvers,
     ruleDigest: z.string(),
     onClientGone: z.enum(['wait', 'execute']).default('wait'),
+    reasonRequired: z.boolean().default(false),
   }),
   like: z
     .object({ id: approvalId, differs: z.array(z.string()) })

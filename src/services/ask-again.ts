@@ -2,7 +2,14 @@
  * A person asks again about a call whose end nobody knows: a new approval of the same call, with a ticket, a nonce and a
  * decision of its own. Nothing runs by itself: somebody has to say yes to it, and somebody has to be there for its result.
  */
-import { type Approval, bindingDigest, type Door, type InstantMs, type Pending } from '../domain/approval.ts'
+import {
+  type Approval,
+  bindingDigest,
+  type Door,
+  formOf,
+  type InstantMs,
+  type Pending,
+} from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { auditEvent, CHAIN_START } from '../domain/audit.ts'
 import { authorise, type Unauthorised } from '../domain/authority.ts'
@@ -107,7 +114,7 @@ export function createAskAgain(deps: {
   }
 
   function successorOf(previous: Approval, { verdict, approvers }: Asks, nowMs: InstantMs): Pending {
-    const { v, id, asked, proposed, edits } = previous
+    const { id, asked, proposed, edits } = previous
     const nonce = random.nonce()
     const { server, tool, requester } = asked
     const { canonicalParams, toolDefinitionDigest } = proposed
@@ -116,7 +123,8 @@ export function createAskAgain(deps: {
     const binding = { nonce, server, tool, canonicalParams, toolDefinitionDigest, ruleDigest, requester }
     const difference = 'nobody knows whether that one happened'
     return {
-      ...{ v, id: random.approvalId(), version: 1, auditHead: CHAIN_START, nonce, status: 'pending' },
+      v: formOf(asking),
+      ...{ id: random.approvalId(), version: 1, auditHead: CHAIN_START, nonce, status: 'pending' },
       ...{ asked, proposed: { ...proposed, digest: bindingDigest(binding) }, edits, like: null },
       asking,
       predecessor: { id, difference, why: 'unknown_end' },

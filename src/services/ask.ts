@@ -1,5 +1,5 @@
 /** A critical call asks for a decision: it attaches to the same call, receives its outcome, or becomes a new approval. */
-import { type Approval, bindingDigest, type InstantMs, type Settled } from '../domain/approval.ts'
+import { type Approval, bindingDigest, formOf, type InstantMs, type Settled } from '../domain/approval.ts'
 import { auditEvent, CHAIN_START } from '../domain/audit.ts'
 import { askingOf } from '../domain/judgement.ts'
 import { type Likeness, likenessOf } from '../domain/likeness.ts'
@@ -166,7 +166,7 @@ export function createAsk(deps: {
     const { server, tool, canonicalParams, principal } = call
     const toolDefinitionDigest = definition.digest
     return {
-      v: 1,
+      v: formOf(asking),
       id: random.approvalId(),
       version: 1,
       auditHead: CHAIN_START,

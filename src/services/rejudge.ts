@@ -6,6 +6,7 @@ import {
   type Approval,
   type Asking,
   bindingDigest,
+  formOf,
   type InstantMs,
   type Pending,
   type Proposed,
@@ -146,7 +147,7 @@ export function createRejudge(deps: {
 
   /** The same call with the same edits, in new hands: a nonce of its own, so that nothing said about the other one fits. */
   function successorOf(
-    { v, id, asked, proposed, edits, like }: Approval,
+    { id, asked, proposed, edits, like }: Approval,
     asking: Asking,
     difference: string,
     nowMs: InstantMs,
@@ -159,7 +160,8 @@ export function createRejudge(deps: {
       ...{ nonce, server, tool, canonicalParams, toolDefinitionDigest, ruleDigest, requester },
     })
     return {
-      ...{ v, id: random.approvalId(), version: 1, auditHead: CHAIN_START, nonce, status: 'pending' },
+      v: formOf(asking),
+      ...{ id: random.approvalId(), version: 1, auditHead: CHAIN_START, nonce, status: 'pending' },
       ...{
         asked,
         proposed: { ...proposed, digest },

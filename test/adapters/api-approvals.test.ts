@@ -471,3 +471,24 @@ test('OpenAPI describes every route from the same schemas', async () => {
   expect(Object.keys(json.paths['/approvals/{id}/decision'].post.responses)).toContain('409')
   expect((await ask('/nothing', 'hpp_kim')).json.error.code).toBe('no_such_route')
 })
+
+describe('a rule that asks for a reason', () => {
+  test.each(['approve', 'reject'])(
+    '%s without one is 422 with the field, and changes nothing',
+    async (decision) => {
+      const { proposed, id } = world.add({ asking: { reasonRequired: true } })
+      const body = { decision, digest: proposed.digest }
+      for (const reason of [undefined, '', '  ']) {
+        const answer = await ask(`/approvals/${id}/decision`, 'hpp_kim', { ...body, reason })
+        expect([answer.status, answer.json.error]).toMatchObject([
+          422,
+          { code: 'reason_required', field: 'reason', remedy: expect.any(String) },
+        ])
+      }
+      expect(world.get(id)?.version).toBe(1)
+      expect((await ask(`/approvals/${id}/decision`, 'hpp_kim', { ...body, reason: 'checked' })).status).toBe(
+        200,
+      )
+    },
+  )
+})

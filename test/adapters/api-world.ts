@@ -64,6 +64,7 @@ interface Wish {
   readonly reason?: string | null
   readonly approvers?: ApproverChain
   readonly requester?: Principal
+  readonly asking?: Partial<Approval['asking']>
   readonly createdAtMs?: number
 }
 
@@ -118,6 +119,8 @@ export function anApproval(wish: Wish = {}): Approval {
       approvers,
       ruleDigest: binding.ruleDigest,
       onClientGone: 'wait',
+      reasonRequired: false,
+      ...wish.asking,
     },
     predecessor: null,
     like: null,

@@ -346,3 +346,21 @@ describe('edit and extend', () => {
     expect(late.err).toContain('The latest time for a decision')
   })
 })
+
+describe('a rule that asks for a reason', () => {
+  beforeEach(() => void world.add({ asking: { reasonRequired: true } }))
+
+  test('the terminal asks for it where the command line gave none', async () => {
+    const ran = await holdpoint(['approvals', 'deny', TICKET], as('hpp_kim', 'wrong account'))
+    expect(ran.code).toBe(0)
+    expect(ran.out).toContain('“wrong account”')
+  })
+
+  test('where nobody can be asked it is refused, with what to do', async () => {
+    const ran = await holdpoint(['approvals', 'deny', TICKET], kim())
+    expect([ran.code, statusOf()]).toEqual([1, 'pending'])
+    expect(ran.err).toContain('The rule asks for a reason')
+    const given = await holdpoint(['approvals', 'deny', TICKET, '--reason', 'wrong account'], kim())
+    expect([given.code, statusOf()]).toEqual([0, 'settled'])
+  })
+})

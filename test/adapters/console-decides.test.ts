@@ -435,3 +435,18 @@ test('evidence about an unknown end is on the page, with what came later for tho
   expect(asGuest.html).toContain('Evidence')
   expect(asGuest.html).not.toContain('늦은 답')
 })
+
+describe('a rule that asks for a reason', () => {
+  const asking = { reasonRequired: true }
+  test('the form asks for one, and what comes without one is refused with the page as it is', async () => {
+    const approval = await world.add({ asking })
+    const { html } = await page(`/approvals/${approval.id}`)
+    expect(html).toMatch(/<textarea id="reason"[^>]* required/)
+    expect(html).toContain('required by the rule')
+    const refused = await act(approval, { ...approve(approval), reason: ' . ' })
+    expect(refused.status).toBe(422)
+    expect(refused.html).toContain('The rule asks for a reason')
+    expect(await now(approval)).toMatchObject({ status: 'pending' })
+    expect((await act(approval, { ...approve(approval), reason: '확인함' })).status).toBe(303)
+  })
+})

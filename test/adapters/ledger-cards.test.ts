@@ -91,7 +91,7 @@ test('records of a newer form take no place among cards to draw and outcomes to 
   const newer = await anId()
   const ours = await anId()
   const settle = 'UPDATE holdpoint.approval SET status = $2, settled_at = clock_timestamp() WHERE id = $1'
-  await pool.query('UPDATE holdpoint.approval SET form = 2 WHERE id = $1', [newer])
+  await pool.query('UPDATE holdpoint.approval SET form = 99 WHERE id = $1', [newer])
   const outdated = await cards.outdated('other', hourMs, 1_000)
   expect(outdated).toContain(ours)
   expect(outdated).not.toContain(newer)

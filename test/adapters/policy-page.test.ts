@@ -1,4 +1,4 @@
-/** Every example of policies/README.md is loaded, and every call below it gets the verdict that the page promises. */
+/** Every example of policies/README.md and docs/approvers.md is loaded, and every call below one gets the verdict that the page promises. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { JsonValue } from '../../src/domain/canonical.ts'
@@ -48,4 +48,14 @@ test('the tests that the page shows pass for its first example', () => {
   const report = runPolicyTests(read.value, 'README.test.yaml', tests)
   expect(report.ok ? report.value.tests.filter(({ passed }) => !passed) : report.error).toEqual([])
   expect(report.ok && report.value.tests.length).toBe(5)
+})
+
+test('the policies that docs/approvers.md shows load', () => {
+  const approvers = readFileSync(new URL('../../docs/approvers.md', import.meta.url), 'utf8')
+  const shown = [...approvers.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text)
+  expect(shown.length).toBeGreaterThan(0)
+  for (const text of shown) {
+    const read = readPolicy('approvers.md', text)
+    expect(read.ok ? [] : read.error).toEqual([])
+  }
 })

@@ -48,6 +48,8 @@ export interface Asking {
   readonly risk?: Risk
   readonly approvers?: ApproverChain
   readonly decisionMs?: number
+  /** What else the rule says. */
+  readonly terms?: Partial<Pending['asking']>
   /** Of the agent that asks. */
   readonly owner?: string
 }
@@ -153,6 +155,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
         approvers,
         risk: asking.risk ?? 'critical',
         ruleDigest: effectiveRuleDigest(aVerdict(), approvers),
+        ...asking.terms,
       },
     })
     const audit = auditEvent(CHAIN_START, { kind: 'ask' }, approval, nowMs)

@@ -10,6 +10,8 @@ import { NewerForm } from '../../src/ports/ledger-faults.ts'
 import { anApproval, approveEvent } from '../support/builders.ts'
 
 const PENDING_MAX = 1_000
+/** A form that no version knows yet. */
+const NEWER = 99
 let calls = 0
 const uniqueCall = () => ({ arguments: { n: ++calls } })
 
@@ -301,8 +303,8 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       const call = uniqueCall()
       const pending = await created({ call })
       const { id, asked } = pending
-      await setForm(id, 2)
-      const unread = { id, form: 2, server: asked.server, requester: asked.requester }
+      await setForm(id, NEWER)
+      const unread = { id, form: NEWER, server: asked.server, requester: asked.requester }
       await expect(ledger.get(id)).rejects.toMatchObject({ name: 'NewerForm', unread })
       await expect(ledger.unsettledByAttachKey(asked.attachKey)).rejects.toThrow(NewerForm)
       const again = anApproval({ nowMs, call })
@@ -322,7 +324,7 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       const pending = await created()
       const cancel = step(pending, { kind: 'cancel', by: 'jun', reason: null })
       await ledger.save(cancel)
-      await setForm(pending.id, 2)
+      await setForm(pending.id, NEWER)
       await expect(ledger.lastSettledByAttachKey(pending.asked.attachKey)).rejects.toThrow(NewerForm)
       await expect(ledger.lastSettledByCallKey(pending.asked.callKey)).rejects.toThrow(NewerForm)
     })
@@ -337,8 +339,8 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       const before = await ledger.newerForms(1_000)
       const [a, b, c] = made
       if (a === undefined || b === undefined || c === undefined) throw new Error('six were made')
-      for (const { id } of [a, b, c]) await setForm(id, 3)
-      expect(await ledger.newerForms(1_000)).toEqual({ count: before.count + 3, form: 3 })
+      for (const { id } of [a, b, c]) await setForm(id, NEWER + 1)
+      expect(await ledger.newerForms(1_000)).toEqual({ count: before.count + 3, form: NEWER + 1 })
       expect((await ledger.newerForms(2)).count).toBe(2)
       const readable = made.slice(3).map(({ id }) => id)
       const filter = { statuses: null, principal: 'upgraded', after: null }
@@ -355,12 +357,12 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       const alone = { ...pending, asking: { ...pending.asking, onClientGone: 'execute' as const } }
       const approve = step(alone, approveEvent(alone))
       await ledger.save(approve)
-      await setForm(pending.id, 2)
+      await setForm(pending.id, NEWER)
       expect(await ledger.runnableAlone(1_000)).not.toContain(pending.id)
       await setForm(pending.id, 1)
       expect(await ledger.runnableAlone(1_000)).toContain(pending.id)
       await ledger.save(step(approve.next, { kind: 'claim', node: 'upgraded node' }))
-      await setForm(pending.id, 2)
+      await setForm(pending.id, NEWER)
       expect(await ledger.claimsOf('upgraded node')).toEqual([])
       expect(await ledger.due(1_000)).not.toContain(pending.id)
     })

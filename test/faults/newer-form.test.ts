@@ -25,7 +25,7 @@ describe.skipIf(isPostgresMissing())('a rolling upgrade', () => {
   test('250 due records of a newer form stand still and visible, and everything else goes on', async () => {
     const newer = await site.ask()
     const waiting = await site.ask()
-    await site.sql('UPDATE holdpoint.approval SET form = 2, version = version + 1 WHERE id = $1', [newer.id])
+    await site.sql('UPDATE holdpoint.approval SET form = 99, version = version + 1 WHERE id = $1', [newer.id])
     // Due for long, and before everything else: whoever took them for work would never come to anything else.
     await site.sql(
       `INSERT INTO holdpoint.approval (id, version, status, attach_key, call_key, principal, server, tool, due_at, created_at,
@@ -53,7 +53,7 @@ describe.skipIf(isPostgresMissing())('a rolling upgrade', () => {
 
     // Whoever asks about one of them is told what it is.
     await expect(site.mina.show(newer.id)).rejects.toThrow(
-      `${newer.id} was written by a newer Holdpoint (form 2); this process does not touch it.`,
+      `${newer.id} was written by a newer Holdpoint (form 99); this process does not touch it.`,
     )
     const page = await fetch(`${site.gateway.url}/api/v1/approvals/${newer.id}`, {
       headers: { authorization: `Bearer ${site.minaToken}` },
@@ -70,10 +70,12 @@ describe.skipIf(isPostgresMissing())('a rolling upgrade', () => {
     expect(foreign.status).toBe(404)
 
     // Whoever waits for it is told how to go on, and the same call again gets no approval of its own.
-    await expect(newer.result).rejects.toThrow(`Ticket ${newer.id} was written by a newer Holdpoint (form 2)`)
+    await expect(newer.result).rejects.toThrow(
+      `Ticket ${newer.id} was written by a newer Holdpoint (form 99)`,
+    )
     const again = await connectV1(`${site.gateway.url}/mcp/pay`, site.agent)
     const told = textOf(await again.call('create_refund', { amount: 5, charge: newer.charge }))
-    expect(told).toContain(`NOT EXECUTED. Ticket ${newer.id} was written by a newer Holdpoint (form 2)`)
+    expect(told).toContain(`NOT EXECUTED. Ticket ${newer.id} was written by a newer Holdpoint (form 99)`)
     await again.close()
     const [row] = await site.sql<{ n: string; forms: number[] }>(
       `SELECT count(*) AS n, array_agg(DISTINCT form) AS forms FROM holdpoint.approval
@@ -85,7 +87,7 @@ describe.skipIf(isPostgresMissing())('a rolling upgrade', () => {
 
     const { status, text } = await site.ready()
     expect(status).toBe(200)
-    expect(text).toContain(`${NEWER + 1} records were written by a newer Holdpoint (up to form 2)`)
+    expect(text).toContain(`${NEWER + 1} records were written by a newer Holdpoint (up to form 99)`)
     const lines = () =>
       site.gateway
         .output()
@@ -96,7 +98,7 @@ describe.skipIf(isPostgresMissing())('a rolling upgrade', () => {
 
     // When the newer version is taken back, and its records with it, all goes on.
     await site.sql('UPDATE holdpoint.approval SET form = 1, version = version - 1 WHERE id = $1', [newer.id])
-    await site.sql('DELETE FROM holdpoint.approval WHERE form = 2')
+    await site.sql('DELETE FROM holdpoint.approval WHERE form = 99')
     const back = await connectV1(`${site.gateway.url}/mcp/pay`, site.agent)
     const result = back.call('create_refund', { amount: 5, charge: newer.charge })
     await site.approved({ id: newer.id, result, hits: newer.hits })

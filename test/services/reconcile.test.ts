@@ -14,7 +14,7 @@ test('a record of another version is left alone, and the cards behind it are dra
   await keepReconciling({
     ledger: {
       async get(id) {
-        if (id === unreadable) throw new Error('a record of form 2')
+        if (id === unreadable) throw new Error('a record of form 99')
         return { approval: { ...anApproval().approval, id }, nowMs: 0 }
       },
       waitingNodes: async () => [],

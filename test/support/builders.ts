@@ -1,5 +1,5 @@
 /** Values with sensible defaults, so that a test says only what it is about. */
-import { type Approval, bindingDigest, type Pending } from '../../src/domain/approval.ts'
+import { type Approval, type Asking, bindingDigest, type Pending } from '../../src/domain/approval.ts'
 import { type ApprovalId, parseApprovalId, TICKET_ALPHABET } from '../../src/domain/approval-id.ts'
 import { type AuditEvent, auditEvent, CHAIN_START } from '../../src/domain/audit.ts'
 import type { JsonObject } from '../../src/domain/canonical.ts'
@@ -120,7 +120,9 @@ export function aVerdict(tool = 'delete_repository') {
 }
 
 /** A pending approval and the audit event that belongs to its creation. */
-export function anApproval(overrides: { nowMs?: number; call?: CallWish; decisionMs?: number } = {}): {
+export function anApproval(
+  overrides: { nowMs?: number; call?: CallWish; decisionMs?: number; asking?: Partial<Asking> } = {},
+): {
   approval: Pending
   audit: AuditEvent
 } {
@@ -168,6 +170,8 @@ export function anApproval(overrides: { nowMs?: number; call?: CallWish; decisio
       approvers,
       ruleDigest,
       onClientGone: 'wait',
+      reasonRequired: false,
+      ...overrides.asking,
     },
     predecessor: null,
     like: null,

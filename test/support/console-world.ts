@@ -39,6 +39,7 @@ export interface Wish {
   readonly reason?: string | null
   readonly client?: string | null
   readonly decisionMs?: number
+  readonly asking?: Partial<Approval['asking']>
 }
 
 export async function aConsole(options: { publicUrl?: string; accounts?: Accounts } = {}) {
@@ -137,6 +138,7 @@ export async function aConsole(options: { publicUrl?: string; accounts?: Account
           reason: wish.reason === undefined ? 'removes what cannot be brought back' : wish.reason,
           risk: wish.risk ?? asking.risk,
           approvers: wish.approvers ?? asking.approvers,
+          ...wish.asking,
         },
         proposed: { ...proposed, toolTitle: wish.title ?? null },
       }

@@ -21,7 +21,7 @@ interface Row {
 }
 
 /** As `src/ledger/forms.ts`. */
-const FORM_MAX = 1
+const FORM_MAX = 2
 
 export interface MemoryLedger extends Ledger {
   /** Moves the ledger's clock. */

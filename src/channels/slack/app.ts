@@ -6,7 +6,8 @@ import { App, type Receiver, type RespondFn, type webApi } from '@slack/bolt'
 import type { Log } from '../../ports/log.ts'
 import type { Clicks } from './clicks.ts'
 import { clientOptions, quietLogger, type SlackAccess } from './client.ts'
-import { parseCardClick, parsePageClick, parseSubmission, parseTyped } from './payloads.ts'
+import { parseCardClick, parseExplanation, parsePageClick, parseSubmission, parseTyped } from './payloads.ts'
+import { REASON, reasonDialog, reasonErrors } from './reason.ts'
 import { PAGE_BACK, PAGE_ON, REVIEW, type Review } from './review.ts'
 import type { SlashCommand } from './slash-command.ts'
 import { escaped } from './text.ts'
@@ -34,12 +35,33 @@ export function createSlackApp(deps: {
   for (const answer of ['approve', 'reject'] as const) {
     app.action(answer, async ({ ack, body, respond }) => {
       const click = parseCardClick(body)
-      const decided = click === null ? null : await clicks.decide(click, answer, answer)
+      const decided = click === null ? null : await clicks.decide(click, answer, answer, null)
       await ack()
-      if (decided === null) return tell(respond, foreignText)
-      tell(respond, decided.ok ? decided.value.words : decided.error)
+      if (click === null || decided === null) return tell(respond, foreignText)
+      if (!decided.ok) return tell(respond, decided.error)
+      if (decided.value.kind === 'decided') return tell(respond, decided.value.words)
+      const { person, reading } = decided.value
+      const asked = { place: click.place, value: click.value, answer }
+      const view = reasonDialog(reading.approval, person, reading.nowMs, asked)
+      await attempt('a question for a reason could not be opened', respond, () =>
+        client.views.open({ trigger_id: triggerOf(body), view }),
+      )
     })
   }
+
+  app.view(REASON, async ({ ack, body }) => {
+    const explanation = parseExplanation(body)
+    const told = (words: string) => ack({ response_action: 'update', view: review.told(words) })
+    if (explanation === null) return told(foreignText)
+    const { account, asked, reason } = explanation
+    const { answer, ...shown } = asked
+    const decided = await clicks.decide({ account, ...shown }, answer, answer, reason)
+    if (!decided.ok) return told(decided.error)
+    if (decided.value.kind === 'unexplained') {
+      return ack({ response_action: 'errors', errors: reasonErrors(decided.value.words) })
+    }
+    return decided.value.words === null ? ack() : told(decided.value.words)
+  })
 
   app.action('ask-again', async ({ ack, body, respond }) => {
     const click = parseCardClick(body)
@@ -54,9 +76,8 @@ export function createSlackApp(deps: {
     const opened = click === null ? null : await review.open(click)
     await ack()
     if (opened === null || !opened.ok) return tell(respond, opened === null ? foreignText : opened.error)
-    const trigger = 'trigger_id' in body && typeof body.trigger_id === 'string' ? body.trigger_id : ''
     await attempt('a review could not be opened', respond, () =>
-      client.views.open({ trigger_id: trigger, view: opened.value }),
+      client.views.open({ trigger_id: triggerOf(body), view: opened.value }),
     )
   })
 
@@ -76,7 +97,11 @@ export function createSlackApp(deps: {
   app.view(REVIEW, async ({ ack, body }) => {
     const submission = parseSubmission(body)
     const view = submission === null ? review.told(foreignText) : await review.submit(submission)
-    await ack({ response_action: 'update', view })
+    await ack(
+      'errors' in view
+        ? { response_action: 'errors', errors: view.errors }
+        : { response_action: 'update', view },
+    )
   })
 
   app.command(/^\/holdpoint/, async ({ ack, body }) => {
@@ -125,6 +150,10 @@ export function createSlackApp(deps: {
     }
   }
 }
+
+/** Slack takes it for three seconds after the click. */
+const triggerOf = (body: object) =>
+  'trigger_id' in body && typeof body.trigger_id === 'string' ? body.trigger_id : ''
 
 const literally = { parse: 'none', mrkdwn: false } as const
 

@@ -11,7 +11,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Ledger, Reading } from '../../ports/ledger.ts'
 import { NewerForm } from '../../ports/ledger-faults.ts'
 import type { Log } from '../../ports/log.ts'
-import type { People } from '../../services/decide.ts'
+import type { DecideRefusal, People } from '../../services/decide.ts'
 import type { Account, Accounts } from './accounts.ts'
 import { type Place, placeText } from './place.ts'
 import { isSealOf, type Purpose, parseSealed, type Sealed } from './seal.ts'
@@ -27,13 +27,24 @@ export interface Shown {
 const NOTED_WITHIN_MS = 1_000
 const NOTED_PAUSE_MS = 50
 
+export type Decided =
+  | { readonly kind: 'decided'; readonly approval: Approval; readonly words: string | null }
+  /** The rule asks for a reason that says something; the words say so. */
+  | {
+      readonly kind: 'unexplained'
+      readonly person: Person
+      readonly reading: Reading
+      readonly words: string
+    }
+
 /** The words are for the person who clicked, and for nobody else. */
 export interface Clicks {
   decide(
     shown: Shown,
     answer: 'approve' | 'reject',
     purpose: Purpose,
-  ): Promise<Result<{ approval: Approval; words: string | null }, string>>
+    reason: string | null,
+  ): Promise<Result<Decided, string>>
   /** About a call whose end nobody knows. */
   askAgain(shown: Shown): Promise<Result<string, string>>
   /** Who looks at what, without deciding anything. */
@@ -111,25 +122,22 @@ export function createClicks(deps: {
         ? ok(`People are asked again, as ${asked.value.id}. It runs only after a new yes.`)
         : err(refusalText(asked.error, reading.approval))
     },
-    async decide(shown, answer, purpose) {
+    async decide(shown, answer, purpose, written) {
       const looked = await look(shown, purpose)
       if (!looked.ok) return looked
       const { person, reading } = looked.value
       const { id, proposed } = reading.approval
       // The seal has shown that this digest stood beside the button; the ledger compares it once more as it writes.
-      const decided = await people.decide({
-        id,
-        person,
-        answer,
-        digest: proposed.digest,
-        reason: null,
-        via: 'slack',
-      })
-      if (decided.ok) return ok({ approval: decided.value, words: decidedText(decided.value) })
+      const reason = written === null || written.trim() === '' ? null : written.trim()
+      const said = { id, person, answer, digest: proposed.digest, reason, via: 'slack' } as const
+      const decided = await people.decide(said)
+      if (decided.ok) {
+        return ok({ kind: 'decided', approval: decided.value, words: decidedText(decided.value) })
+      }
       const own = await repeated(id, person, answer)
-      return own === null
-        ? err(refusalText(decided.error, reading.approval))
-        : ok({ approval: own, words: null })
+      if (own !== null) return ok({ kind: 'decided', approval: own, words: null })
+      const words = refusalText(decided.error, reading.approval)
+      return isUnexplained(decided.error) ? ok({ kind: 'unexplained', person, reading, words }) : err(words)
     },
   }
 
@@ -146,6 +154,10 @@ export function createClicks(deps: {
     return (decision.kind === 'reject') === (answer === 'reject') ? approval : null
   }
 }
+
+const isUnexplained = (refusal: DecideRefusal) =>
+  refusal.reason === 'refused' &&
+  (refusal.refusal.reason === 'reason_required' || refusal.refusal.reason === 'reason_too_long')
 
 const decisionOf = (outcome: Extract<Approval, { status: 'settled' }>['outcome']) =>
   'decision' in outcome ? outcome.decision : null

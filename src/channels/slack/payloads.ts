@@ -1,7 +1,7 @@
 /** Slack's signed payloads, parsed once: what a person did, in our words. Whatever is missing makes it `null`. */
 import { z } from 'zod'
 import type { Account } from './accounts.ts'
-import { type Place, parseReviewed, type Reviewed } from './place.ts'
+import { type Explained, type Place, parseExplained, parseReviewed, type Reviewed } from './place.ts'
 
 export interface CardClick {
   readonly account: Account
@@ -26,6 +26,15 @@ export interface PageClick {
 export interface Submission {
   readonly account: Account
   readonly view: PageClick['view']
+  /** As it was typed, where the view asks for one. */
+  readonly reason: string | null
+}
+
+/** The answer to the question for a reason. */
+export interface Explanation {
+  readonly account: Account
+  readonly asked: Explained
+  readonly reason: string
 }
 
 export interface Typed {
@@ -49,7 +58,17 @@ const view = z.object({
   private_metadata: z.string().max(3_000).transform(parseReviewed),
 })
 const pageClick = actor.extend({ view, actions: z.array(action).length(1) })
-const submission = actor.extend({ view })
+/** Of the one field that our views have. */
+const REASON_FIELD = 'reason'
+const state = z.object({
+  values: z.record(z.string(), z.record(z.string(), z.object({ value: z.string().max(3_000).nullish() }))),
+})
+const submission = actor.extend({ view: view.extend({ state: state.optional() }) })
+const explanation = actor.extend({
+  view: z.object({ private_metadata: z.string().max(3_000).transform(parseExplained), state }),
+})
+const reasonOf = (found: z.infer<typeof state> | undefined) =>
+  found?.values[REASON_FIELD]?.[REASON_FIELD]?.value ?? null
 const typed = z.object({ user_id: id, team_id: id, text: z.string().max(1_000) })
 
 export function parseCardClick(body: unknown): CardClick | null {
@@ -75,7 +94,15 @@ export function parsePageClick(body: unknown): PageClick | null {
 export function parseSubmission(body: unknown): Submission | null {
   const parsed = submission.safeParse(body)
   const view = parsed.success ? viewOf(parsed.data) : null
-  return parsed.success && view !== null ? { account: accountOf(parsed.data), view } : null
+  if (!parsed.success || view === null) return null
+  return { account: accountOf(parsed.data), view, reason: reasonOf(parsed.data.view.state) }
+}
+
+export function parseExplanation(body: unknown): Explanation | null {
+  const parsed = explanation.safeParse(body)
+  if (!parsed.success || parsed.data.view.private_metadata === null) return null
+  const { private_metadata: asked, state: found } = parsed.data.view
+  return { account: accountOf(parsed.data), asked, reason: reasonOf(found) ?? '' }
 }
 
 export function parseTyped(body: unknown): Typed | null {
@@ -89,7 +116,10 @@ const accountOf = ({ user, team }: z.infer<typeof actor>): Account => ({
   user: user.id,
 })
 
-function viewOf({ view, api_app_id: app }: z.infer<typeof submission>): PageClick['view'] | null {
+function viewOf({
+  view,
+  api_app_id: app,
+}: z.infer<typeof pageClick> | z.infer<typeof submission>): PageClick['view'] | null {
   const { id, hash, private_metadata: at } = view
   return at === null ? null : { id, hash, at, app }
 }

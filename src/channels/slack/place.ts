@@ -15,6 +15,26 @@ export const placeText = ({ app, channel, ts }: Place): string => JSON.stringify
 /** @throws when the ledger holds something else */
 export const parsePlace = (text: string): Place => shape.parse(JSON.parse(text))
 
+/** What was clicked before a reason was asked for. The seal in `value` says which answer it is for. */
+export interface Explained {
+  readonly place: Place
+  readonly value: string
+  readonly answer: 'approve' | 'reject'
+}
+
+const explainedShape = z.object({ place: shape, value: z.string(), answer: z.enum(['approve', 'reject']) })
+
+export const explainedText = (explained: Explained): string => JSON.stringify(explained)
+
+/** `null`: no dialog of ours. */
+export function parseExplained(text: string): Explained | null {
+  try {
+    return explainedShape.parse(JSON.parse(text))
+  } catch {
+    return null
+  }
+}
+
 /** What a page of a review remembers about itself: which card it belongs to, its number and layout, and the seal on both. */
 export interface Reviewed {
   readonly place: Place

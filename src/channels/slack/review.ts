@@ -13,6 +13,7 @@ import type { CardDeps } from './card.ts'
 import type { Clicks } from './clicks.ts'
 import type { CardClick, PageClick, Submission } from './payloads.ts'
 import { type Place, type Reviewed, reviewedText } from './place.ts'
+import { reasonErrors, reasonInput } from './reason.ts'
 import { reviewPages } from './review-pages.ts'
 import { type Purpose, seal } from './seal.ts'
 import { stillOf } from './still.ts'
@@ -26,8 +27,8 @@ type View = types.ModalView
 export interface Review {
   open(click: CardClick): Promise<Result<View, string>>
   turn(click: PageClick): Promise<Result<View, string>>
-  /** The yes on the last page. The view says what came of it. */
-  submit(submission: Submission): Promise<View>
+  /** The yes on the last page. The view says what came of it; errors are about what was filled in there. */
+  submit(submission: Submission): Promise<View | { readonly errors: Record<string, string> }>
   /** Some words in place of a page. */
   told(words: string): View
 }
@@ -79,6 +80,7 @@ export function createReview(
         context(`Page ${number} of ${pages.length}; what does not fit in one box goes on in the next.`),
         ...blocks,
         context(`${shown.ticket} · digest ${shown.digest.short} · ${note}`),
+        ...(isLast && yes.kind === 'offered' && approval.asking.reasonRequired ? [reasonInput()] : []),
         ...turning(number, pages.length, value),
       ],
     })
@@ -98,7 +100,7 @@ export function createReview(
       const target = action === PAGE_ON ? at.page + 1 : at.page - 1
       return page(at.place, target, { account, ...looked.value }, at.layout)
     },
-    async submit({ account, view: { app, at } }) {
+    async submit({ account, view: { app, at }, reason }) {
       const shown = { account, place: { ...at.place, app }, value: at.value }
       const purpose = seenBy(account, at)
       const looked = await clicks.look(shown, purpose)
@@ -106,8 +108,9 @@ export function createReview(
       const { review } = await reviewOf(looked.value.reading)
       if (review?.layout !== at.layout) return told(changedText)
       if (at.page !== review.pages.length) return told('Nothing was decided: the yes is on the last page.')
-      const decided = await clicks.decide(shown, 'approve', purpose)
+      const decided = await clicks.decide(shown, 'approve', purpose, reason)
       if (!decided.ok) return told(decided.error)
+      if (decided.value.kind === 'unexplained') return { errors: reasonErrors(decided.value.words) }
       return told(decided.value.words ?? 'Your yes is recorded. The card shows what comes of it.')
     },
   }

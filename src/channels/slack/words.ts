@@ -4,6 +4,7 @@ import type { Approval } from '../../domain/approval.ts'
 import type { Unauthorised } from '../../domain/authority.ts'
 import { CLI } from '../../domain/command-line.ts'
 import { decisionText, outcomeText, unauthorisedText } from '../../domain/present.ts'
+import { refusedStep } from '../../domain/refused-step.ts'
 import { visible } from '../../domain/visible.ts'
 import { type Unread, writtenByNewer } from '../../ports/ledger-faults.ts'
 import type { DecideRefusal } from '../../services/decide.ts'
@@ -48,6 +49,11 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
           return 'Too late: the time for a decision is over. Nothing was sent.'
         case 'digest_differs':
           return staleText
+        case 'reason_required':
+        case 'reason_too_long': {
+          const { text, remedy } = refusedStep(refusal.refusal, String)
+          return `${text} ${remedy}`
+        }
         case 'wrong_status':
         // Nobody edits or extends in Slack.
         case 'enough_evidence':

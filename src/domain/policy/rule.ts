@@ -31,6 +31,8 @@ export interface ApprovalTerms {
   readonly timeoutMs: number | null
   /** `execute`: a gateway may run an approved call without its requester. */
   readonly onClientGone: 'wait' | 'execute' | null
+  /** Whether a yes and a no count only with a reason. */
+  readonly reasonRequired: boolean | null
 }
 
 export const usualTerms: ApprovalTerms = {
@@ -38,6 +40,7 @@ export const usualTerms: ApprovalTerms = {
   selfConfirm: null,
   timeoutMs: null,
   onClientGone: null,
+  reasonRequired: null,
 }
 
 const strictness: Readonly<Record<Action, number>> = { allow: 0, require_approval: 1, deny: 2 }

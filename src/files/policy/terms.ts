@@ -46,6 +46,7 @@ export function readTerms(
     selfConfirm,
     timeoutMs,
     onClientGone: onClientGoneOf(written.on_client_gone),
+    reasonRequired: written.reason_required ?? null,
   }
 }
 
@@ -70,7 +71,6 @@ function unsupported(written: z.output<typeof approvalShape>) {
     ['stages', stages.length > 0, 'name the group of the last stage under `groups`'],
     ['reminders', reminders.length > 0, 'remove it'],
     ['escalation', escalation.length > 0, 'name everybody who may decide under `groups`'],
-    ['reason_required', written.reason_required === true, 'remove it: people may give a reason all the same'],
     ['on_client_gone', written.on_client_gone === 'cancel', 'write `wait` or `execute`'],
     ['evidence', evidence.length > 0, 'remove it'],
     ['grants', written.grants !== undefined, 'remove it: every call is decided by itself'],

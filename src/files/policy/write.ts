@@ -81,12 +81,20 @@ function present(parts: Record<string, JsonValue | undefined>): Written {
   )
 }
 
-function writeTerms({ approvers, selfConfirm, timeoutMs }: ApprovalTerms): Written {
+function writeTerms({
+  approvers,
+  selfConfirm,
+  timeoutMs,
+  onClientGone,
+  reasonRequired,
+}: ApprovalTerms): Written {
   return present({
     groups: approvers === null || approvers.groups.length === 0 ? undefined : [...approvers.groups],
     people: approvers === null || approvers.people.length === 0 ? undefined : [...approvers.people],
     self_confirm: selfConfirm ?? undefined,
     timeout: timeoutMs === null ? undefined : `${timeoutMs}ms`,
+    on_client_gone: onClientGone ?? undefined,
+    reason_required: reasonRequired ?? undefined,
   })
 }
 
