@@ -25,7 +25,9 @@ export function startDeciding({ url, personToken }: StartedGateway) {
   async function run() {
     while (!stopping.signal.aborted) {
       const waiting = await fetch(`${url}/api/v1/approvals?status=pending`, { headers })
-      for (const { id } of page.parse(await waiting.json()).approvals) await decide(id)
+      // A gateway that has just started may not know the newest token yet.
+      const { approvals } = waiting.ok ? page.parse(await waiting.json()) : { approvals: [] }
+      for (const { id } of approvals) await decide(id)
       await sleep(LOOK_MS)
     }
   }

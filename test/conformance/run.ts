@@ -7,10 +7,20 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startDeciding } from './decider.ts'
 import { type StartedGateway, startFixture, startGateway, stdioFixture, workplace } from './processes.ts'
-import { differences, failed, failedChecks, passed, type Results, runSuite, type Scenario } from './suite.ts'
+import {
+  differences,
+  failed,
+  failedChecks,
+  passed,
+  type Results,
+  runServerSuite,
+  runSuite,
+  type Scenario,
+} from './suite.ts'
 
 const { values: options } = parseArgs({ options: { only: { type: 'string' } } })
-const isWanted = (scenario: string) => options.only === undefined || scenario.includes(options.only)
+const { only } = options
+const isWanted = (scenario: string) => only === undefined || scenario.includes(only)
 
 /** Scenarios that watch a client. Those about a client's own authorization have nothing between them and their server. */
 const clientScenarios = {
@@ -110,13 +120,14 @@ async function compareServers() {
   })
   try {
     for (const revision of ['2025-11-25', '2026-07-28']) {
-      const against = (url: string) => runSuite(['server', '--url', url, '--requirements', revision])
+      const against = (url: string) => runServerSuite(url, revision, only === undefined ? null : isWanted)
       report(`server, ${revision}`, await against(fixture.url), await against(`${gateway.url}/mcp/up`))
     }
     await checkTasks(gateway)
     for (const { server, revision, lost } of translations) {
-      const args = ['server', '--url', `${gateway.url}/mcp/${server}`, '--requirements', revision]
-      reportTranslated(`a stdio server of the ${server} era, ${revision}`, await runSuite(args), lost)
+      const url = `${gateway.url}/mcp/${server}`
+      const results = await runServerSuite(url, revision, only === undefined ? null : isWanted)
+      reportTranslated(`a stdio server of the ${server} era, ${revision}`, results, lost)
     }
   } finally {
     await gateway.stop()
@@ -164,6 +175,7 @@ async function compareClient(revision: string, scenario: string) {
 
 /** Everything passes but what is known not to cross; what crosses after all must not be listed. */
 function reportTranslated(title: string, results: Results, lost: Readonly<Record<string, string>>) {
+  if (results.size === 0) return
   console.log(`\n${title}`)
   let count = 0
   for (const [name, checks] of results) {

@@ -14,7 +14,7 @@ export type Results = ReadonlyMap<string, Scenario>
 export async function runSuite(args: readonly string[], env: Record<string, string> = {}): Promise<Results> {
   const output = mkdtempSync(join(tmpdir(), 'conformance-'))
   try {
-    const said = await finished(args, output, env)
+    const said = await finished([...args, '--output-dir', output], env)
     const results = resultsIn(output)
     if (results.size === 0) throw new Error(`the suite checked nothing:\n${said}`)
     return results
@@ -23,8 +23,32 @@ export async function runSuite(args: readonly string[], env: Record<string, stri
   }
 }
 
-function finished(args: readonly string[], output: string, env: Record<string, string>): Promise<string> {
-  const child = spawn(process.execPath, [main, ...args, '--output-dir', output], {
+/** What a revision asks of a server. @param isWanted which of its scenarios to run */
+export async function runServerSuite(
+  url: string,
+  revision: string,
+  isWanted: ((scenario: string) => boolean) | null,
+): Promise<Results> {
+  if (isWanted === null) return runSuite(['server', '--url', url, '--requirements', revision])
+  const results = new Map<string, Scenario>()
+  // A whole set of requirements cannot be narrowed down.
+  for (const scenario of (await serverScenarios(revision)).filter(isWanted)) {
+    const args = ['server', '--url', url, '--scenario', scenario, '--spec-version', revision, '--force']
+    for (const [name, checks] of await runSuite(args)) results.set(name, checks)
+  }
+  return results
+}
+
+async function serverScenarios(revision: string): Promise<string[]> {
+  const said = await finished(['list', '--requirements', revision], {})
+  const scored = /^Server scenarios.*\n((?:\s+- .*\n)*)/m.exec(said)?.[1] ?? ''
+  const names = [...scored.matchAll(/- (\S+)/g), ...said.matchAll(/- (\S+) \[server\]/g)]
+  // Those about tasks are not asked for: the gateway has a run of its own for them.
+  return names.flatMap(([, name]) => (name === undefined || name.startsWith('tasks-') ? [] : [name]))
+}
+
+function finished(args: readonly string[], env: Record<string, string>): Promise<string> {
+  const child = spawn(process.execPath, [main, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
