@@ -49,6 +49,9 @@ export type AskRefusal =
   /** `told`: what the agent and its user can do about it. */
   | { readonly reason: 'upstream_unavailable'; readonly detail: string; readonly told?: string }
 
+/** Of the agent's waiting calls, the latest: reading a thousand records for each of a thousand calls would take minutes. */
+const LOOKED_AT_FOR_LIKENESS_MAX = 20
+
 export type Ask = (request: AskRequest) => Promise<Result<Answered, AskRefusal>>
 
 export function createAsk(deps: {
@@ -136,7 +139,7 @@ export function createAsk(deps: {
   }
 
   function waitingOf({ principal }: ToolCall) {
-    const { pendingPerPrincipalMax: limit } = limits
+    const limit = Math.min(limits.pendingPerPrincipalMax, LOOKED_AT_FOR_LIKENESS_MAX)
     return ledger.list({ statuses: ['pending'], principal: principal.name, limit, after: null })
   }
 
