@@ -7,6 +7,7 @@ import { LedgerAway, NewerForm, writtenByNewer } from '../ports/ledger-faults.ts
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
 import type { PolicyChanges } from '../services/policy-changes.ts'
+import type { SetUps } from '../services/set-up.ts'
 import type { StopChanges } from '../services/stop-changes.ts'
 import { approvalRoutes, type ReadingLedger } from './approvals.ts'
 import { callRoutes } from './calls.ts'
@@ -21,6 +22,7 @@ import {
   refuse,
 } from './guard.ts'
 import { policyRoutes } from './policies.ts'
+import { setUpRoutes } from './set-ups.ts'
 import { stopRoutes } from './stops.ts'
 import { type ToolsDeps, toolRoutes } from './tools.ts'
 
@@ -28,6 +30,7 @@ export interface ApiDeps extends ToolsDeps {
   readonly ledger: ReadingLedger
   readonly people: People
   readonly policies: PolicyChanges
+  readonly setUps: SetUps
   readonly decisions: DecisionsDeps
   readonly stops: StopChanges
   readonly timings: Timings
@@ -49,6 +52,7 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.use('*', neverStored, onlyAllowedOrigins(isOriginAllowed))
   app.use('/approvals/*', onlyPeople(authenticate))
   app.use('/policies/*', onlyPeople(authenticate))
+  app.use('/set-ups/*', onlyPeople(authenticate))
   app.use('/decisions/*', onlyPeople(authenticate))
   app.use('/stops/*', onlyPeople(authenticate))
   app.use('/calls/*', onlyAgents(authenticate))
@@ -60,6 +64,7 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.use('*', (c, next) => (isLarge(c.req.path) ? ofAnEdit(c, next) : ofAnythingElse(c, next)))
   app.route('/approvals', approvalRoutes(deps))
   app.route('/policies', policyRoutes(deps))
+  app.route('/set-ups', setUpRoutes(deps))
   app.route('/decisions', decisionRoutes(deps.decisions))
   app.route('/stops', stopRoutes(deps))
   app.route('/calls', callRoutes(deps))

@@ -85,7 +85,7 @@ export function policyRoutes({ policies }: { policies: PolicyChanges }) {
     const { limit, before } = c.req.valid('query')
     const found = await policies.history(server, limit, before ?? null)
     if (!found.ok) {
-      const error = errorOf(found.error)
+      const error = policyError(found.error)
       return c.json(toBody(error), error.status)
     }
     const last = found.value.length < limit ? undefined : found.value.at(-1)
@@ -96,7 +96,7 @@ export function policyRoutes({ policies }: { policies: PolicyChanges }) {
     const { server, number } = c.req.valid('param')
     const found = await policies.show(server, number === 'in-force' ? null : number)
     if (found.ok) return c.json(toWhole(found.value), 200)
-    const error = errorOf(found.error)
+    const error = policyError(found.error)
     return c.json(toBody(error), error.status)
   })
 
@@ -104,7 +104,7 @@ export function policyRoutes({ policies }: { policies: PolicyChanges }) {
     const { server } = c.req.valid('param')
     const seen = await policies.preview(server, wishOf(c.req.valid('json')))
     if (!seen.ok) {
-      const error = errorOf(seen.error)
+      const error = policyError(seen.error)
       return c.json(toBody(error), error.status)
     }
     const { inForce, effects, isMore, recent } = seen.value
@@ -117,7 +117,7 @@ export function policyRoutes({ policies }: { policies: PolicyChanges }) {
     const { wish, spanMs } = c.req.valid('json')
     const seen = await policies.simulate(server, wishOf(wish), spanMs)
     if (seen.ok) return c.json(toSimulation(seen.value), 200)
-    const error = errorOf(seen.error)
+    const error = policyError(seen.error)
     return c.json(toBody(error), error.status)
   })
 
@@ -126,7 +126,7 @@ export function policyRoutes({ policies }: { policies: PolicyChanges }) {
     const { inForce, wish } = c.req.valid('json')
     const put = await policies.put(server, wishOf(wish), inForce, c.get('person'))
     if (put.ok) return c.json(put.value, 200)
-    const error = errorOf(put.error)
+    const error = policyError(put.error)
     return c.json(toBody(error), error.status)
   })
 
@@ -149,7 +149,7 @@ const toWhole = ({ text, ...revision }: Revision) => ({
   text,
 })
 
-function errorOf(refusal: PolicyRefusal): ApiError {
+export function policyError(refusal: PolicyRefusal): ApiError {
   switch (refusal.reason) {
     case 'no_such_server':
       return {

@@ -46,7 +46,7 @@ export type RevisionPage = z.infer<typeof revisionPage>
 
 export const revisionView = revisionRow
   .extend({
-    text: z.string().nullable().openapi({ description: 'null: no policy, every call waits for a person' }),
+    text: z.string().nullable().openapi({ description: 'null: no policy, so that its calls are refused' }),
   })
   .openapi('PolicyRevision')
 export type RevisionView = z.infer<typeof revisionView>

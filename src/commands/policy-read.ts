@@ -78,7 +78,9 @@ function headLines({ server, number, source, digest, putBy, putAt, approvers }: 
 }
 
 const linesOf = (text: string | null) =>
-  text === null ? ['# no policy: every call waits for a person'] : text.replace(/\n$/, '').split('\n')
+  text === null
+    ? ['# no policy: its calls are refused until one is accepted']
+    : text.replace(/\n$/, '').split('\n')
 
 export function diffRevisions(
   parts: Parts,

@@ -10,6 +10,7 @@ import { addDecisions, addSimulate } from './program-decisions.ts'
 import { addPolicy } from './program-policy.ts'
 import { addPolicyTests } from './program-policy-files.ts'
 import { addScan } from './program-scan.ts'
+import { addSetUp } from './program-set-up.ts'
 import { addSlack } from './program-slack.ts'
 import { addStops } from './program-stops.ts'
 import { addAgents, addPeople } from './program-tokens.ts'
@@ -118,6 +119,7 @@ Environment:
   addPolicyTests(program, parts, finish)
   addApprovals(program, parts, finish)
   addPolicy(program, parts, finish)
+  addSetUp(program, parts, finish)
   addTools(program, parts, finish)
   addDecisions(program, parts, finish)
   addStops(program, parts, finish)

@@ -57,7 +57,7 @@ function summary({ name, notes, rules: { policy, approvers } }: ServerConfig, { 
   const self = selfConfirm ? [`${owner ?? 'the owner of the agent'} may confirm as the owner`] : []
   return {
     name,
-    policy: policy === askForEverything ? 'none: every call waits' : policy.source,
+    policy: policy === askForEverything ? 'none: calls are refused' : policy.source,
     spelling: policy === askForEverything ? '' : spellingOf(policy),
     notes,
     rules: policy.rules.length,

@@ -15,8 +15,8 @@ const kinds = {
   svg: 'image/svg+xml',
 } as const
 
-const styles = ['paper', 'frame', 'forms', 'calls', 'approval', 'after', 'accounts', 'stops'].map((name) =>
-  own(`${name}.css`),
+const styles = ['paper', 'frame', 'forms', 'calls', 'approval', 'after', 'accounts', 'stops', 'tools'].map(
+  (name) => own(`${name}.css`),
 )
 
 /** One asset may come from several files. */

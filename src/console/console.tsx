@@ -12,6 +12,7 @@ import type { Outcomes } from '../ports/outcomes.ts'
 import type { Sessions } from '../ports/sessions.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 import type { People } from '../services/decide.ts'
+import type { SetUps } from '../services/set-up.ts'
 import type { StopChanges } from '../services/stop-changes.ts'
 import type { StopsInForce } from '../services/stops-in-force.ts'
 import { accountsRoutes } from './accounts-page.tsx'
@@ -26,6 +27,7 @@ import { type Reader, UNSEEN_MAX } from './layout.tsx'
 import { createLive } from './live.ts'
 import { problemPage } from './problem-page.tsx'
 import { Queue, queuePage, queueTitle } from './queue-page.tsx'
+import { setUpRoutes } from './set-up-page.tsx'
 import { isShow, settledPage } from './settled.ts'
 import { askToSignIn, signInRoutes } from './sign-in.tsx'
 import { stopsRoutes } from './stops-page.tsx'
@@ -46,6 +48,7 @@ export interface ConsoleDeps {
   readonly stops: StopChanges
   /** What this process knows to be stopped, for the banner. */
   readonly inForce: Pick<StopsInForce, 'all'>
+  readonly setUps: SetUps
   readonly publicUrl: URL | null
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly stopping: AbortSignal
@@ -59,6 +62,7 @@ const pages = [
   '/agents',
   '/accounts',
   '/stops',
+  '/set-up/*',
   '/oauth/callback',
   '/approvals/*',
   '/queues/*',
@@ -83,6 +87,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
     '/agents',
     '/accounts',
     '/stops',
+    '/set-up/*',
     '/oauth/callback',
     '/approvals/*',
     '/queues/*',
@@ -123,7 +128,10 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
       }),
       ledger.nowMs(),
     ])
-    const view = { nowMs, unsettled: found.slice(0, QUEUE_MAX), isCut: found.length > QUEUE_MAX }
+    const view = {
+      ...{ nowMs, unsettled: found.slice(0, QUEUE_MAX), isCut: found.length > QUEUE_MAX },
+      toSetUp: deps.setUps.waiting(),
+    }
     const reader = readerOf(c)
     if (!isPart(c)) return c.html(queuePage(view, reader))
     return c.html(
@@ -183,6 +191,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
   app.post('/agents', agents.markSeen)
 
   app.route('/', stopsRoutes({ stops: deps.stops, publicUrl, readerOf }))
+  app.route('/', setUpRoutes({ setUps: deps.setUps, publicUrl, readerOf }))
   if (accounts !== null) app.route('/', accountsRoutes({ accounts, publicUrl, readerOf }))
 
   app.all('/queues/*', async (c) => {

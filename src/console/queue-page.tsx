@@ -4,6 +4,7 @@ import { decisionText, riskWords, spanText, yesOf } from '../domain/present.ts'
 import type { Person } from '../domain/principal.ts'
 import { visible } from '../domain/visible.ts'
 import { page, type Reader } from './layout.tsx'
+import { SetUpItems } from './set-up-page.tsx'
 import { RiskMark } from './told.tsx'
 
 /** What has less time left than this comes first and says so. */
@@ -15,10 +16,12 @@ export interface QueueView {
   readonly unsettled: readonly Approval[]
   /** There are more than are shown. */
   readonly isCut: boolean
+  /** Servers that nobody has accepted a policy for. */
+  readonly toSetUp: readonly string[]
 }
 
-export const queueTitle = ({ unsettled }: QueueView) => {
-  const count = unsettled.filter(({ status }) => status === 'pending').length
+export const queueTitle = ({ unsettled, toSetUp }: QueueView) => {
+  const count = unsettled.filter(({ status }) => status === 'pending').length + toSetUp.length
   return count === 0 ? 'Nothing waits' : `(${count}) Waiting`
 }
 
@@ -38,19 +41,22 @@ export const queuePage = (view: QueueView, reader: Reader) =>
   })
 
 export function Queue({ view, person }: { view: QueueView; person: Person }) {
-  const { nowMs, unsettled, isCut } = view
+  const { nowMs, unsettled, isCut, toSetUp } = view
   const pending = unsettled.filter((one) => one.status === 'pending').toSorted(byUrgency(nowMs))
   const decided = unsettled.filter((one) => one.status !== 'pending')
   return (
     <div id="queue" hx-get="./" hx-trigger="changed from:#live, every 20s" hx-swap="outerMorph">
       <h1>Waiting for a decision</h1>
+      <SetUpItems servers={toSetUp} />
       <p class="count" role="status">
         {pending.length === 0
-          ? 'Nothing waits.'
+          ? toSetUp.length === 0
+            ? 'Nothing waits.'
+            : 'No call waits.'
           : `${pending.length} ${pending.length === 1 ? 'call waits' : 'calls wait'}.`}
         {isCut && ' There are more; the newest are shown.'}
       </p>
-      {pending.length === 0 ? (
+      {pending.length === 0 && toSetUp.length > 0 ? null : pending.length === 0 ? (
         <div class="empty">
           <svg viewBox="0 0 48 48" width="56" height="56" aria-hidden="true">
             <circle cx="24" cy="24" r="20" fill="none" stroke="currentColor" stroke-width="2" />

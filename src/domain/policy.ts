@@ -57,7 +57,7 @@ export type Verdict =
       readonly reservations: readonly Reservation[]
     }
 
-/** Until someone writes a policy, a person is asked about every call. */
+/** What an empty policy means: a person is asked about every call. Where there is none, new calls are refused before this. */
 export const askForEverything: Policy = {
   source: 'built-in',
   spelling: 'holdpoint',

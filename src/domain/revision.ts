@@ -13,7 +13,7 @@ export interface NewRevision {
   readonly server: string
   /** How people know the policy: the path of its file as the configuration has it, or `built-in`. */
   readonly source: string
-  /** What the file says, as it says it. `null`: the server has no policy, so that people are asked about every call. */
+  /** What the file says, as it says it. `null`: the server has no policy, so that its calls are refused until it has one. */
   readonly text: string | null
   readonly approvers: ApproverChain
   /** The files that said so, as `<host>:<absolute path>`; `null` where a person did. */
@@ -40,6 +40,7 @@ export const approversDigest = ({ groups, people, selfConfirm }: ApproverChain):
 export interface Offer {
   readonly server: string
   readonly source: string
+  /** `null`: the configuration names no policy. */
   readonly text: string | null
   readonly approvers: ApproverChain
   readonly textOrigin: string
@@ -64,9 +65,13 @@ export function partsTaken(
   putBy: PutBy,
 ): NewRevision | null {
   const { server, source, text, approvers, textOrigin, approversOrigin } = offer
+  // A configuration that names no policy says nothing about one: a person sets the server up, and that stays.
+  if (inForce === null && text === null) return null
   if (inForce === null) return { server, source, text, approvers, textOrigin, approversOrigin, putBy }
   const takesText =
-    textDigest(text) !== textDigest(inForce.text) && (had.text === null || inForce.textOrigin === textOrigin)
+    text !== null &&
+    textDigest(text) !== textDigest(inForce.text) &&
+    (had.text === null || inForce.textOrigin === textOrigin)
   const takesApprovers =
     approversDigest(approvers) !== approversDigest(inForce.approvers) &&
     (had.approvers === null || inForce.approversOrigin === approversOrigin)

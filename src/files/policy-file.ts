@@ -20,7 +20,7 @@ import { actionShape, nameError, namePattern, nameShape, topShape } from './poli
 import type { Problem } from './problem.ts'
 
 /** What an empty policy would most likely have meant. */
-const ifEmpty = 'write `default: require_approval`, which asks about every call, or name no policy'
+const ifEmpty = 'write `default: require_approval`, which asks about every call'
 
 export interface PolicyReading {
   readonly policy: Policy

@@ -52,15 +52,15 @@ function serverLines(server: ServerConfig, config: Config, url: string): string[
   const needsToken = config.localPrincipal === null
   return [
     `${pc.bold(name)}  ${what}`,
-    row('policy', policyText(server.rules.policy)),
+    row('policy', policyText(name, server.rules.policy)),
     ...connectLines(name, endpoint, needsToken ? 'hpa_…' : null).map(({ client, line }) => row(client, line)),
     ...(needsToken ? [row('token', `hpa_… is what \`${CLI} agents add <name>\` prints`)] : []),
   ]
 }
 
-function policyText(policy: Policy): string {
+function policyText(name: string, policy: Policy): string {
   return policy === askForEverything
-    ? 'none: every call waits for a person'
+    ? `none: its calls are refused until somebody accepts one (${CLI} set-up ${name})`
     : `${policy.source}; otherwise ${policy.fallback.action}`
 }
 

@@ -24,6 +24,7 @@ import { createNewerForms } from '../services/newer-forms.ts'
 import { createPolicyChanges } from '../services/policy-changes.ts'
 import { createVerdictRecorder } from '../services/record-verdicts.ts'
 import { keepJudged } from '../services/rejudge.ts'
+import { createSetUps } from '../services/set-up.ts'
 import { createSimulate } from '../services/simulate.ts'
 import { createStopChanges } from '../services/stop-changes.ts'
 import { createStopsInForce } from '../services/stops-in-force.ts'
@@ -40,11 +41,12 @@ import { CLIENT_METADATA_PATH, createOwnCredentials } from './accounts.ts'
 import { approversOf, isApproverOf } from './approvers.ts'
 import { clock, clockGap } from './clock.ts'
 import type { Decorate } from './decorate.ts'
+import { createFirstLook } from './first-look.ts'
 import type { OpenLedger } from './ledger.ts'
 import { createOAuth } from './oauth.ts'
 import { watchOpenServers } from './open-servers.ts'
 import { operatorsOf } from './operators.ts'
-import { openPolicies, readNewPolicy } from './policies.ts'
+import { openPolicies, readNewPolicy, readPolicyText } from './policies.ts'
 import { newNodeId, random } from './random.ts'
 import { createServices } from './services.ts'
 import { createSites } from './sites.ts'
@@ -153,8 +155,31 @@ export async function startGateway(deps: {
     localPrincipal: config.localPrincipal,
     verifyToken: oauth?.verifyToken ?? null,
   })
-  const own = await createOwnCredentials(config, store.accounts, baseUrl(config, port), log)
+  const base = baseUrl(config, port)
+  const own = await createOwnCredentials(config, store.accounts, base, log)
   const upstreams = createUpstreams(config, own, log)
+
+  const policyChanges = createPolicyChanges({
+    ...{ ledger, revisions: store.revisions, readPolicy: readNewPolicy(config), log },
+    ...{ judgeBy: services.judgeBy, servers: [...config.servers.keys()], isOperator },
+    usualApprovers: policies.usualApprovers,
+    simulate: createSimulate({
+      ...{ decisionLog: store.decisionLog, ledger, rules, people: config.people, timings },
+    }),
+  })
+  const firstLook = createFirstLook({ config, own, rules, tools: catalogue, log })
+  const setUps = createSetUps({
+    ...{
+      servers: [...config.servers.keys()],
+      rules,
+      tools: catalogue,
+      policies: policyChanges,
+      isOperator,
+      log,
+    },
+    problemOf: firstLook.problemOf,
+    readPolicy: readPolicyText,
+  })
 
   const openServers = watchOpenServers(config, leaving.signal, log)
 
@@ -174,6 +199,7 @@ export async function startGateway(deps: {
     recorder.keep(leaving.signal),
     policies.keep(leaving.signal),
     catalogue.keepFresh(leaving.signal),
+    firstLook.keep(leaving.signal),
     stops.keepFresh(leaving.signal),
     keepStopped({ ...loop, cancelStopped: services.cancelStopped, stops: store.stops }),
     keepJudged({ ...loop, rejudge: services.rejudge, rules, servers: [...config.servers.keys()] }),
@@ -226,6 +252,7 @@ export async function startGateway(deps: {
       upstreams,
       extraMethods: (server) => config.servers.get(server)?.extraMethods ?? [],
       rules,
+      setUpLink: (server) => (isFollowable(config) ? `${base}/set-up/${server}` : null),
       stops,
       counters: store.counters,
       random,
@@ -259,14 +286,8 @@ export async function startGateway(deps: {
     createApi({
       ledger,
       people: services.people,
-      policies: createPolicyChanges({
-        ...{ ledger, revisions: store.revisions, readPolicy: readNewPolicy(config), log },
-        ...{ judgeBy: services.judgeBy, servers: [...config.servers.keys()] },
-        isOperator,
-        simulate: createSimulate({
-          ...{ decisionLog: store.decisionLog, ledger, rules, people: config.people, timings },
-        }),
-      }),
+      policies: policyChanges,
+      setUps,
       decisions: {
         log: store.decisionLog,
         maySeeAll: (person) => operatorsOf(config)(person) || approversOf(config, rules)(person),
@@ -295,6 +316,7 @@ export async function startGateway(deps: {
       accounts: own.accounts,
       stops: stopChanges,
       inForce: stops,
+      setUps,
       isApprover: approversOf(config, rules),
       publicUrl: config.publicUrl,
       clock,
@@ -328,6 +350,9 @@ async function allAnswered(held: HeldRequests): Promise<void> {
   const giveUpMs = clock.monotonicMs() + ANSWERED_MS_MAX
   while (held.count() > 0 && clock.monotonicMs() < giveUpMs) await clock.sleep(20)
 }
+
+/** Whether people elsewhere, or whoever sits at this machine, can follow a link: a dead one helps nobody. */
+const isFollowable = ({ publicUrl, localPrincipal }: Config) => publicUrl !== null || localPrincipal !== null
 
 /** How browsers reach this gateway. */
 function baseUrl({ publicUrl, host }: Config, port: number): string {

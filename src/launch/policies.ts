@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import type { Config, ServerConfig } from '../config.ts'
 import { CLI } from '../domain/command-line.ts'
-import { askForEverything } from '../domain/policy.ts'
+import { type ApproverChain, askForEverything } from '../domain/policy.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { type Offer, type PutBy, putByText, textDigest } from '../domain/revision.ts'
 import { readPolicy, readPolicyWithNotes } from '../files/policy-file.ts'
@@ -18,6 +18,8 @@ import { clock } from './clock.ts'
 
 export interface Policies {
   readonly rules: RulesInForce
+  /** Whom the configuration names, as far as no revision does. */
+  usualApprovers(server: string): { approvers: ApproverChain; origin: string } | null
   /** Where this gateway's files are not what is in force, and what people can do; `null`: nowhere. */
   gap(): Promise<string | null>
   /** Watches and keeps fresh until `stopping` aborts; never rejects. */
@@ -75,7 +77,7 @@ export async function openPolicies(deps: {
     const { offer, problem } = local
     const now = `in force is revision ${inForce.number} (by ${putByText(inForce.putBy)}, ${new Date(inForce.putAtMs).toISOString()})`
     if (problem !== null) return `${problem}; ${now}`
-    if (textDigest(offer.text) === textDigest(inForce.text)) return null
+    if (offer.text === null || textDigest(offer.text) === textDigest(inForce.text)) return null
     const number = await revisions.lastWithText(server, textDigest(offer.text))
     const which = number === null ? 'not in force yet' : `revision ${number} of ${server}`
     const remedy = number === null ? '' : `; \`${CLI} policy rollback ${server} ${number}\` brings it back`
@@ -120,6 +122,10 @@ export async function openPolicies(deps: {
 
   return {
     rules,
+    usualApprovers(server) {
+      const offer = locals.get(server)?.offer
+      return offer === undefined ? null : { approvers: offer.approvers, origin: offer.approversOrigin }
+    },
     async gap() {
       const unreadable = rules
         .unreadable()

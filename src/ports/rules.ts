@@ -13,11 +13,13 @@ export interface ServerRules {
 export interface Rules {
   /** `null`: no such server, or nothing in force that this process can read. */
   of(server: string): ServerRules | null
+  /** Whether nobody has accepted a policy for this server yet: its calls are refused, and a person is pointed to the place to do it. */
+  needsSetUp?(server: string): boolean
   /** Category and risk of a tool. Where nobody can say, every tool is critical. */
   facts?(server: string, tool: string): ToolFacts
   /** Why people are asked about this tool although the policy lets it pass: its definition is not the accepted one. `null`: it is. */
   quarantineOf?(server: string, tool: string): string | null
 }
 
-/** From the text of a policy to what it means; no text asks for everything. The error says what is wrong where, for people. */
+/** From the text of a policy to what it means; no text asks for everything, and takes no new calls. The error says what is wrong where, for people. */
 export type ReadPolicy = (source: string, text: string | null) => Result<Policy, string>

@@ -90,10 +90,12 @@ export function createPolicyChanges(deps: {
   judgeBy: (rules: ServerRules, call: ToJudge) => Promise<Judged>
   simulate: Simulate
   servers: readonly string[]
+  /** Whom the configuration names for a server that has no revision yet, and which file says so. */
+  usualApprovers(server: string): { approvers: ApproverChain; origin: string } | null
   isOperator: (person: Person) => boolean
   log: Log
 }): PolicyChanges {
-  const { ledger, revisions, readPolicy, judgeBy, simulate, servers, isOperator, log } = deps
+  const { ledger, revisions, readPolicy, judgeBy, simulate, servers, usualApprovers, isOperator, log } = deps
 
   async function known(server: string): Promise<Result<Revision | null, PolicyRefusal>> {
     const inForce = await revisions.inForceOf(server)
@@ -117,8 +119,10 @@ export function createPolicyChanges(deps: {
       return ok({ server, source, text, approvers, ...origins, restores: number })
     }
     const { source, text } = wish
-    const approvers: ApproverChain = inForce?.approvers ?? { groups: [], people: [], selfConfirm: false }
-    const approversOrigin = inForce?.approversOrigin ?? null
+    const usual = usualApprovers(server)
+    const nobody: ApproverChain = { groups: [], people: [], selfConfirm: false }
+    const approvers = inForce?.approvers ?? usual?.approvers ?? nobody
+    const approversOrigin = inForce === null ? (usual?.origin ?? null) : inForce.approversOrigin
     return ok({ server, source, text, approvers, textOrigin: null, approversOrigin, restores: null })
   }
 

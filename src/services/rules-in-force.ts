@@ -18,6 +18,7 @@ export type NowInForce =
   | { readonly kind: 'none' }
 
 export interface RulesInForce extends Rules {
+  needsSetUp(server: string): boolean
   /** What the ledger says at this moment, whatever this process remembers. */
   now(server: string): Promise<NowInForce>
   /** The revision this process goes by. */
@@ -88,8 +89,11 @@ export function createRulesInForce(deps: {
 
     of(server) {
       const held = memory.get(server)
-      return held === undefined ? null : rulesOf(held)
+      // Without a policy nothing new is taken; what waited before goes on by `now`.
+      return held === undefined || held.revision.text === null ? null : rulesOf(held)
     },
+
+    needsSetUp: (server) => (memory.get(server)?.revision.text ?? null) === null,
 
     ...(tools === undefined ? {} : { facts: tools.facts, quarantineOf: tools.quarantineOf }),
 

@@ -15,6 +15,8 @@ export interface ToolCatalogue {
   facts(server: string, tool: string): ToolFacts
   /** Why people are asked about this tool whatever the policy says; `null`: it is what was accepted, or nothing is known of it. */
   quarantineOf(server: string, tool: string): string | null
+  /** What this server listed last, as far as it was seen. */
+  known(server: string): readonly SeenTool[]
   /** Tools as a server listed them, some or all. Returns at once. */
   saw(server: string, listed: readonly JsonObject[]): void
   refresh(): Promise<void>
@@ -106,6 +108,12 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
         ? 'This tool is new on this server, and nobody has accepted it yet.'
         : 'The server describes this tool in another way than when it was accepted.'
     },
+
+    known: (server) =>
+      [...memory.values()].flatMap((pin) => {
+        const seen = pin.server === server ? (pin.waiting ?? pin.accepted) : null
+        return seen === null ? [] : [seen]
+      }),
 
     saw(server, listed) {
       if (waiting >= WAITING_MAX) return

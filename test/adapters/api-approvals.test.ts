@@ -434,6 +434,8 @@ test('OpenAPI describes every route from the same schemas', async () => {
     '/policies/{server}/put',
     '/policies/{server}/simulate',
     '/policies/{server}/{number}',
+    '/set-ups',
+    '/set-ups/{server}',
     '/stops',
     '/stops/{number}/lift',
     '/tools',
@@ -444,6 +446,7 @@ test('OpenAPI describes every route from the same schemas', async () => {
   expect(json.paths['/approvals/{id}/decision'].post.security).toEqual([{ person: [] }])
   const operations = Object.values<object>(json.paths).flatMap((path) => Object.values(path))
   expect(operations.map(({ operationId }) => operationId).sort()).toEqual([
+    'acceptSetUp',
     'acceptTool',
     'annotateApproval',
     'askApprovalAgain',
@@ -455,6 +458,7 @@ test('OpenAPI describes every route from the same schemas', async () => {
     'listApprovals',
     'listDecisions',
     'listPolicyRevisions',
+    'listSetUps',
     'listStops',
     'listTools',
     'previewPolicy',
@@ -462,6 +466,7 @@ test('OpenAPI describes every route from the same schemas', async () => {
     'showApproval',
     'showCall',
     'showPolicyRevision',
+    'showSetUp',
     'showTool',
     'simulatePolicy',
     'stop',

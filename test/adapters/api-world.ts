@@ -18,10 +18,12 @@ import { createChange } from '../../src/services/change.ts'
 import { createPeople } from '../../src/services/decide.ts'
 import type { Judge } from '../../src/services/judge.ts'
 import type { PolicyChanges } from '../../src/services/policy-changes.ts'
+import type { SetUps } from '../../src/services/set-up.ts'
 import type { StopChanges } from '../../src/services/stop-changes.ts'
 import { admission } from '../support/builders.ts'
 import { createMemoryDecisionLog } from '../support/memory-decision-log.ts'
 import { createMemoryToolPins } from '../support/memory-tool-pins.ts'
+import { noSetUps } from '../support/set-ups.ts'
 
 export const START_MS = Date.UTC(2026, 7, 1, 9, 0, 0)
 export const minutes = 60_000
@@ -160,7 +162,7 @@ const noStops: StopChanges = {
 }
 
 export function createWorld(
-  options: { policies?: PolicyChanges; stops?: StopChanges; decisionLog?: DecisionLog } = {},
+  options: { policies?: PolicyChanges; stops?: StopChanges; setUps?: SetUps; decisionLog?: DecisionLog } = {},
 ) {
   const records = new Map<ApprovalId, Approval>()
   const trails = new Map<ApprovalId, AuditEvent[]>()
@@ -266,6 +268,7 @@ export function createWorld(
       nowMs: async () => world.nowMs,
     },
     stops: options.stops ?? noStops,
+    setUps: options.setUps ?? noSetUps,
     people: createPeople({
       ...{
         ledger: whole,

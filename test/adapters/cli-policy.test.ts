@@ -34,6 +34,7 @@ beforeEach(async () => {
       people: new Map(Object.entries(people)),
     }),
     ...{ judgeBy: gateway.judgeBy, servers: ['github', 'pay'], isOperator: ({ id }) => id === 'kim' },
+    usualApprovers: () => null,
   })
   door = await listenOn(createWorld({ policies }))
 })

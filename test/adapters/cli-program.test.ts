@@ -227,7 +227,7 @@ describe('validate', () => {
     const ran = await holdpoint(['validate'], configured())
     expect(ran.code).toBe(0)
     expect(ran.out).toMatch(/SERVER +POLICY +SPELLING +RULES +HIDDEN +OTHER TOOLS +WHO DECIDES/)
-    expect(ran.out).toMatch(/files +none: every call waits +0 +0 +require_approval +group ops/)
+    expect(ran.out).toMatch(/files +none: calls are refused +0 +0 +require_approval +group ops/)
     const json = await holdpoint(['validate', '--json'], configured())
     expect(JSON.parse(json.out)).toMatchObject({
       valid: true,

@@ -301,3 +301,36 @@ describe('a call that is not accepted', () => {
     expect(harness.exchanges).toHaveLength(0)
   })
 })
+
+describe('a server without a policy', () => {
+  const rules = { of: () => null, needsSetUp: () => true }
+
+  it('lists its tools, and refuses each call with the place where a person sets it up', async () => {
+    const harness = aHarness({ rules })
+    const answer = Object(await (await harness.post(call('ping_tool'))).json())
+    expect(answer.result).toMatchObject({
+      isError: true,
+      _meta: {
+        'dev.holdpoint/approval': {
+          ...{ status: 'not_set_up', server: 'github', retry: 'same' },
+          link: 'http://gateway:8484/set-up/github',
+        },
+      },
+    })
+    expect(answer.result.content[0].text).toContain('at http://gateway:8484/set-up/github')
+    expect(harness.exchanges).toHaveLength(0)
+    await harness.post('{"jsonrpc":"2.0","id":1,"method":"tools/list"}')
+    expect(harness.exchanges).toHaveLength(1)
+  })
+
+  it('names no address that nobody could follow', async () => {
+    const harness = aHarness({ rules, setUpLink: () => null })
+    const answer = Object(await (await harness.post(call('ping_tool'))).json())
+    expect(answer.result.content[0].text).toContain('in the Holdpoint console, or on its command line')
+  })
+
+  it('is told from one whose policy cannot be read', async () => {
+    const harness = aHarness({ rules: { of: () => null } })
+    expect((await harness.post(call('ping_tool'))).status).toBe(503)
+  })
+})

@@ -82,6 +82,7 @@ export function aHarness(options: HarnessOptions = {}) {
         revision: 1,
       }),
     },
+    setUpLink: (server) => `http://gateway:8484/set-up/${server}`,
     stops: { over: () => null },
     counters: createMemoryCounters(),
     random,

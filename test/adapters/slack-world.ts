@@ -71,7 +71,12 @@ export async function aSlackWorld(options: SlackWorldOptions) {
   const approversInForce = { groups: ['ops'], people: [], selfConfirm: false }
   await store.revisions.putInForce(
     {
-      ...{ server: 'github', source: 'built-in', text: null, approvers: approversInForce },
+      ...{
+        server: 'github',
+        source: 'policies/github.yaml',
+        text: 'default: require_approval',
+        approvers: approversInForce,
+      },
       ...{ textOrigin: null, approversOrigin: null, putBy: { kind: 'file_at_start' } },
     },
     null,

@@ -33,12 +33,13 @@ async function aSite(): Promise<Site> {
   cleanUps.push(() => upstream.close())
   const dataDir = join(directory, 'data')
   const file = join(directory, 'holdpoint.yaml')
+  writeFileSync(join(directory, 'pay.yaml'), 'default: require_approval\n')
   writeFileSync(
     file,
     stringify({
       people: { mina: {}, jun: {} },
       agents: { 'night-agent': { owner: 'jun' } },
-      servers: { pay: { url: upstream.url.href, approvers: ['mina'] } },
+      servers: { pay: { url: upstream.url.href, policy: 'pay.yaml', approvers: ['mina'] } },
       timings: { node_lease: '3s' },
     }),
   )

@@ -16,11 +16,13 @@ import { clock as realClock } from '../../src/launch/clock.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import type { Accounts } from '../../src/ports/accounts.ts'
 import { createChange } from '../../src/services/change.ts'
+import type { SetUps } from '../../src/services/set-up.ts'
 import { createStopChanges } from '../../src/services/stop-changes.ts'
 import { createStopsInForce } from '../../src/services/stops-in-force.ts'
 import { agent, anApproval, mina, owner } from './builders.ts'
 import { memoryIdentities } from './memory-identities.ts'
 import { memoryOutcomes } from './memory-outcomes.ts'
+import { noSetUps } from './set-ups.ts'
 import { aGateway, aWorld } from './world.ts'
 
 export const guest: Person = { id: 'guest', name: 'Guest', groups: [] }
@@ -42,7 +44,7 @@ export interface Wish {
   readonly asking?: Partial<Approval['asking']>
 }
 
-export async function aConsole(options: { publicUrl?: string; accounts?: Accounts } = {}) {
+export async function aConsole(options: { publicUrl?: string; accounts?: Accounts; setUps?: SetUps } = {}) {
   const world = aWorld(START_MS)
   const { ledger, wakeUps } = world
   const gateway = await aGateway(world)
@@ -74,6 +76,7 @@ export async function aConsole(options: { publicUrl?: string; accounts?: Account
       ...{ servers: ['github'], isKnownAgent: () => true, isOperator: ({ id }) => id === 'mina' },
     }),
     inForce,
+    setUps: options.setUps ?? noSetUps,
     isApprover: ({ groups }) => groups.includes('ops'),
     publicUrl: options.publicUrl === undefined ? null : new URL(options.publicUrl),
     clock: { monotonicMs: () => clock.nowMs },

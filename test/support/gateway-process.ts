@@ -77,7 +77,7 @@ export function configure(options: GatewayOptions): { env: Record<string, string
       people: { mina: { name: '김미나' }, jun: {} },
       groups: { ops: ['mina'] },
       agents: { 'night-agent': { owner: 'jun', ...options.agent }, 'day-agent': { owner: 'jun' } },
-      servers: options.servers ?? {},
+      servers: withPolicies(options.servers ?? {}, directory),
       ...(options.timings === undefined ? {} : { timings: options.timings }),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.channels === undefined ? {} : { channels: options.channels }),
@@ -98,6 +98,19 @@ export function configure(options: GatewayOptions): { env: Record<string, string
 }
 
 export type RoleProcess = Omit<GatewayProcess, 'url' | 'dataDir'>
+
+/** A server without a policy asks about everything here; `policy: null` leaves it for people to set up. */
+function withPolicies(servers: Record<string, object>, directory: string): Record<string, object> {
+  const asking = join(directory, 'asking.yaml')
+  writeFileSync(asking, 'default: require_approval\n')
+  return Object.fromEntries(
+    Object.entries(servers).map(([name, { policy = asking, ...server }]: [string, Configured]) => [
+      name,
+      policy === null ? server : { ...server, policy },
+    ]),
+  )
+}
+type Configured = { readonly policy?: string | null }
 
 /** `npm start` without npm, in an environment of its own. */
 export async function startProcess(env: Record<string, string>, dataDir: string): Promise<GatewayProcess> {

@@ -3,6 +3,7 @@ import type { Verdict } from '../../domain/policy.ts'
 import type { RecordedKind } from '../../domain/recorded-verdict.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
+import type { Rules } from '../../ports/rules.ts'
 import type { Judge } from '../../services/judge.ts'
 import type { Limiter } from '../../services/limits.ts'
 import type { RecordVerdict } from '../../services/record-verdicts.ts'
@@ -11,7 +12,7 @@ import { messageEvent } from '../sse.ts'
 import { objectMember } from './json.ts'
 import type { RequestMessage } from './message.ts'
 import type { Pause } from './pause.ts'
-import { deniedAnswer, limitedAnswer, stoppedAnswer, unknownTool } from './replies.ts'
+import { deniedAnswer, limitedAnswer, notSetUpAnswer, stoppedAnswer, unknownTool } from './replies.ts'
 import { isOwnRequestState } from './request-state.ts'
 import type { Requester } from './requester.ts'
 import {
@@ -38,6 +39,9 @@ export type Gate = (request: GateRequest) => Promise<Response>
 
 export function createGate(deps: {
   judge: Judge
+  rules: Pick<Rules, 'needsSetUp'>
+  /** Where a person sets this server up; `null`: no address is known that they could follow. */
+  setUpLink(server: string): string | null
   stops: Pick<StopsInForce, 'over'>
   limiter: Limiter
   pause: Pause
@@ -46,7 +50,7 @@ export function createGate(deps: {
   clock: Pick<Clock, 'wallMs' | 'monotonicMs'>
   log: Log
 }): Gate {
-  const { judge, stops, limiter, pause, waitTool, recordVerdict, clock, log } = deps
+  const { judge, rules, setUpLink, stops, limiter, pause, waitTool, recordVerdict, clock, log } = deps
 
   return async function gate(request) {
     const { upstream, principal, message, spoken } = request
@@ -71,7 +75,11 @@ export function createGate(deps: {
     const begunMs = clock.monotonicMs()
     const judged = await judge({ ...call, nowMs })
     const judgedInMs = clock.monotonicMs() - begunMs
-    if (judged === null) return withoutRules(server, message.id)
+    if (judged === null) {
+      if (rules.needsSetUp?.(server) !== true) return withoutRules(server, message.id)
+      log.info({ server, tool, principal: principal.name }, 'a call to a server without a policy was refused')
+      return answered(request, notSetUpAnswer(server, setUpLink(server), spoken.era))
+    }
     const { verdict, approvers, revision } = judged
     const record = (kind: RecordedKind, rule: string | null) =>
       recordVerdict({

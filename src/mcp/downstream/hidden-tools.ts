@@ -18,6 +18,8 @@ export type HidingFor = (server: string, era: Era) => Rewrite | null
 export function createHidingFor(rules: Rules): HidingFor {
   return function hidingFor(server, era) {
     const serverRules = rules.of(server)
+    // Nothing can be called there, and its list is what people need to set it up.
+    if (serverRules === null && rules.needsSetUp?.(server) === true) return null
     // Nobody knows what is hidden, so nothing is shown.
     if (serverRules === null) throw new Error(`there are no rules for ${server}`)
     return hidingRewrite(serverRules.policy, era)

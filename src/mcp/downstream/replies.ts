@@ -355,6 +355,15 @@ const stopMeta = ({ number, by, atMs, reason, scope }: Stop): JsonObject => ({
   },
 })
 
+/** @param link where a person sets it up; `null`: nobody outside could follow it */
+export function notSetUpAnswer(server: string, link: string | null, era: Era): Answer {
+  const where = link === null ? 'in the Holdpoint console, or on its command line' : `at ${link}`
+  const text =
+    `NOT EXECUTED. Nobody has accepted a policy for "${server}" yet, and until then none of its tools can be called. ` +
+    `An operator does it ${where}. ${tellUser} A repeat gets the same answer until then.`
+  return toolError({ status: 'not_set_up', outcome: null, server, link }, { text, retry: 'same' }, era)
+}
+
 /** The policy would allow it, or ask; only not so often, or not so much. */
 export function limitedAnswer(
   limited: {

@@ -42,6 +42,8 @@ export interface McpDeps extends DoorDeps {
   /** Methods beyond the negotiated revision that an operator lets through to this server. */
   extraMethods(server: string): readonly string[]
   readonly rules: Rules
+  /** Where a person sets a server up that has no policy; `null`: no address is known that they could follow. */
+  setUpLink(server: string): string | null
   readonly stops: Pick<StopsInForce, 'over'>
   readonly counters: Counters
   readonly random: Random
@@ -79,6 +81,8 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   const gate = createGate({
     ...ladder,
     judge: createJudge(deps),
+    rules,
+    setUpLink: deps.setUpLink,
     stops: deps.stops,
     limiter: createLimiter(deps),
     recordVerdict: deps.recordVerdict,
