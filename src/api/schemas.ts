@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { doors } from '../domain/approval.ts'
 import { DECIDABLE_BYTES_MAX, REASON_LENGTH_MAX } from '../domain/limits.ts'
+import { clientGoneWays } from '../domain/policy/rule.ts'
 import { risks } from '../domain/risk.ts'
 
 export const PAGE_MAX = 100
@@ -192,8 +193,9 @@ const header = {
     people: z.array(z.string()),
     selfConfirm: z.boolean(),
   }),
-  onClientGone: z.enum(['wait', 'execute']).openapi({
-    description: 'execute: once approved it runs also without its agent, which collects the outcome',
+  onClientGone: z.enum(clientGoneWays).openapi({
+    description:
+      'execute: once approved it runs also without its agent, which collects the outcome; cancel: it is withdrawn when nobody waits for it any more',
   }),
   reasonRequired: z.boolean().openapi({ description: 'a yes and a no count only with a `reason`' }),
   like: z

@@ -1,6 +1,7 @@
 /** The audit events of one approval as lines for people, with a word on whether their chain holds. */
 import { z } from '@hono/zod-openapi'
 import type { ApprovalDetail } from '../api/schemas.ts'
+import { actorText } from '../domain/actor.ts'
 import { CHAIN_START, chainHash } from '../domain/audit.ts'
 import { visible } from '../domain/visible.ts'
 
@@ -55,7 +56,7 @@ function sentence(kind: string, details: Readonly<Record<string, unknown>>): str
     case 'lapse':
       return 'the agent was not there in time to receive the result'
     case 'cancel':
-      return `${text('by')} withdrew it${said('reason')}`
+      return `${actorText(typeof details.by === 'string' ? details.by : '')} withdrew it${said('reason')}`
     case 'invalidate':
       return `no longer valid${why('change')}`
     case 'claim':

@@ -1,5 +1,6 @@
 /** What happened to one approval, from its audit events, and whether their chain still holds. */
 import { z } from 'zod'
+import { actorText } from '../domain/actor.ts'
 import { type AuditEvent, CHAIN_START, chainHash } from '../domain/audit.ts'
 import { visible } from '../domain/visible.ts'
 import { Time } from './told.tsx'
@@ -72,7 +73,9 @@ function Entry({ payload }: { payload: string }) {
   const facts = told.flatMap(([name, before]) => {
     if (kind === 'ask' && name === 'expiresAt') return []
     const value = details[name]
-    return typeof value === 'string' && value !== '' ? [`${before} ${visible(value)}`] : []
+    return typeof value === 'string' && value !== ''
+      ? [`${before} ${name === 'by' ? actorText(value) : visible(value)}`]
+      : []
   })
   return (
     <li>

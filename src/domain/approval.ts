@@ -3,6 +3,7 @@ import type { ApprovalId } from './approval-id.ts'
 import { digestOf } from './canonical.ts'
 import type { Checked, Evidence } from './evidence.ts'
 import type { Likeness } from './likeness.ts'
+import type { OnClientGone } from './policy/rule.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Principal } from './principal.ts'
 import type { Risk } from './risk.ts'
@@ -55,8 +56,8 @@ export interface Asking {
   readonly risk: Risk
   readonly approvers: ApproverChain
   readonly ruleDigest: string
-  /** `execute`: a gateway may run it without its requester, who collects the outcome. */
-  readonly onClientGone: 'wait' | 'execute'
+  /** `execute`: a gateway may run it without its requester, who collects the outcome. `cancel`: it is withdrawn then. */
+  readonly onClientGone: OnClientGone
   /** A yes and a no count only with a reason. */
   readonly reasonRequired: boolean
 }
@@ -142,7 +143,8 @@ export interface Predecessor {
 export type Form = 1 | 2
 
 /** The lowest form that says all of this, so that older processes go on with whatever they understand. */
-export const formOf = ({ reasonRequired }: Asking): Form => (reasonRequired ? 2 : 1)
+export const formOf = ({ reasonRequired, onClientGone }: Asking): Form =>
+  reasonRequired || onClientGone === 'cancel' ? 2 : 1
 
 interface Header {
   /** The form of this record. A process that meets a higher one leaves it alone. */

@@ -9,7 +9,14 @@ import { digestOf } from './canonical.ts'
 import { leavesOpen, truthOf } from './policy/condition.ts'
 import { glob, matchesGlob } from './policy/glob.ts'
 import type { JudgedCall } from './policy/judged-call.ts'
-import { type Action, type ApprovalTerms, isStricter, type Rule, usualTerms } from './policy/rule.ts'
+import {
+  type Action,
+  type ApprovalTerms,
+  isStricter,
+  type OnClientGone,
+  type Rule,
+  usualTerms,
+} from './policy/rule.ts'
 import { countedFor, historyFor, rulesFor } from './policy/rule-index.ts'
 import { amountOf, type Limit, type Reservation, tallyKey, type Window } from './policy/tally.ts'
 import { allOf, type Truth } from './policy/truth.ts'
@@ -199,16 +206,20 @@ function strictestTerms({ terms }: Candidate, asking: readonly Candidate[]): App
   const timeouts = asking.flatMap(({ terms: { timeoutMs } }) => (timeoutMs === null ? [] : [timeoutMs]))
   const said = asking.map((each) => each.terms.selfConfirm)
   const isAllowed = said.every((each) => each === true) ? true : null
-  const gone = asking.map((each) => each.terms.onClientGone)
-  const isAlone = gone.every((each) => each === 'execute') ? 'execute' : null
   return {
     approvers: terms.approvers,
     selfConfirm: said.includes(false) ? false : isAllowed,
     timeoutMs: timeouts.length === 0 ? null : Math.min(...timeouts),
-    // Only where every rule that asks says so: waiting for the requester is the stricter way.
-    onClientGone: gone.includes('wait') ? 'wait' : isAlone,
+    onClientGone: strictestWay(asking.map((each) => each.terms.onClientGone)),
     reasonRequired: asking.some((each) => each.terms.reasonRequired === true) ? true : null,
   }
+}
+
+/** Ending it is the strictest; running it alone has to be said by every rule that asks. */
+function strictestWay(said: readonly (OnClientGone | null)[]): OnClientGone | null {
+  if (said.includes('cancel')) return 'cancel'
+  if (said.includes('wait')) return 'wait'
+  return said.every((each) => each === 'execute') ? 'execute' : null
 }
 
 function narrower(a: Reservation, b: Reservation): Reservation {
@@ -221,6 +232,9 @@ function uncountable({ tally: { amount } }: Limit): string {
   return `${where} must be a number that can be counted: not negative, and at most 1,000,000,000,000,000`
 }
 
+const digestOfWay = (way: OnClientGone | null) =>
+  way === null || way === 'wait' ? {} : { onClientGone: way }
+
 /** The rule in force and its approvers, as one digest: an approval given under another rule is not an approval. */
 export function effectiveRuleDigest(
   verdict: Pick<Extract<Verdict, { kind: 'require_approval' }>, 'reason' | 'risk' | 'terms'>,
@@ -232,7 +246,7 @@ export function effectiveRuleDigest(
     reason: verdict.reason,
     risk: verdict.risk,
     // Left out where it is usual, so that digests of before there was a choice stay right.
-    ...(verdict.terms.onClientGone === 'execute' ? { onClientGone: 'execute' } : {}),
+    ...digestOfWay(verdict.terms.onClientGone),
     ...(verdict.terms.reasonRequired === true ? { reasonRequired: true } : {}),
     approvers: {
       groups: [...approvers.groups].sort(),

@@ -2,6 +2,7 @@
  * An approval as a person should see it, as data for every surface: what would run, in full, who asks, why, until when,
  * and what a yes would do now. Text from agents, upstreams and people is made visible here, once.
  */
+import { actorText } from './actor.ts'
 import type {
   Approval,
   Asked,
@@ -17,6 +18,7 @@ import { authorise, type Unauthorised } from './authority.ts'
 import { shortDigest } from './canonical.ts'
 import { editOf, type ShownEdit } from './edited-text.ts'
 import { type EvidenceLine, evidenceLines } from './evidence-text.ts'
+import type { OnClientGone } from './policy/rule.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Person } from './principal.ts'
 import type { Risk } from './risk.ts'
@@ -159,7 +161,7 @@ export function outcomeText(outcome: Outcome): string {
     case 'lapsed':
       return `${decisionText(outcome.decision)}, but the agent was not there in time to receive the result. Nothing was sent.`
     case 'cancelled':
-      return `Withdrawn by ${visible(outcome.by)}${because(outcome.reason)}. Nothing was sent.`
+      return `Withdrawn by ${actorText(outcome.by)}${because(outcome.reason)}. Nothing was sent.`
     case 'invalidated':
       return `No longer valid: ${visible(outcome.change)}. Nothing was sent.${outcome.successor === null ? '' : ` People are asked again: ${outcome.successor}.`}`
     case 'not_sent':
@@ -236,14 +238,23 @@ function stateText(approval: Presentable, { nowMs, isRequesterWaiting, when }: B
       return `${decisionText(approval.decision)}, not run yet; ${
         isRequesterWaiting
           ? 'it is about to run'
-          : approval.asking.onClientGone === 'execute'
-            ? `it runs without the agent, until ${when(approval.startByMs)}`
-            : `it runs when the agent returns, until ${when(approval.startByMs)}`
+          : notThere(approval.asking.onClientGone, when(approval.startByMs))
       }`
     case 'executing':
       return `${decisionText(approval.decision)}; it is being sent now`
     case 'settled':
       return outcomeText(approval.outcome)
+  }
+}
+
+function notThere(way: OnClientGone, until: string): string {
+  switch (way) {
+    case 'execute':
+      return `it runs without the agent, until ${until}`
+    case 'cancel':
+      return 'the agent is gone; it runs only if the agent is back at once, otherwise the rule withdraws it'
+    case 'wait':
+      return `it runs when the agent returns, until ${until}`
   }
 }
 
@@ -283,6 +294,9 @@ function yesMeans(
   if (isRequesterWaiting) return 'it runs at once, exactly as shown'
   if (onClientGone === 'execute') {
     return 'it runs at once without the agent, which is gone and can collect the result; exactly as shown'
+  }
+  if (onClientGone === 'cancel') {
+    return 'it runs only if the agent, which is gone, is back at once; otherwise the rule withdraws it'
   }
   const until =
     isStill === true ? `within ${spanText(startWithinMs)} of the yes` : `until ${when(nowMs + startWithinMs)}`

@@ -15,6 +15,11 @@ export interface Timings {
   readonly replayMs: number
   /** A call is held open this long before the client is told to come back: under the 60 s that most SDK clients wait. */
   readonly holdMs: number
+  /**
+   * Nobody has waited for a call for this long: its agent is gone. A cut stream comes back within seconds, a task's polls may be
+   * three intervals late, and a model that was told to wait on takes a while to say so.
+   */
+  readonly returnMs: number
   /** SSE comments keep proxies and idle timers (undici 300 s, load balancers 30 to 60 s) from cutting a held stream. */
   readonly commentMs: number
   /** Progress notifications tell the agent's user that someone was asked. */
@@ -47,6 +52,7 @@ export const defaultTimings: Timings = {
   keepOutcomeMs: 24 * hours,
   replayMs: 60 * seconds,
   holdMs: 50 * seconds,
+  returnMs: 60 * seconds,
   commentMs: 15 * seconds,
   progressMs: 30 * seconds,
   nodeLeaseMs: 10 * seconds,

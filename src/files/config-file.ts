@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { JsonValue } from '../domain/canonical.ts'
 import { didYouMean } from '../domain/did-you-mean.ts'
 import { defaultLimits, type Limits } from '../domain/limits.ts'
+import { clientGoneWays, type OnClientGone } from '../domain/policy/rule.ts'
 import { type ApproverChain, askForEverything, type Policy } from '../domain/policy.ts'
 import type { Person, Principal } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
@@ -79,7 +80,7 @@ export interface AgentSettings {
   /** How long its requests are held; `null`: as its client is known to wait. */
   readonly holdMs: number | null
   /** Whether its approved calls run without it, where no rule says anything; `null`: as usual. */
-  readonly onClientGone: 'wait' | 'execute' | null
+  readonly onClientGone: OnClientGone | null
 }
 
 /** Where people are asked, besides the console. Secrets are not here: they come from the environment. */
@@ -261,7 +262,7 @@ const agentShape = z.strictObject({
   owner: z.string(),
   // Read as a duration, with its own words for what is wrong.
   hold: z.unknown().optional(),
-  on_client_gone: z.enum(['wait', 'execute']).optional(),
+  on_client_gone: z.enum(clientGoneWays).optional(),
 })
 
 const serverNameShape = z

@@ -17,6 +17,7 @@ export const timingNames = {
   keepOutcomeMs: 'keep_outcome',
   replayMs: 'replay',
   holdMs: 'hold',
+  returnMs: 'return',
   commentMs: 'comment',
   progressMs: 'progress',
   nodeLeaseMs: 'node_lease',

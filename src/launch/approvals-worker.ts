@@ -3,6 +3,7 @@ import { createAttend } from '../services/attend.ts'
 import { createCancelStopped, keepStopped } from '../services/cancel-stopped.ts'
 import { createAnnounce, createChange } from '../services/change.ts'
 import { keepWatch } from '../services/watch.ts'
+import { createWithdrawGone, keepWithdrawingGone } from '../services/withdraw-gone.ts'
 import { clock } from './clock.ts'
 import { type Decorate, undecorated } from './decorate.ts'
 import { type Begin, runWorker } from './worker.ts'
@@ -17,6 +18,7 @@ const attendApprovals: Begin = async ({ config, stores, log, stopping }) => {
   const announce = createAnnounce({ queue, wakeUps, hasChannels: config.channels.slack !== null, log })
   const change = createChange({ ledger, announce, timings, log })
   const attend = createAttend({ ledger, change })
+  const withdrawGone = createWithdrawGone({ ledger, change, timings, log })
   const cancelStopped = createCancelStopped({ ledger, stops, change, log })
   workers.attend(attend)
   const loop = { clock, timings, stopping, log }
@@ -24,6 +26,7 @@ const attendApprovals: Begin = async ({ config, stores, log, stopping }) => {
     ended: Promise.all([
       keepWatch({ ...loop, ledger, attend }),
       keepStopped({ ...loop, cancelStopped, stops }),
+      keepWithdrawingGone({ ...loop, withdrawGone }),
     ]),
   }
 }

@@ -37,6 +37,7 @@ import {
   keepWaitersTrue,
   keepWatch,
 } from '../services/watch.ts'
+import { keepWithdrawingGone } from '../services/withdraw-gone.ts'
 import { CLIENT_METADATA_PATH, createOwnCredentials } from './accounts.ts'
 import { approversOf, isApproverOf } from './approvers.ts'
 import { clock, clockGap } from './clock.ts'
@@ -191,6 +192,7 @@ export async function startGateway(deps: {
     keepLease({ ...loop, lease, node }),
     keepWatch({ ...loop, attend: services.attend }),
     keepWaitersTrue({ ...loop, node, waiters: services.waiters }),
+    keepWithdrawingGone({ ...loop, withdrawGone: services.withdrawGone }),
     keepRunningAlone({ ...loop, resume: services.resume }),
     keepClaimsTrue({ ...loop, node, change: services.change, isRunning: services.resume.isRunning }),
     keepSealing(store, leaving.signal, log),

@@ -1,5 +1,6 @@
 /** Puts the services of one process together, on the ledger and queue it was given. */
 import type { Limits } from '../domain/limits.ts'
+import type { OnClientGone } from '../domain/policy/rule.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Counters } from '../ports/counters.ts'
@@ -25,6 +26,7 @@ import { createResume, type OpenAlone } from '../services/resume.ts'
 import type { RulesInForce } from '../services/rules-in-force.ts'
 import { createWaiters } from '../services/waiters.ts'
 import type { Lease } from '../services/watch.ts'
+import { createWithdrawGone } from '../services/withdraw-gone.ts'
 
 export interface ServicesDeps {
   readonly ledger: Ledger
@@ -43,7 +45,7 @@ export interface ServicesDeps {
   readonly clock: Clock
   readonly random: Random
   readonly lease: Lease
-  onClientGoneOf(agent: string): 'wait' | 'execute' | null
+  onClientGoneOf(agent: string): OnClientGone | null
   readonly log: Log
 }
 
@@ -66,6 +68,7 @@ export function createServices(deps: ServicesDeps) {
     change,
     awaitOutcome,
     cancelStopped: createCancelStopped({ ...deps, change }),
+    withdrawGone: createWithdrawGone({ ...deps, change }),
     ownCalls: createOwnCalls({ ...deps, change }),
     people: createPeople({ ...deps, announce, change, judge, rejudge }),
     pollers: createPollers({ ...deps, awaitOutcome }),

@@ -35,6 +35,7 @@ type Approvals = Pick<
   | 'stopped'
   | 'claimsOf'
   | 'runnableAlone'
+  | 'abandoned'
 >
 
 /** `bigint` arrives as text; milliseconds fit a number. */
@@ -47,9 +48,9 @@ const INSERT = `
   ), inserted AS (
     INSERT INTO holdpoint.approval
       (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
-       judged_revision, owner, form)
+       judged_revision, owner, form, ends_when_gone)
     SELECT $1, $2, 'pending', $3, $14, $4, $5, $6, $7, to_timestamp($8::bigint / 1000.0),
-           to_timestamp($9::bigint / 1000.0), $10::json, $15::integer, $16, $17
+           to_timestamp($9::bigint / 1000.0), $10::json, $15::integer, $16, $17, $18
     FROM waiting WHERE n < $11
     ON CONFLICT (attach_key) WHERE status <> 'settled' DO NOTHING
     RETURNING id
@@ -90,9 +91,9 @@ const CHANGE = `
 const SUCCEED = `, succeeded AS (
     INSERT INTO holdpoint.approval
       (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
-       judged_revision, owner, form)
+       judged_revision, owner, form, ends_when_gone)
     SELECT $18, $19, 'pending', $20, $21, $22, $15, $23, $24, to_timestamp($25::bigint / 1000.0),
-           to_timestamp($26::bigint / 1000.0), $27::json, $16, $30, $31
+           to_timestamp($26::bigint / 1000.0), $27::json, $16, $30, $31, $32
     FROM changed RETURNING id
   ), asked AS (
     INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
@@ -126,6 +127,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
         judgedRevision ?? null,
         asked.requester.owner,
         approval.v,
+        endsWhenGone(approval),
       ])
       if (inserted?.created === 1) return { kind: 'created' }
       const same = await approvals.unsettledByAttachKey(asked.attachKey)
@@ -173,6 +175,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
           successorAudit.hash,
           asked.requester.owner,
           successor.v,
+          endsWhenGone(successor),
         ],
       })
       return only(rows).saved === 1
@@ -329,6 +332,31 @@ export function createApprovals(pool: pg.Pool): Approvals {
       return rows.map((row) => parseId(row.id))
     },
 
+    async abandoned(ms, limit) {
+      const { rows } = await pool.query<{ id: string }>({
+        name: 'approval-abandoned',
+        text: `
+          WITH open AS (
+            SELECT a.id, a.gone_since, EXISTS (
+              SELECT FROM holdpoint.waiter w
+              JOIN holdpoint.node n ON n.id = w.node AND n.lease_until > clock_timestamp()
+              WHERE w.approval_id = a.id
+            ) AS is_awaited
+            FROM holdpoint.approval a
+            WHERE a.ends_when_gone AND a.status IN ('pending', 'approved') AND a.form <= ${FORM_MAX}
+          ), noted AS (
+            UPDATE holdpoint.approval a
+            SET gone_since = CASE WHEN open.is_awaited THEN NULL ELSE clock_timestamp() END
+            FROM open WHERE a.id = open.id AND open.is_awaited = (open.gone_since IS NOT NULL)
+          )
+          SELECT id FROM open
+          WHERE NOT is_awaited AND gone_since <= clock_timestamp() - $1 * interval '1 millisecond'
+          ORDER BY gone_since LIMIT $2`,
+        values: [ms, limit],
+      })
+      return rows.map((row) => parseId(row.id))
+    },
+
     async claimsOf(node) {
       const { rows } = await pool.query<{ id: string }>({
         name: 'approval-claims',
@@ -422,6 +450,8 @@ export function createApprovals(pool: pg.Pool): Approvals {
     }
   }
 }
+
+const endsWhenGone = ({ asking }: Approval): boolean => asking.onClientGone === 'cancel'
 
 function changeValues({ previous, next, deadline, audit, replyText, inForce }: Change): unknown[] {
   return [

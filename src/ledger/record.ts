@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type Approval, doors, type Settled } from '../domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
 import { noEvidence } from '../domain/evidence.ts'
+import { clientGoneWays } from '../domain/policy/rule.ts'
 import { risks } from '../domain/risk.ts'
 
 const approvalId = z.string().transform((text, context): ApprovalId => {
@@ -108,7 +109,7 @@ const header = z.object({
     risk: z.enum(risks),
     approvers,
     ruleDigest: z.string(),
-    onClientGone: z.enum(['wait', 'execute']).default('wait'),
+    onClientGone: z.enum(clientGoneWays).default('wait'),
     reasonRequired: z.boolean().default(false),
   }),
   like: z

@@ -38,7 +38,11 @@ export function createWaiting(pool: pg.Pool): Waiting {
     async addWaiter(id, node) {
       const { rows } = await pool.query<{ id: string }>({
         name: 'waiter-add',
-        text: 'INSERT INTO holdpoint.waiter (approval_id, node) VALUES ($1, $2) RETURNING id::text',
+        text: `
+          WITH back AS (
+            UPDATE holdpoint.approval SET gone_since = NULL WHERE id = $1 AND gone_since IS NOT NULL
+          )
+          INSERT INTO holdpoint.waiter (approval_id, node) VALUES ($1, $2) RETURNING id::text`,
         values: [id, node],
       })
       return only(rows).id

@@ -125,6 +125,12 @@ export interface Ledger {
   /** Approved ones that a gateway may run without their requester, oldest first. */
   runnableAlone(limit: number): Promise<readonly ApprovalId[]>
 
+  /**
+   * Pending and approved ones that end when their requester is gone, and that nobody has waited for since somebody looked at
+   * least `ms` ago. Looking notes since when nobody waits; a new waiter clears it.
+   */
+  abandoned(ms: number, limit: number): Promise<readonly ApprovalId[]>
+
   /** Approvals that this node has claimed and that have no outcome yet. */
   claimsOf(node: string): Promise<readonly ApprovalId[]>
 

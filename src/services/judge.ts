@@ -1,7 +1,7 @@
 /** Judges a call by the policy in force: the one place where a verdict is made, for new calls and again before a claim. */
 import type { JsonValue } from '../domain/canonical.ts'
 import type { JudgedCall } from '../domain/policy/judged-call.ts'
-import { usualTerms } from '../domain/policy/rule.ts'
+import { type OnClientGone, usualTerms } from '../domain/policy/rule.ts'
 import { type ApproverChain, evaluate, type Policy, talliesToRead, type Verdict } from '../domain/policy.ts'
 import type { Principal } from '../domain/principal.ts'
 import { unknownTool } from '../domain/risk.ts'
@@ -35,7 +35,7 @@ export type Judge = (call: ToJudge) => Promise<Judged | null>
 interface Known {
   readonly counters: Counters
   /** What an operator wants for this agent where its requester is gone and no rule says anything; the same everywhere. */
-  onClientGoneOf(agent: string): 'wait' | 'execute' | null
+  onClientGoneOf(agent: string): OnClientGone | null
   readonly log: Log
 }
 

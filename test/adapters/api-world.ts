@@ -245,6 +245,7 @@ export function createWorld(
     keepWaiters: unused,
     claimsOf: unused,
     runnableAlone: unused,
+    abandoned: unused,
     replace: unused,
     unjudged: unused,
     noteJudged: unused,

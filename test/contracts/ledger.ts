@@ -366,5 +366,51 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       expect(await ledger.claimsOf('upgraded node')).toEqual([])
       expect(await ledger.due(1_000)).not.toContain(pending.id)
     })
+
+    describe('what ends when its requester is gone', () => {
+      const leaving = { asking: { onClientGone: 'cancel' } } as const
+      const isFound = async (id: ApprovalId, ms = 0) => (await ledger.abandoned(ms, 1_000)).includes(id)
+      /** The first look notes that nobody waits. */
+      const isFoundAtLast = async (id: ApprovalId, ms = 0) => {
+        await ledger.abandoned(ms, 1_000)
+        return isFound(id, ms)
+      }
+
+      test('is found once nobody has waited for so long, counted from the first look', async () => {
+        const { id } = await created(leaving)
+        expect(await isFound(id)).toBe(false)
+        expect(await isFound(id, 3_600_000)).toBe(false)
+        expect(await isFound(id)).toBe(true)
+      })
+
+      test('is not found while somebody waits, and a short return begins the time anew', async () => {
+        const { id } = await created(leaving)
+        await ledger.renewLease('patient', 3_600_000)
+        const waiter = await ledger.addWaiter(id, 'patient')
+        expect(await isFoundAtLast(id)).toBe(false)
+        await ledger.removeWaiter(waiter)
+        expect(await isFoundAtLast(id)).toBe(true)
+        await ledger.removeWaiter(await ledger.addWaiter(id, 'patient'))
+        expect(await isFound(id)).toBe(false)
+      })
+
+      test('whom a dead gateway held is gone as well', async () => {
+        const { id } = await created(leaving)
+        await ledger.addWaiter(id, 'never had a lease')
+        expect(await isFoundAtLast(id)).toBe(true)
+      })
+
+      test('an approved one is found, one that is over, of another rule or of a newer form is not', async () => {
+        const approved = await created(leaving)
+        await ledger.save(step(approved, approveEvent(approved)))
+        const over = await created(leaving)
+        await ledger.save(step(over, { kind: 'cancel', by: 'jun', reason: null }))
+        const patient = await created()
+        const newer = await created(leaving)
+        await setForm(newer.id, NEWER)
+        expect(await isFoundAtLast(approved.id)).toBe(true)
+        for (const { id } of [over, patient, newer]) expect(await isFoundAtLast(id)).toBe(false)
+      })
+    })
   })
 }

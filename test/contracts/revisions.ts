@@ -63,7 +63,8 @@ export function revisionsContract(
     }
     function replacement(previous: Approval, revision: number) {
       const { server } = previous.asked
-      const { approval, audit } = anApproval({ nowMs, call: { server, arguments: { server } } })
+      const asking = { onClientGone: 'cancel' } as const
+      const { approval, audit } = anApproval({ nowMs, call: { server, arguments: { server } }, asking })
       const event = {
         kind: 'invalidate',
         change: 'other approvers',
@@ -214,6 +215,9 @@ export function revisionsContract(
       const [asked] = await ledger.auditTrail(taken.successor.id)
       expect(asked?.hash).toBe(chainHash('0'.repeat(64), asked?.payload ?? ''))
       expect(await ledger.auditTrail(previous.id)).toHaveLength(2)
+      // Its own rule says that it ends when its requester is gone; the first look notes that nobody waits.
+      await ledger.abandoned(0, 1_000)
+      expect(await ledger.abandoned(0, 1_000)).toContain(taken.successor.id)
       // It was judged by the revision that asked for it.
       expect(await ledger.unjudged([server], 10)).toEqual([])
     })

@@ -18,6 +18,7 @@ import {
   keepWaitersTrue,
   keepWatch,
 } from '../../src/services/watch.ts'
+import { keepWithdrawingGone } from '../../src/services/withdraw-gone.ts'
 import { aToolCall, mina, owner } from '../support/builders.ts'
 import { createMemoryCounters } from '../support/memory-counters.ts'
 import type { Owner } from './scheduler.ts'
@@ -93,6 +94,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   void rules.keepFresh(stopping)
   void keepJudged({ ...loop, rejudge: services.rejudge, rules, servers })
   void keepRunningAlone({ ...loop, resume: services.resume })
+  void keepWithdrawingGone({ ...loop, withdrawGone: services.withdrawGone })
   void keepStopped({ ...loop, cancelStopped: services.cancelStopped, stops: deps.stops })
   void keepClaimsTrue({ ...loop, node: name, change: services.change, isRunning: services.resume.isRunning })
   return { owner, services, session }

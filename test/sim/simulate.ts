@@ -67,6 +67,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
         const text = dice.pick([
           ...['default: require_approval', 'default: require_approval', 'default: allow'],
           'rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: execute } }]',
+          'rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: cancel } }]',
           ...['deny: [delete_repository]', 'require_approval: { delete_repository: carefully }'],
         ])
         const groups = [dice.pick(['ops', 'security'])]

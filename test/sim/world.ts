@@ -64,6 +64,7 @@ const timings: Timings = {
   startByMs: 30_000,
   coolDownMs: 20_000,
   holdMs: 10_000,
+  returnMs: 8_000,
   nodeLeaseMs: 6_000,
 }
 

@@ -17,6 +17,7 @@ interface Row {
   unsentReason: string | null
   evidence: { atMs: number; text: string }[]
   judgedRevision: number | null
+  goneSinceMs: number | null
   form: number
 }
 
@@ -92,7 +93,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   }
   const newRow = (approval: Approval, audit: AuditEvent, judgedRevision: number | null): Row => ({
     ...{ approval, audit: [audit], judgedRevision, form: approval.v },
-    ...{ reply: null, deliveredAtMs: null, unsentReason: null, evidence: [] },
+    ...{ reply: null, deliveredAtMs: null, unsentReason: null, evidence: [], goneSinceMs: null },
   })
 
   return {
@@ -236,6 +237,17 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
         .slice(0, limit)
         .map(({ approval }) => approval.id)
     },
+    async abandoned(ms, limit) {
+      const found: ApprovalId[] = []
+      for (const row of readable()) {
+        const { id, status, asking } = row.approval
+        if (asking.onClientGone !== 'cancel' || (status !== 'pending' && status !== 'approved')) continue
+        const isAwaited = [...waiters.values()].some((waiter) => waiter.id === id && isAlive(waiter.node))
+        if (!isAwaited && row.goneSinceMs !== null && row.goneSinceMs <= nowMs - ms) found.push(id)
+        row.goneSinceMs = isAwaited ? null : (row.goneSinceMs ?? nowMs)
+      }
+      return found.slice(0, limit)
+    },
     async claimsOf(node) {
       return readable().flatMap(({ approval }) =>
         approval.status === 'executing' && approval.claim.node === node ? [approval.id] : [],
@@ -262,6 +274,8 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     async addWaiter(id, node) {
       const key = String(++waiterIds)
       waiters.set(key, { id, node, sinceMs: nowMs })
+      const row = rows.get(id)
+      if (row !== undefined) row.goneSinceMs = null
       return key
     },
     async removeWaiter(waiter) {

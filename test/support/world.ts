@@ -2,6 +2,7 @@
 
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { defaultLimits, type Limits } from '../../src/domain/limits.ts'
+import type { OnClientGone } from '../../src/domain/policy/rule.ts'
 import type { ApproverChain } from '../../src/domain/policy.ts'
 import { defaultTimings, type Timings } from '../../src/domain/timings.ts'
 import { clock } from '../../src/launch/clock.ts'
@@ -92,7 +93,7 @@ export function aWorld(startMs?: number): World {
 export async function aGateway(
   world: World,
   options: {
-    onClientGoneOf?: (agent: string) => 'wait' | 'execute' | null
+    onClientGoneOf?: (agent: string) => OnClientGone | null
     node?: string
     timings?: Partial<Timings>
     limits?: Partial<Limits>

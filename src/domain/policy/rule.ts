@@ -23,14 +23,20 @@ export interface Rule {
   readonly terms: ApprovalTerms
 }
 
+/**
+ * What becomes of a call when nobody is there for its outcome. `execute`: a gateway may run it without its requester once it is
+ * approved. `cancel`: it is withdrawn.
+ */
+export const clientGoneWays = ['wait', 'execute', 'cancel'] as const
+export type OnClientGone = (typeof clientGoneWays)[number]
+
 /** On which terms people decide; `null` leaves it to the server's configuration. */
 export interface ApprovalTerms {
   readonly approvers: { readonly groups: readonly string[]; readonly people: readonly string[] } | null
   readonly selfConfirm: boolean | null
   /** How long people have. */
   readonly timeoutMs: number | null
-  /** `execute`: a gateway may run an approved call without its requester. */
-  readonly onClientGone: 'wait' | 'execute' | null
+  readonly onClientGone: OnClientGone | null
   /** Whether a yes and a no count only with a reason. */
   readonly reasonRequired: boolean | null
 }

@@ -1,6 +1,7 @@
 /** The shapes of a policy document. The JSON Schema for editors is made of the same ones (`json-schema.ts`). */
 import { z } from 'zod'
 import { REASON_LENGTH_MAX } from '../../domain/limits.ts'
+import { clientGoneWays } from '../../domain/policy/rule.ts'
 import { calendarUnits, countedPer } from '../../domain/policy/tally.ts'
 import { weekdays } from '../../domain/policy/time-window.ts'
 import { categories, risks } from '../../domain/risk.ts'
@@ -144,7 +145,7 @@ export const approvalShape = z.strictObject({
   reminders: z.array(durationShape).optional(),
   escalation: z.array(z.strictObject({ after: durationShape, ...people })).optional(),
   reason_required: z.boolean().optional(),
-  on_client_gone: z.enum(['wait', 'execute', 'cancel']).optional(),
+  on_client_gone: z.enum(clientGoneWays).optional(),
   evidence: z.array(z.unknown()).optional(),
   grants: z.unknown().optional(),
 })

@@ -45,14 +45,10 @@ export function readTerms(
     approvers,
     selfConfirm,
     timeoutMs,
-    onClientGone: onClientGoneOf(written.on_client_gone),
+    onClientGone: written.on_client_gone ?? null,
     reasonRequired: written.reason_required ?? null,
   }
 }
-
-/** `cancel` is refused elsewhere. */
-const onClientGoneOf = (written: 'wait' | 'execute' | 'cancel' | undefined) =>
-  written === 'wait' || written === 'execute' ? written : null
 
 function checkName(reader: Reader, kind: 'groups' | 'people', name: string, at: Path) {
   const { known } = reader
@@ -71,7 +67,6 @@ function unsupported(written: z.output<typeof approvalShape>) {
     ['stages', stages.length > 0, 'name the group of the last stage under `groups`'],
     ['reminders', reminders.length > 0, 'remove it'],
     ['escalation', escalation.length > 0, 'name everybody who may decide under `groups`'],
-    ['on_client_gone', written.on_client_gone === 'cancel', 'write `wait` or `execute`'],
     ['evidence', evidence.length > 0, 'remove it'],
     ['grants', written.grants !== undefined, 'remove it: every call is decided by itself'],
   ] as const

@@ -2,6 +2,8 @@
  * What an agent is told, in one place: a text it can act on, and the same as data in `_meta`. "Not executed" is said only
  * where it is true, and nothing from inside the gateway is.
  */
+
+import { isRuleActor } from '../../domain/actor.ts'
 import { type Approval, isEdited, type Outcome, type Settled } from '../../domain/approval.ts'
 import type { JsonObject } from '../../domain/canonical.ts'
 import { editForAgent } from '../../domain/edited-text.ts'
@@ -94,6 +96,15 @@ function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: number):
         details: { decidedBy: outcome.decision.by },
       }
     case 'cancelled':
+      if (isRuleActor(outcome.by)) {
+        return {
+          text:
+            `NOT EXECUTED. Ticket ${id} was withdrawn by its rule, because nobody waited for it any more. ${tellUser} ` +
+            `If it is still needed, the same call asks again; then keep waiting for it. ${noDetour}`,
+          retry: 'same',
+          details: { by: outcome.by, reason: outcome.reason },
+        }
+      }
       return {
         text:
           `NOT EXECUTED. Ticket ${id} was withdrawn by ${outcome.by}` +
@@ -191,6 +202,9 @@ function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean, wa
     waitTool === null
       ? again
       : `Call ${waitTool} {"ticket":"${id}"}, or the same tool with identical arguments,`
+  const { onClientGone } = approval.asking
+  const gone =
+    onClientGone === 'cancel' ? ' Its rule withdraws it when nobody has waited for it for a while.' : ''
   const next = isRepeat
     ? // Hosts stop an agent after some calls in a row; whoever asked twice and got no decision asks a person next.
       `You have asked before. Stop now, tell your user that ${id} waits for a person, and continue later: ${lowerFirst(waitOn)} to collect the result.`
@@ -200,7 +214,7 @@ function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean, wa
       return {
         text:
           `NOT EXECUTED. Waiting for human approval, ticket ${id}. ${next} ${noDetour} ` +
-          `Asked: ${approversInWords(approval.asking.approvers)}. It can be decided until ${iso(approval.expiresAtMs)}.` +
+          `Asked: ${approversInWords(approval.asking.approvers)}. It can be decided until ${iso(approval.expiresAtMs)}.${gone}` +
           changedRule(approval) +
           likeText(approval),
         retry: 'same',

@@ -5,6 +5,7 @@
 import { type Context, Hono } from 'hono'
 import type { ClientBudget } from '../../domain/hold-budget.ts'
 import type { Limits } from '../../domain/limits.ts'
+import type { OnClientGone } from '../../domain/policy/rule.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Counters } from '../../ports/counters.ts'
@@ -63,7 +64,7 @@ export interface McpDeps extends DoorDeps {
   /** How long an operator wants the requests of this agent to be held; `null`: as its client is known to wait. */
   agentHoldMs(agent: string): number | null
   /** What happens to its approved calls when it is gone, where no rule says anything. */
-  onClientGoneOf(agent: string): 'wait' | 'execute' | null
+  onClientGoneOf(agent: string): OnClientGone | null
   readonly recordVerdict: RecordVerdict
   readonly clock: Clock
   /** Aborted when this gateway stops. */

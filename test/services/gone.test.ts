@@ -1,0 +1,100 @@
+/** `on_client_gone: cancel`: when nobody has waited for it for a while, the rule withdraws the call, and everybody is told. */
+import { describe, expect, test } from 'vitest'
+import { newsOf } from '../../src/domain/news.ts'
+import { outcomeText } from '../../src/domain/present.ts'
+import { defaultTimings } from '../../src/domain/timings.ts'
+import { settledAnswer } from '../../src/mcp/downstream/replies.ts'
+import { aGateway, aWorld } from '../support/world.ts'
+
+const rule = (way: string) =>
+  `rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: ${way} } }]`
+
+async function asked(way = 'cancel') {
+  const world = aWorld()
+  await world.putInForce(rule(way))
+  const gateway = await aGateway(world)
+  const made = await gateway.ask()
+  if (!made.ok || made.value.kind !== 'waiting') throw new Error(JSON.stringify(made))
+  const { id } = made.value.approval
+  const now = async () => (await world.ledger.get(id))?.approval
+  return {
+    ...{ world, gateway, id, now },
+    kind: async () => {
+      const approval = await now()
+      return approval?.status === 'settled' ? approval.outcome.kind : approval?.status
+    },
+    /** So much later somebody looks. */
+    async later(ms: number) {
+      world.ledger.advance(ms)
+      await world.ledger.renewLease('gateway-1', defaultTimings.nodeLeaseMs)
+      return gateway.withdrawGone()
+    },
+  }
+}
+const { returnMs } = defaultTimings
+
+describe('with the rule', () => {
+  test.each(['pending', 'approved'] as const)('what is %s is withdrawn after the grace', async (status) => {
+    const { world, gateway, id, kind, now, later } = await asked()
+    if (status === 'approved') await gateway.decide(id)
+    expect(await later(0)).toBe(0)
+    expect(await later(returnMs - 1)).toBe(0)
+    expect(await kind()).toBe(status)
+    expect(await later(1)).toBe(1)
+    const approval = await now()
+    if (approval?.status !== 'settled') throw new Error('not withdrawn')
+    expect(outcomeText(approval.outcome)).toBe(
+      'Withdrawn by the rule policies/github.yaml#/rules/0: “on_client_gone: cancel, and nobody has waited for it for 1 min 0 s”. Nothing was sent.',
+    )
+    expect(newsOf(approval).map(({ person }) => person)).toEqual(['jun'])
+    expect(settledAnswer(approval, null, 'legacy', 0).text).toContain('the same call asks again')
+    expect((await world.ledger.auditTrail(id)).at(-1)?.payload).toContain(
+      'rule:policies/github.yaml#/rules/0',
+    )
+    await gateway.resume(id)
+    expect(world.upstream.sent).toEqual([])
+    expect(await later(returnMs)).toBe(0)
+  })
+
+  test('somebody who waits keeps it, and one who comes back in time as well', async () => {
+    const { gateway, id, kind, later } = await asked()
+    const leaving = new AbortController()
+    const held = gateway.hold(id, 60_000, leaving.signal)
+    await expect.poll(() => gateway.waiters.rows().length).toBe(1)
+    expect(await later(3 * returnMs)).toBe(0)
+    leaving.abort()
+    await held
+    await later(0)
+    await later(returnMs - 1)
+    const back = new AbortController()
+    const again = gateway.hold(id, 60_000, back.signal)
+    await expect.poll(() => gateway.waiters.rows().length).toBe(1)
+    expect(await later(returnMs)).toBe(0)
+    back.abort()
+    await again
+    await later(0)
+    expect(await later(returnMs)).toBe(1)
+    expect(await kind()).toBe('cancelled')
+  })
+
+  test('two processes that look at the same moment withdraw it once', async () => {
+    const { world, gateway, id, later } = await asked()
+    const other = await aGateway(world, { node: 'gateway-2' })
+    await later(0)
+    world.ledger.advance(returnMs)
+    const withdrawn = await Promise.all([gateway.withdrawGone(), other.withdrawGone()])
+    expect(withdrawn.toSorted()).toEqual([0, 1])
+    expect(await world.ledger.auditTrail(id)).toHaveLength(2)
+  })
+
+  test('its record is of form 2, so that older processes leave it alone', async () => {
+    expect((await (await asked()).now())?.v).toBe(2)
+  })
+})
+
+test.each(['wait', 'execute'])('a rule that says %s withdraws nothing', async (way) => {
+  const { kind, later } = await asked(way)
+  await later(0)
+  expect(await later(10 * returnMs)).toBe(0)
+  expect(await kind()).toBe('pending')
+})
