@@ -187,8 +187,7 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
     const isUnsettled = approval.status !== 'settled'
     // What the upstream said belongs to the requester: its owner and those who may decide see it, others do not.
     const isReplyWanted =
-      c.req.valid('query').include === 'reply' &&
-      mayReadReply(c.get('person'), approval.asked, approval.asking)
+      c.req.valid('query').include === 'reply' && mayReadReply(c.get('person'), approval, nowMs)
     const audit = await ledger.auditTrail(approval.id)
     const detail = {
       approval: toView(approval),

@@ -49,11 +49,7 @@ export function refusalToError(refusal: DecideRefusal, act: Act, approval: Appro
       return { status: 409, code: 'moved_on', message: 'It changed in the meantime.', remedy: lookAgain }
     case 'unauthorised': {
       if (approval === null) return noSuchApproval
-      const message = unauthorisedText(
-        refusal.because,
-        approval.asking.approvers,
-        approval.asked.requester.owner,
-      )
+      const message = unauthorisedText(refusal.because, approval.asked.requester.owner)
       const isOwn = refusal.because.reason === 'own_call' && (act === 'decide' || act === 'edit')
       const mayWithdraw = isOwn && (approval.status === 'pending' || approval.status === 'approved')
       return {

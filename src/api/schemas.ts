@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { doors } from '../domain/approval.ts'
 import { DECIDABLE_BYTES_MAX, REASON_LENGTH_MAX } from '../domain/limits.ts'
+import { nudgeKinds } from '../domain/nudges.ts'
 import { clientGoneWays } from '../domain/policy/rule.ts'
 import { risks } from '../domain/risk.ts'
 
@@ -198,6 +199,13 @@ const header = {
       'execute: once approved it runs also without its agent, which collects the outcome; cancel: it is withdrawn when nobody waits for it any more',
   }),
   reasonRequired: z.boolean().openapi({ description: 'a yes and a no count only with a `reason`' }),
+  escalation: z
+    .array(z.object({ from: instant, groups: z.array(z.string()), people: z.array(z.string()) }))
+    .openapi({ description: 'who may decide as well, from when on' }),
+  reminders: z.array(instant).openapi({ description: 'when people are reminded, if it still waits then' }),
+  nudges: z
+    .array(z.object({ kind: z.enum(nudgeKinds), at: instant }))
+    .openapi({ description: 'when people were called again, oldest first' }),
   like: z
     .object({ id: z.string(), differs: z.array(z.string()) })
     .nullable()

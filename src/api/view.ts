@@ -40,6 +40,13 @@ export function toView(approval: Approval): ApprovalView {
     },
     onClientGone: asking.onClientGone,
     reasonRequired: asking.reasonRequired,
+    escalation: asking.escalation.map(({ afterMs, groups, people }) => ({
+      from: iso(approval.createdAtMs + afterMs),
+      groups: [...groups],
+      people: [...people],
+    })),
+    reminders: asking.remindersMs.map((afterMs) => iso(approval.createdAtMs + afterMs)),
+    nudges: approval.nudges.map(({ kind, atMs }) => ({ kind, at: iso(atMs) })),
     predecessor: approval.predecessor,
     like: approval.like === null ? null : { id: approval.like.id, differs: [...approval.like.differs] },
     createdAt: iso(approval.createdAtMs),
@@ -81,6 +88,7 @@ export function toRow(approval: Approval): ApprovalPage['approvals'][number] {
 
 /** What another program needs in order to show an approval that it has read from the API. */
 export function fromView(view: ApprovalView): Presentable {
+  const createdAtMs = Date.parse(view.createdAt)
   const header = {
     id: view.id,
     asked: { requester: view.requester, client: view.client, server: view.server, tool: view.tool },
@@ -94,9 +102,16 @@ export function fromView(view: ApprovalView): Presentable {
       ...{ rule: view.rule, reason: view.reason, risk: view.risk, approvers: view.approvers },
       onClientGone: view.onClientGone,
       reasonRequired: view.reasonRequired,
+      remindersMs: view.reminders.map((at) => Date.parse(at) - createdAtMs),
+      escalation: view.escalation.map(({ from, groups, people }) => ({
+        afterMs: Date.parse(from) - createdAtMs,
+        ...{ groups, people },
+      })),
     },
+    nudges: view.nudges.map(undated),
     predecessor: view.predecessor,
     like: view.like,
+    createdAtMs,
     expiresAtMs: Date.parse(view.expiresAt),
   }
   switch (view.status) {

@@ -58,10 +58,11 @@ export const approvalPage = (
     ),
   })
 
-/** Which state of it a page shows. What it does not cover (a deadline that comes nearer) does not disturb the reader. */
+/** Which state of it a page shows. What it does not cover (a deadline that comes nearer, a reminder) does not disturb the reader. */
 export function stateMark({ approval, isRequesterWaiting, nowMs }: ApprovalView): string {
   const isLate = approval.status === 'pending' && nowMs >= approval.expiresAtMs
-  return `${approval.version}${isRequesterWaiting ? 'w' : ''}${isLate ? 'l' : ''}`
+  const reminders = approval.nudges.filter(({ kind }) => kind === 'reminder').length
+  return `${approval.version - reminders}${isRequesterWaiting ? 'w' : ''}${isLate ? 'l' : ''}`
 }
 
 export function ApprovalArticle(parts: {
@@ -124,9 +125,7 @@ export function ApprovalArticle(parts: {
             <EvidenceSection
               ticket={approval.id}
               evidence={shown.evidence}
-              lateReplies={
-                mayReadReply(reader.person, approval.asked, approval.asking) ? view.lateReplies : []
-              }
+              lateReplies={mayReadReply(reader.person, approval, nowMs) ? view.lateReplies : []}
             />
           )}
           {shown.edit !== null && <Edited edit={shown.edit} />}

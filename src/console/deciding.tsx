@@ -53,9 +53,9 @@ export function Deciding(parts: DecidingParts) {
 
 function Acts(parts: DecidingParts) {
   const { approval, reader, nowMs, isChanged } = parts
-  const { asked, asking, id } = approval
+  const { asking, id } = approval
   const { person } = reader
-  const mayReject = authorise(person, 'reject', asked, asking)
+  const mayReject = authorise(person, 'reject', approval, nowMs)
   const mayWithdraw = mayReject.ok || mayReject.error.reason === 'own_call'
   switch (approval.status) {
     case 'pending': {
@@ -96,7 +96,7 @@ function Acts(parts: DecidingParts) {
               )}
             </Form>
           )}
-          {authoriseEdit(person, asked, asking).ok && isInTime && (
+          {authoriseEdit(person, approval, nowMs).ok && isInTime && (
             <EditArguments approval={approval} reader={reader} draft={parts.draft} />
           )}
           {mayWithdraw && isInTime && (
@@ -117,7 +117,7 @@ function Acts(parts: DecidingParts) {
     case 'settled': {
       const { outcome } = approval
       if (outcome.kind !== 'indeterminate') return <p class="note">It is over.</p>
-      if (!authorise(person, 'approve', asked, asking).ok) {
+      if (!authorise(person, 'approve', approval, nowMs).ok) {
         return <p class="note">An approver has to look whether it happened, and say so here.</p>
       }
       const mayAskAgain = outcome.successor === null && outcome.annotations.at(-1)?.finding !== 'happened'

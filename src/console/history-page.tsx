@@ -70,7 +70,7 @@ export function historyPage(view: HistoryView, reader: Reader) {
 function PastCall({ approval, reader }: { approval: Settled; reader: Reader }) {
   const { asked, asking, id, outcome, settledAtMs } = approval
   const isOpen = outcome.kind === 'indeterminate' && outcome.annotations.length === 0
-  const mayAnnotate = isOpen && authorise(reader.person, 'approve', asked, asking).ok
+  const mayAnnotate = isOpen && authorise(reader.person, 'approve', approval, settledAtMs).ok
   return (
     <li id={`call-${id}`} class={isOpen ? 'unknown' : ''}>
       <a class="call" href={`./approvals/${id}`}>

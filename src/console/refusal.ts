@@ -19,8 +19,8 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
     case 'moved_on':
       return { status: 409, text: 'It changed in the meantime. Read it again before you decide.' }
     case 'unauthorised': {
-      const { asking, asked } = approval
-      const text = unauthorisedText(refusal.because, asking.approvers, asked.requester.owner)
+      const { asked } = approval
+      const text = unauthorisedText(refusal.because, asked.requester.owner)
       const mayWithdraw =
         refusal.because.reason === 'own_call' &&
         (approval.status === 'pending' || approval.status === 'approved')

@@ -15,6 +15,7 @@ const words: Readonly<Record<string, string>> = {
   ask: 'Asked',
   edit: 'Arguments changed',
   extend: 'Deadline moved',
+  nudge: 'People called again',
   expire: 'Expired: nobody decided in time',
   lapse: 'Lapsed: the agent was not there in time',
   cancel: 'Withdrawn',
@@ -32,6 +33,10 @@ const decisions: Readonly<Record<string, string>> = {
   confirm: 'Confirmed by the owner',
   reject: 'Denied',
 }
+const nudges: Readonly<Record<string, string>> = {
+  reminder: 'Reminder',
+  escalation: 'Escalation',
+}
 const findings: Readonly<Record<string, string>> = {
   happened: 'A person looked: it happened',
   did_not_happen: 'A person looked: it did not happen',
@@ -40,6 +45,8 @@ const findings: Readonly<Record<string, string>> = {
 const told: readonly (readonly [name: string, before: string])[] = [
   ['by', 'by'],
   ['via', 'via'],
+  ['called', 'to'],
+  ['mayFrom', 'who might since'],
   ['expiresAt', 'to'],
   ['successor', 'as'],
   ['node', 'by'],
@@ -89,7 +96,8 @@ function Entry({ payload }: { payload: string }) {
 }
 
 function word(kind: string, details: Record<string, unknown>): string {
-  const by = kind === 'decide' ? decisions[String(details.decision)] : findings[String(details.finding)]
+  const by =
+    decisions[String(details.decision)] ?? findings[String(details.finding)] ?? nudges[String(details.nudge)]
   return by ?? words[kind] ?? visible(kind)
 }
 

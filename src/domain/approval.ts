@@ -3,7 +3,8 @@ import type { ApprovalId } from './approval-id.ts'
 import { digestOf } from './canonical.ts'
 import type { Checked, Evidence } from './evidence.ts'
 import type { Likeness } from './likeness.ts'
-import type { OnClientGone } from './policy/rule.ts'
+import { type Nudge, nextNudgeMs } from './nudges.ts'
+import type { EscalationStep, OnClientGone } from './policy/rule.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Principal } from './principal.ts'
 import type { Risk } from './risk.ts'
@@ -60,6 +61,10 @@ export interface Asking {
   readonly onClientGone: OnClientGone
   /** A yes and a no count only with a reason. */
   readonly reasonRequired: boolean
+  /** So long after the asking people are reminded, in the order of time. */
+  readonly remindersMs: readonly number[]
+  /** Who may decide as well from some time after the asking on, in the order of time. */
+  readonly escalation: readonly EscalationStep[]
 }
 
 export type DecisionKind = 'approve' | 'confirm' | 'reject'
@@ -160,6 +165,8 @@ interface Header {
   /** Oldest first. */
   readonly edits: readonly Edit[]
   readonly asking: Asking
+  /** Oldest first. */
+  readonly nudges: readonly Nudge[]
   /** `null`: it was asked for by its requester. */
   readonly predecessor: Predecessor | null
   /** `null`: when it was asked, nothing like it waited. */
@@ -190,11 +197,11 @@ export type Approval = Pending | Approved | Executing | Settled
 
 /** What an approval is whatever its status: the part that every next state takes over. */
 export function headerOf(approval: Approval): Header {
-  const { v, id, version, auditHead, nonce, asked, proposed, edits, asking, predecessor } = approval
-  const { like, createdAtMs, expiresAtMs } = approval
+  const { v, id, version, auditHead, nonce, asked, proposed, edits, asking, nudges } = approval
+  const { predecessor, like, createdAtMs, expiresAtMs } = approval
   return {
-    ...{ v, id, version, auditHead, nonce, asked, proposed, edits, asking, predecessor },
-    ...{ like, createdAtMs, expiresAtMs },
+    ...{ v, id, version, auditHead, nonce, asked, proposed, edits, asking, nudges },
+    ...{ predecessor, like, createdAtMs, expiresAtMs },
   }
 }
 
@@ -257,7 +264,7 @@ export const isEdited = (approval: Edited): boolean =>
 export function dueAtMs(approval: Approval): InstantMs | null {
   switch (approval.status) {
     case 'pending':
-      return approval.expiresAtMs
+      return nextNudgeMs(approval) ?? approval.expiresAtMs
     case 'approved':
       return approval.startByMs
     case 'executing':

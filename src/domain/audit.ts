@@ -1,7 +1,9 @@
 /** The audit event of one transition and the chain it hangs in: each names the hash of the one before. */
 import type { Approval, InstantMs } from './approval.ts'
+import { approversAt } from './authority.ts'
 import { canonical, sha256 } from './canonical.ts'
 import { unknownSend } from './evidence.ts'
+import { calledBy, type Nudge } from './nudges.ts'
 import type { ApprovalEvent } from './transition.ts'
 
 /** The head of a chain that has no events yet. */
@@ -54,7 +56,13 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
       }
     case 'decide': {
       const { kind, by, reason, digest, via } = event.decision
-      return { decision: kind, by, reason, digest, via }
+      const { mayFromMs = next.createdAtMs } = event
+      const isEscalated = mayFromMs > next.createdAtMs
+      return {
+        ...{ decision: kind, by, reason, digest, via },
+        // Their right came with an escalation.
+        ...(isEscalated ? { mayFrom: new Date(mayFromMs).toISOString() } : {}),
+      }
     }
     case 'edit': {
       const { by, via, reason, digest: replaced } = event
@@ -90,8 +98,21 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
       return { isReachable: event.looked.isReachable, reason: event.looked.said }
     case 'annotate':
       return { finding: event.annotation.finding, by: event.annotation.by, note: event.annotation.note }
+    case 'nudge': {
+      const nudge = next.nudges.at(-1)
+      return nudge === undefined ? {} : { nudge: nudge.kind, called: calledWords(nudge, next) }
+    }
     case 'expire':
     case 'lapse':
       return {}
   }
+}
+
+/** Groups and people whom the rule names; who that was in person is the directory's. */
+function calledWords(nudge: Nudge, next: Omit<Approval, 'auditHead'>): string {
+  const whom =
+    nudge.kind === 'escalation'
+      ? calledBy(nudge, next)
+      : [approversAt({ ...next, status: 'pending' }, nudge.atMs)]
+  return whom.flatMap(({ groups, people }) => [...groups, ...people]).join(', ')
 }

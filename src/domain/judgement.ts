@@ -49,6 +49,8 @@ export function askingOf(
     ...{ rule, reason, risk, approvers, ruleDigest },
     onClientGone: onClientGone ?? 'wait',
     reasonRequired: reasonRequired === true,
+    remindersMs: terms.remindersMs ?? [],
+    escalation: terms.escalation ?? [],
   }
 }
 
@@ -66,6 +68,7 @@ function differenceOf(before: Asking, after: Asking): string {
   const said = (reason: string | null) => (reason === null ? 'none' : `“${reason}”`)
   const differences = [
     ['approvers', approversWords(before.approvers), approversWords(after.approvers)],
+    ['escalation', escalationWords(before.escalation), escalationWords(after.escalation)],
     // Milder is no other rule: more is known of the tool by now.
     ['risk', before.risk, risks.indexOf(after.risk) > risks.indexOf(before.risk) ? after.risk : before.risk],
     ['without the agent', before.onClientGone, after.onClientGone],
@@ -81,4 +84,12 @@ const yesNo = (is: boolean) => (is ? 'yes' : 'no')
 export function approversWords({ groups, people, selfConfirm }: ApproverChain): string {
   const named = [...[...groups].sort(), ...[...people].sort(), ...(selfConfirm ? ['the owner confirms'] : [])]
   return named.join(', ') || 'nobody'
+}
+
+function escalationWords(steps: Asking['escalation']): string {
+  const words = steps.map(
+    ({ afterMs, groups, people }) =>
+      `after ${Math.round(afterMs / 1_000)} s ${[...[...groups].sort(), ...[...people].sort()].join(', ')}`,
+  )
+  return words.join('; then ') || 'none'
 }

@@ -64,3 +64,7 @@ export const ENVELOPE_BYTES_MAX = 4 * 1024
 export const REASON_LENGTH_MAX = 1_000
 /** Edits of one call. Each keeps what it replaced, and whoever has changed a call five times should let the agent ask anew. */
 export const EDITS_MAX = 5
+/** Reminders of one call: whoever has not looked after so many will not look for one more. */
+export const REMINDERS_MAX = 10
+/** Times at which further people may decide about one call. */
+export const ESCALATIONS_MAX = 5

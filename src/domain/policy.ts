@@ -12,6 +12,7 @@ import type { JudgedCall } from './policy/judged-call.ts'
 import {
   type Action,
   type ApprovalTerms,
+  type EscalationStep,
   isStricter,
   type OnClientGone,
   type Rule,
@@ -199,19 +200,29 @@ function stricter(a: Candidate, b: Candidate): Candidate {
 }
 
 const sortText = ({ terms, reason, pointer }: Candidate) =>
-  JSON.stringify([terms.approvers === null, terms.approvers, reason === null, reason, pointer])
+  JSON.stringify([
+    terms.approvers === null,
+    terms.approvers,
+    terms.escalation,
+    reason === null,
+    reason,
+    pointer,
+  ])
 
-/** Whoever wins names the approvers; what several rules say about how to decide is taken in the stricter way. */
+/** Whoever wins names the approvers, now and later; what several rules say about how to decide is taken in the stricter way. */
 function strictestTerms({ terms }: Candidate, asking: readonly Candidate[]): ApprovalTerms {
   const timeouts = asking.flatMap(({ terms: { timeoutMs } }) => (timeoutMs === null ? [] : [timeoutMs]))
   const said = asking.map((each) => each.terms.selfConfirm)
   const isAllowed = said.every((each) => each === true) ? true : null
+  const moments = asking.flatMap((each) => each.terms.remindersMs ?? [])
   return {
     approvers: terms.approvers,
     selfConfirm: said.includes(false) ? false : isAllowed,
     timeoutMs: timeouts.length === 0 ? null : Math.min(...timeouts),
     onClientGone: strictestWay(asking.map((each) => each.terms.onClientGone)),
     reasonRequired: asking.some((each) => each.terms.reasonRequired === true) ? true : null,
+    remindersMs: moments.length === 0 ? null : [...new Set(moments)].sort((a, b) => a - b),
+    escalation: terms.escalation,
   }
 }
 
@@ -235,11 +246,12 @@ function uncountable({ tally: { amount } }: Limit): string {
 const digestOfWay = (way: OnClientGone | null) =>
   way === null || way === 'wait' ? {} : { onClientGone: way }
 
-/** The rule in force and its approvers, as one digest: an approval given under another rule is not an approval. */
+/** The rule in force and its approvers, now and later, as one digest: an approval given under another rule is not an approval. */
 export function effectiveRuleDigest(
   verdict: Pick<Extract<Verdict, { kind: 'require_approval' }>, 'reason' | 'risk' | 'terms'>,
   approvers: ApproverChain,
 ): string {
+  const escalation = verdict.terms.escalation ?? []
   return digestOf({
     v: 1,
     action: 'require_approval',
@@ -248,6 +260,7 @@ export function effectiveRuleDigest(
     // Left out where it is usual, so that digests of before there was a choice stay right.
     ...digestOfWay(verdict.terms.onClientGone),
     ...(verdict.terms.reasonRequired === true ? { reasonRequired: true } : {}),
+    ...(escalation.length === 0 ? {} : { escalation: escalation.map(sortedStep) }),
     approvers: {
       groups: [...approvers.groups].sort(),
       people: [...approvers.people].sort(),
@@ -255,3 +268,9 @@ export function effectiveRuleDigest(
     },
   })
 }
+
+const sortedStep = ({ afterMs, groups, people }: EscalationStep) => ({
+  afterMs,
+  groups: [...groups].sort(),
+  people: [...people].sort(),
+})

@@ -14,10 +14,11 @@ import type {
   Predecessor,
   Proposed,
 } from './approval.ts'
-import { authorise, type Unauthorised } from './authority.ts'
+import { approversAt, authorise, type Unauthorised } from './authority.ts'
 import { shortDigest } from './canonical.ts'
 import { editOf, type ShownEdit } from './edited-text.ts'
 import { type EvidenceLine, evidenceLines } from './evidence-text.ts'
+import type { Nudge } from './nudges.ts'
 import type { OnClientGone } from './policy/rule.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Person } from './principal.ts'
@@ -33,6 +34,8 @@ export type Presentable = {
   readonly asking: Omit<Asking, 'ruleDigest'>
   readonly predecessor: (Omit<Predecessor, 'id'> & { readonly id: string }) | null
   readonly like: { readonly id: string; readonly differs: readonly string[] } | null
+  readonly nudges: readonly Pick<Nudge, 'kind' | 'atMs'>[]
+  readonly createdAtMs: InstantMs
   readonly expiresAtMs: InstantMs
 } & (
   | { readonly status: 'pending' }
@@ -87,6 +90,7 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
   const { requester } = asked
   const tool = visible(asked.tool)
   const field = (label: string, text: string) => ({ label, text })
+  const lines = (label: string, text: string) => (text === '' ? [] : [field(label, text)])
   const edit = editOf(approval, beholder.when)
   return {
     ticket: approval.id,
@@ -102,10 +106,12 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
       field('Why it asks', whyText(asking)),
       ...(approval.predecessor === null ? [] : [field('Asked again', askedAgainText(approval.predecessor))]),
       ...(approval.like === null ? [] : [field('Like', likeText(approval.like))]),
-      field('Who may decide', approversText(asking.approvers, requester.owner)),
+      field('Who may decide', approversText(approversAt(approval, beholder.nowMs), requester.owner)),
       ...(asking.reasonRequired && approval.status === 'pending'
         ? [field('It takes', 'a reason, with a yes and with a no')]
         : []),
+      ...lines('Escalation', escalationText(approval, beholder)),
+      ...lines('Reminders', remindersText(approval, beholder)),
       ...(approval.status === 'pending' ? [field('Decide by', deadlineText(approval, beholder))] : []),
       ...(approval.status === 'pending' ? [field('A yes now', yesMeans(asking, beholder))] : []),
     ],
@@ -131,13 +137,9 @@ export type Yes =
 export function yesOf(approval: Approval, person: Person, nowMs: InstantMs): Yes {
   if (approval.status !== 'pending') return { kind: 'withheld', because: 'It is decided already.' }
   if (nowMs >= approval.expiresAtMs) return { kind: 'withheld', because: 'It is too late to decide.' }
-  const { asked, asking } = approval
-  const kind = authorise(person, 'approve', asked, asking)
+  const kind = authorise(person, 'approve', approval, nowMs)
   if (!kind.ok) {
-    return {
-      kind: 'withheld',
-      because: unauthorisedText(kind.error, asking.approvers, asked.requester.owner),
-    }
+    return { kind: 'withheld', because: unauthorisedText(kind.error, approval.asked.requester.owner) }
   }
   return { kind: 'offered', word: kind.value === 'confirm' ? 'Confirm' : 'Approve' }
 }
@@ -202,15 +204,20 @@ export function approversText({ groups, people, selfConfirm }: ApproverChain, ow
 }
 
 /** Why a person's yes or no does not count here. */
-export function unauthorisedText(why: Unauthorised, approvers: ApproverChain, owner: string): string {
-  const who = `Who may decide: ${approversText(approvers, owner)}.`
+export function unauthorisedText(why: Unauthorised, owner: string): string {
+  if (why.reason === 'owner_unknown') {
+    return 'Nobody may approve this: it is not known which person answers for the agent, and they must not decide about its calls.'
+  }
+  const who = `${approversText(why.approvers, owner)}.`
   switch (why.reason) {
-    case 'owner_unknown':
-      return 'Nobody may approve this: it is not known which person answers for the agent, and they must not decide about its calls.'
     case 'own_call':
-      return `You answer for the agent that asks, so somebody else has to decide. ${who}`
+      return `You answer for the agent that asks, so somebody else has to decide. Who may decide: ${who}`
     case 'not_an_approver':
-      return `You are not an approver of this call. ${who}`
+      return `You are not an approver of this call. Who may decide: ${who}`
+    case 'not_yet': {
+      const from = new Date(why.fromMs).toISOString().slice(0, 16).replace('T', ' ')
+      return `You may decide about this in ${spanText(why.fromMs - why.nowMs)} (from ${from} UTC), if nobody has by then. Who may decide now: ${who}`
+    }
   }
 }
 
@@ -301,6 +308,44 @@ function yesMeans(
   const until =
     isStill === true ? `within ${spanText(startWithinMs)} of the yes` : `until ${when(nowMs + startWithinMs)}`
   return `it runs when the agent returns, ${until}, exactly as shown`
+}
+
+/** Who may decide as well, from when on; what never came is left out once it is over. */
+function escalationText(approval: Presentable, { nowMs, when }: Beholder): string {
+  const { asking, createdAtMs } = approval
+  return asking.escalation
+    .map(({ afterMs, groups, people }) => ({ fromMs: createdAtMs + afterMs, groups, people }))
+    .filter(({ fromMs }) => fromMs < endOf(approval))
+    .map(({ fromMs, groups, people }) => {
+      const named = [...groups.map((group) => `anyone in ${visible(group)}`), ...people.map(visible)]
+      return `${fromMs <= nowMs ? 'since' : 'from'} ${when(fromMs)} also ${named.join(', ')}`
+    })
+    .join('; ')
+}
+
+const endOf = (approval: Presentable): InstantMs => {
+  switch (approval.status) {
+    case 'pending':
+      return approval.expiresAtMs
+    case 'approved':
+    case 'executing':
+      return approval.decision.atMs
+    case 'settled':
+      return approval.settledAtMs
+  }
+}
+
+/** When people were reminded, and when they will be. */
+function remindersText(approval: Presentable, { when }: Beholder): string {
+  const { asking, createdAtMs, expiresAtMs, nudges, status } = approval
+  const done = nudges.filter(({ kind }) => kind === 'reminder').map(({ atMs }) => atMs)
+  const [next] = asking.remindersMs
+    .map((afterMs) => createdAtMs + afterMs)
+    .filter((atMs) => atMs < expiresAtMs && atMs > (done.at(-1) ?? 0))
+  return [
+    ...(done.length === 0 ? [] : [`sent ${done.map(when).join(', ')}`]),
+    ...(status === 'pending' && next !== undefined ? [`the next ${when(next)}`] : []),
+  ].join('; ')
 }
 
 const because = (reason: string | null) => (reason === null || reason === '' ? '' : `: “${visible(reason)}”`)

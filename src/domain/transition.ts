@@ -23,11 +23,19 @@ import {
   unknownSend,
 } from './evidence.ts'
 import { EDITS_MAX, REASON_LENGTH_MAX } from './limits.ts'
+import { dueNudge, nextNudgeMs } from './nudges.ts'
 import { err, ok, type Result } from './result.ts'
 import { EXTENSION_MIN_MS, type Timings } from './timings.ts'
 
 export type ApprovalEvent =
-  | { readonly kind: 'decide'; readonly decision: Omit<Decision, 'atMs'> }
+  | {
+      readonly kind: 'decide'
+      readonly decision: Omit<Decision, 'atMs'>
+      /** When their right to decide begins; left out: it was there from the start. */
+      readonly mayFromMs?: InstantMs
+    }
+  /** People are called again. */
+  | { readonly kind: 'nudge' }
   /** Other `params` are proposed instead. Whatever people have seen or said of the earlier ones does not count any more. */
   | ({
       readonly kind: 'edit'
@@ -78,6 +86,7 @@ export type Deadline =
   | { readonly kind: 'none' }
   | { readonly kind: 'before'; readonly atMs: InstantMs }
   | { readonly kind: 'from'; readonly atMs: InstantMs }
+  | { readonly kind: 'within'; readonly fromMs: InstantMs; readonly beforeMs: InstantMs }
 
 export interface Transition {
   readonly next: Approval
@@ -126,14 +135,29 @@ export function transition(
       }
       const unexplained = reasonRefusal(event.decision.reason, approval.asking)
       if (unexplained !== null) return err(unexplained)
+      const { mayFromMs: fromMs = approval.createdAtMs } = event
+      if (nowMs < fromMs) return err({ reason: 'too_early', dueMs: fromMs })
       const decision: Decision = { ...event.decision, atMs: nowMs }
-      const deadline: Deadline = { kind: 'before', atMs: approval.expiresAtMs }
+      const deadline: Deadline =
+        fromMs > approval.createdAtMs
+          ? { kind: 'within', fromMs, beforeMs: approval.expiresAtMs }
+          : { kind: 'before', atMs: approval.expiresAtMs }
       if (decision.kind === 'reject') return settle({ kind: 'rejected', decision }, deadline)
       const startByMs = nowMs + timings.startByMs
       return ok({
         next: { ...headerOf(approval), version, status: 'approved', decision, startByMs },
         deadline,
       })
+    }
+    case 'nudge': {
+      if (approval.status !== 'pending') return wrongStatus
+      const { expiresAtMs: beforeMs, nudges } = approval
+      if (nowMs >= beforeMs) return err({ reason: 'too_late', deadlineMs: beforeMs })
+      const due = dueNudge(approval, nowMs)
+      if (due === null) return err({ reason: 'too_early', dueMs: nextNudgeMs(approval) ?? beforeMs })
+      const { kind, afterMs, dueMs: fromMs } = due
+      const next: Approval = { ...approval, version, nudges: [...nudges, { kind, afterMs, atMs: nowMs }] }
+      return ok({ next, deadline: { kind: 'within', fromMs, beforeMs } })
     }
     case 'edit': {
       if (approval.status !== 'pending') return wrongStatus

@@ -1,4 +1,5 @@
 /** Finds the calls that nobody could decide: waiting for an approver who does not exist, they would only ever expire. */
+import type { EscalationStep } from '../domain/policy/rule.ts'
 import type { ApproverChain } from '../domain/policy.ts'
 import type { Person, Principal } from '../domain/principal.ts'
 import type { ServerConfig } from './config-file.ts'
@@ -25,10 +26,21 @@ function chainsOf({ policy, approvers }: ServerConfig['rules']): ApproverChain[]
     ...usual,
     ...asking.map(({ terms }) => ({
       ...approvers,
-      ...terms.approvers,
+      ...withLater(terms.approvers ?? approvers, terms.escalation ?? []),
       selfConfirm: terms.selfConfirm ?? approvers.selfConfirm,
     })),
   ]
+}
+
+/** Whom an escalation names can decide in the end, and until then the call waits for them. */
+function withLater(
+  { groups, people }: Pick<ApproverChain, 'groups' | 'people'>,
+  escalation: readonly EscalationStep[],
+) {
+  return {
+    groups: [...groups, ...escalation.flatMap((step) => step.groups)],
+    people: [...people, ...escalation.flatMap((step) => step.people)],
+  }
 }
 
 function stuckWith(

@@ -25,10 +25,11 @@ function chainsOf(serverRules: ServerRules | null): ApproverChain[] {
   if (serverRules === null) return []
   const { policy, approvers } = serverRules
   const own = policy.rules.flatMap(({ terms }) => {
-    const { approvers: named, selfConfirm } = terms
+    const { approvers: named, selfConfirm, escalation } = terms
+    const later = (escalation ?? []).map((step) => ({ ...step, selfConfirm: false }))
     return named === null && selfConfirm === null
-      ? []
-      : [{ ...approvers, ...named, selfConfirm: selfConfirm ?? approvers.selfConfirm }]
+      ? later
+      : [{ ...approvers, ...named, selfConfirm: selfConfirm ?? approvers.selfConfirm }, ...later]
   })
   return [approvers, ...own]
 }

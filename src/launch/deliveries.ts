@@ -1,6 +1,7 @@
 /** The deliveries role: draws the cards of approvals wherever people are asked. Cards that could not be drawn follow by themselves. */
 import { createDirectory } from '../auth/directory.ts'
 import { createDeliver, keepReconciling } from '../services/deliver.ts'
+import { createPostNudges, keepNudging } from '../services/nudge.ts'
 import { createTell, keepTelling } from '../services/tell.ts'
 import { clock } from './clock.ts'
 import { type Decorate, undecorated } from './decorate.ts'
@@ -13,19 +14,27 @@ export const runDeliveries = (decorate: Decorate = undecorated): Promise<void> =
 
 export const beginDeliveries: Begin = async ({ config, stores, decorate, log, stopping }) => {
   const { store, workers } = stores
-  const { ledger, cards, notices } = store
+  const { ledger, cards, notices, nudges } = store
   // Gateways order deliveries as soon as a channel is named; whoever has this role takes them off the queue.
   if (config.channels.slack === null) return { ended: Promise.resolve() }
-  const slack = await openSlackChannel({ config, store, directory: createDirectory(config.people), log })
+  const directory = createDirectory(config.people)
+  const slack = await openSlackChannel({ config, store, directory, log })
   const deps = { ledger, cards, channels: slack === null ? [] : [decorate.channel(slack)], log }
   const deliver = createDeliver(deps)
   const tell = createTell({ ...deps, notices })
+  const nudging = { ...deps, nudges, directory }
+  const postNudges = createPostNudges(nudging)
   workers.deliver(async function deliverAndTell(id) {
     await deliver(id)
     await tell(id)
+    await postNudges(id)
   })
   const loop = { clock, stopping }
   return {
-    ended: Promise.all([keepReconciling({ ...deps, ...loop }), keepTelling({ ...deps, notices, ...loop })]),
+    ended: Promise.all([
+      keepReconciling({ ...deps, ...loop }),
+      keepTelling({ ...deps, notices, ...loop }),
+      keepNudging({ ...nudging, ...loop }),
+    ]),
   }
 }

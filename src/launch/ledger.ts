@@ -12,6 +12,7 @@ import { startEmbeddedPostgres } from '../ledger/embedded/start.ts'
 import { createIdentities } from '../ledger/identities.ts'
 import { createNotices } from '../ledger/notices.ts'
 import { createNotifications } from '../ledger/notifications.ts'
+import { createNudges } from '../ledger/nudges.ts'
 import { createOutcomes } from '../ledger/outcomes.ts'
 import { type Pulse, takePulse } from '../ledger/pulse.ts'
 import { createRevisions, REVISIONS_CHANNEL } from '../ledger/revisions.ts'
@@ -31,6 +32,7 @@ import type { Identities } from '../ports/identities.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Notices } from '../ports/notices.ts'
+import type { Nudges } from '../ports/nudges.ts'
 import type { Outcomes } from '../ports/outcomes.ts'
 import type { Revisions } from '../ports/revisions.ts'
 import type { Stops } from '../ports/stops.ts'
@@ -44,6 +46,7 @@ export interface OpenLedger {
   readonly credentials: CredentialStore
   readonly cards: Cards
   readonly notices: Notices
+  readonly nudges: Nudges
   readonly outcomes: Outcomes
   readonly identities: Identities
   readonly accounts: AccountStore
@@ -97,6 +100,7 @@ export async function openLedger(
     credentials: createCredentials(pool, notifications),
     cards: createCards(pool),
     notices: createNotices(pool),
+    nudges: createNudges(pool),
     outcomes: createOutcomes(pool),
     identities: createIdentities(pool),
     accounts: createAccounts(pool, notifications),

@@ -2,6 +2,7 @@
 import pg from 'pg'
 import { type Approval, dueAtMs } from '../domain/approval.ts'
 import { LATE_REPLIES_MAX } from '../domain/evidence.ts'
+import type { Deadline } from '../domain/transition.ts'
 import type { Change, Ledger, SettledReading } from '../ports/ledger.ts'
 import { only } from './connect.ts'
 import { assertReadable, FORM_MAX, FORMED, type FormedRow } from './forms.ts'
@@ -72,7 +73,7 @@ const CHANGE = `
     UPDATE holdpoint.approval SET
       version = $2, status = $3, record = $4::json,
       due_at = to_timestamp($5::bigint / 1000.0), settled_at = to_timestamp($6::bigint / 1000.0),
-      claim_node = $7, reply = coalesce($8, reply), form = $17
+      claim_node = $7, reply = coalesce($8, reply), form = $17, nudges = $18
     WHERE id = $1 AND version = $9 AND status = $10 AND form <= $17
       AND ($11::bigint IS NULL OR clock_timestamp() < to_timestamp($11::bigint / 1000.0))
       AND ($12::bigint IS NULL OR clock_timestamp() >= to_timestamp($12::bigint / 1000.0))
@@ -92,12 +93,12 @@ const SUCCEED = `, succeeded AS (
     INSERT INTO holdpoint.approval
       (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
        judged_revision, owner, form, ends_when_gone)
-    SELECT $18, $19, 'pending', $20, $21, $22, $15, $23, $24, to_timestamp($25::bigint / 1000.0),
-           to_timestamp($26::bigint / 1000.0), $27::json, $16, $30, $31, $32
+    SELECT $19, $20, 'pending', $21, $22, $23, $15, $24, $25, to_timestamp($26::bigint / 1000.0),
+           to_timestamp($27::bigint / 1000.0), $28::json, $16, $31, $32, $33
     FROM changed RETURNING id
   ), asked AS (
     INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
-    SELECT id, $19, $28, $29 FROM succeeded
+    SELECT id, $20, $29, $30 FROM succeeded
   )`
 
 export function createApprovals(pool: pg.Pool): Approvals {
@@ -465,15 +466,21 @@ function changeValues({ previous, next, deadline, audit, replyText, inForce }: C
     replyText,
     previous.version,
     previous.status,
-    deadline.kind === 'before' ? deadline.atMs : null,
-    deadline.kind === 'from' ? deadline.atMs : null,
+    beforeMs(deadline),
+    fromMs(deadline),
     audit.payload,
     audit.hash,
     next.asked.server,
     inForce ?? null,
     next.v,
+    next.nudges.length,
   ]
 }
+
+const beforeMs = (deadline: Deadline) =>
+  deadline.kind === 'before' ? deadline.atMs : deadline.kind === 'within' ? deadline.beforeMs : null
+const fromMs = (deadline: Deadline) =>
+  deadline.kind === 'from' ? deadline.atMs : deadline.kind === 'within' ? deadline.fromMs : null
 
 function reading(rows: readonly (FormedRow & { now_ms: string })[]) {
   const [row] = rows

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type Approval, doors, type Settled } from '../domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
 import { noEvidence } from '../domain/evidence.ts'
+import { nudgeKinds } from '../domain/nudges.ts'
 import { clientGoneWays } from '../domain/policy/rule.ts'
 import { risks } from '../domain/risk.ts'
 
@@ -111,7 +112,12 @@ const header = z.object({
     ruleDigest: z.string(),
     onClientGone: z.enum(clientGoneWays).default('wait'),
     reasonRequired: z.boolean().default(false),
+    remindersMs: z.array(z.number()).default([]),
+    escalation: z
+      .array(z.object({ afterMs: z.number(), groups: z.array(z.string()), people: z.array(z.string()) }))
+      .default([]),
   }),
+  nudges: z.array(z.object({ kind: z.enum(nudgeKinds), afterMs: z.number(), atMs: z.number() })).default([]),
   like: z
     .object({ id: approvalId, differs: z.array(z.string()) })
     .nullable()

@@ -1,6 +1,8 @@
 /** Doors to people outside this process: each shows an approval as it is now, in a card that is changed in place. */
-import type { Approval, InstantMs, Settled } from '../domain/approval.ts'
+import type { Approval, InstantMs, Pending, Settled } from '../domain/approval.ts'
 import type { News } from '../domain/news.ts'
+import type { Nudge } from '../domain/nudges.ts'
+import type { Person } from '../domain/principal.ts'
 
 /** Where the card of an approval is, in the channel's own words (for Slack: channel and `ts`, as JSON). */
 export interface ShownCard {
@@ -26,6 +28,15 @@ export interface Notice {
   readonly cardPlace: string | null
 }
 
+/** People who are called again to an approval that waits. */
+export interface Nudging {
+  readonly approval: Pending
+  readonly nudge: Nudge
+  readonly nowMs: InstantMs
+  readonly people: readonly Person[]
+  readonly cardPlace: string
+}
+
 export interface Channel {
   /** `slack`, `webhook`, …: one word, also the key of its cards in the ledger. */
   readonly name: string
@@ -39,19 +50,28 @@ export interface Channel {
    * @throws ChannelFault
    */
   tell(notice: Notice): Promise<boolean>
+  /**
+   * Calls these people in a new message beside the card, because a card that changes in place notifies nobody.
+   * @returns the ids of those whom it mentioned
+   * @throws ChannelFault
+   */
+  nudge(nudging: Nudging): Promise<readonly string[]>
 }
 
 /** The channel did not take a card. */
 export class ChannelFault extends Error {
+  /** Otherwise it may stand there, although nobody heard so. */
+  readonly isCertainlyUnposted: boolean
   constructor(
     message: string,
     /** Trying again later can help. */
     readonly isTemporary: boolean,
     /** The channel asked to be left alone for so long. */
     readonly retryAfterMs: number | null,
-    options?: ErrorOptions,
+    options: ErrorOptions & { readonly isCertainlyUnposted?: boolean } = {},
   ) {
     super(message, options)
     this.name = 'ChannelFault'
+    this.isCertainlyUnposted = options.isCertainlyUnposted ?? false
   }
 }

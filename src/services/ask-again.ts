@@ -66,7 +66,7 @@ export function createAskAgain(deps: {
       const reading = await ledger.get(id)
       if (reading === null) return err({ reason: 'not_found' })
       const { approval: previous, nowMs } = reading
-      const authority = authorise(person, 'approve', previous.asked, previous.asking)
+      const authority = authorise(person, 'approve', previous, nowMs)
       if (!authority.ok) return err({ reason: 'unauthorised', because: authority.error })
       const waiting = await ledger.unsettledByAttachKey(previous.asked.attachKey)
       if (waiting !== null) return err(waitsAlready(waiting.approval.id))
@@ -127,6 +127,7 @@ export function createAskAgain(deps: {
       ...{ id: random.approvalId(), version: 1, auditHead: CHAIN_START, nonce, status: 'pending' },
       ...{ asked, proposed: { ...proposed, digest: bindingDigest(binding) }, edits, like: null },
       asking,
+      nudges: [],
       predecessor: { id, difference, why: 'unknown_end' },
       createdAtMs: nowMs,
       expiresAtMs: nowMs + (verdict.terms.timeoutMs ?? timings.decisionMs),

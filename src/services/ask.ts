@@ -202,6 +202,7 @@ export function createAsk(deps: {
       },
       edits: [],
       asking,
+      nudges: [],
       predecessor: null,
       like,
       createdAtMs: nowMs,

@@ -1,5 +1,6 @@
 /** Looks at one approval and does what is due now. Level-triggered: early, late, doubled and outdated calls do no harm. */
 import type { ApprovalId } from '../domain/approval-id.ts'
+import { dueNudge } from '../domain/nudges.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Change } from './change.ts'
 
@@ -15,6 +16,8 @@ export function createAttend(deps: { ledger: Ledger; change: Change }): Attend {
     switch (approval.status) {
       case 'pending':
         if (nowMs >= approval.expiresAtMs) await change(id, { kind: 'expire' }, { version })
+        // Where more is due, the alarm of the next version follows at once.
+        else if (dueNudge(approval, nowMs) !== null) await change(id, { kind: 'nudge' }, { version })
         return
       case 'approved': {
         if (nowMs < approval.startByMs) return

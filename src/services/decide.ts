@@ -1,10 +1,11 @@
 /** What people do with an approval: decide, withdraw, say afterwards what really happened. Each is checked at the moment of the act. */
-import type { Approval, Decision, Door, InstantMs } from '../domain/approval.ts'
+import type { Approval, Door, InstantMs } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
-import { authorise, type Unauthorised } from '../domain/authority.ts'
+import { authorise, mayDecideFromMs, type Unauthorised } from '../domain/authority.ts'
 import type { Person } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import type { Timings } from '../domain/timings.ts'
+import type { ApprovalEvent } from '../domain/transition.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Random } from '../ports/random.ts'
@@ -87,13 +88,13 @@ export function createPeople(deps: {
   /** A yes counts only under the rule that is in force at the moment it is written; what that rule ends, nobody decides. */
   async function sayYes(
     id: ApprovalId,
-    decision: Omit<Decision, 'atMs'>,
+    event: Extract<ApprovalEvent, { kind: 'decide' }>,
   ): Promise<Result<Approval, DecideRefusal>> {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const judged = await rejudge(id)
       if (judged?.kind === 'unreadable') return err({ reason: 'rules_unreadable' })
       const guard = judged?.kind === 'stands' ? { inForce: judged.revision } : {}
-      const decided = await change(id, { kind: 'decide', decision }, guard)
+      const decided = await change(id, event, guard)
       if (decided.ok || decided.error.reason !== 'moved_on') return decided
     }
     throw new Error(`the policy that ${id} asks under kept changing for ${ROUNDS_MAX} rounds`)
@@ -103,11 +104,14 @@ export function createPeople(deps: {
     async decide({ id, person, answer, digest, reason, via }) {
       const reading = await ledger.get(id)
       if (reading === null) return err({ reason: 'not_found' })
-      const { asked, asking } = reading.approval
-      const kind = authorise(person, answer, asked, asking)
+      const { approval, nowMs } = reading
+      const kind = authorise(person, answer, approval, nowMs)
       if (!kind.ok) return refuse(id, person, kind.error)
       const decision = { kind: kind.value, by: person.id, reason, digest, via }
-      return answer === 'reject' ? change(id, { kind: 'decide', decision }) : sayYes(id, decision)
+      // The ledger compares it with its own clock once more as it writes.
+      const mayFromMs = mayDecideFromMs(person, approval) ?? approval.createdAtMs
+      const event = { kind: 'decide', decision, mayFromMs } as const
+      return answer === 'reject' ? change(id, event) : sayYes(id, event)
     },
 
     async edit(request) {
@@ -139,7 +143,7 @@ export function createPeople(deps: {
     async annotate({ id, person, finding, note }) {
       const reading = await ledger.get(id)
       if (reading === null) return err({ reason: 'not_found' })
-      const authority = authorise(person, 'approve', reading.approval.asked, reading.approval.asking)
+      const authority = authorise(person, 'approve', reading.approval, reading.nowMs)
       if (!authority.ok) return refuse(id, person, authority.error)
       return change(id, { kind: 'annotate', annotation: { finding, by: person.id, note } })
     },
@@ -148,8 +152,7 @@ export function createPeople(deps: {
   async function approverOrOwner(id: ApprovalId, person: Person): Promise<Result<null, DecideRefusal>> {
     const reading = await ledger.get(id)
     if (reading === null) return err({ reason: 'not_found' })
-    const { asked, asking } = reading.approval
-    const authority = authorise(person, 'reject', asked, asking)
+    const authority = authorise(person, 'reject', reading.approval, reading.nowMs)
     if (!authority.ok && authority.error.reason !== 'own_call') return refuse(id, person, authority.error)
     return ok(null)
   }

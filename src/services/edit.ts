@@ -55,7 +55,7 @@ export function createEdit(deps: {
     if (reading === null) return err({ reason: 'not_found' })
     const { approval, nowMs } = reading
     const { asked, asking, proposed } = approval
-    const authority = authoriseEdit(person, asked, asking)
+    const authority = authoriseEdit(person, approval, nowMs)
     if (!authority.ok) return err({ reason: 'unauthorised', because: authority.error })
     const { meta, answers } = besides(proposed.canonicalParams)
     const args = readArguments(argumentsText, meta)

@@ -167,6 +167,7 @@ export function createRejudge(deps: {
         proposed: { ...proposed, digest },
         edits,
         asking,
+        nudges: [],
         predecessor: { id, difference, why: 'rule_changed' },
         like,
       },

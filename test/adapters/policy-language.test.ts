@@ -92,6 +92,48 @@ describe('a rule that does not load', () => {
       'out of bounds',
       '10s',
     ],
+    [
+      'a reminder after the deadline',
+      'tools: { t: { action: require_approval, approval: { timeout: 10m, reminders: [10m] } } }',
+      'not before the `timeout`',
+      'counts from when the call was asked',
+    ],
+    [
+      'reminders in another order',
+      'tools: { t: { action: require_approval, approval: { reminders: [10m, 10m] } } }',
+      'not later than the one before it',
+      'in the order of time',
+    ],
+    [
+      'a reminder at once',
+      'tools: { t: { action: require_approval, approval: { reminders: [0s] } } }',
+      'out of bounds',
+      '1s',
+    ],
+    [
+      'too many reminders',
+      'tools: { t: { action: require_approval, approval: { reminders: [1m, 2m, 3m, 4m, 5m, 6m, 7m, 8m, 9m, 10m, 11m] } } }',
+      'at most 10 reminders',
+      'fewer',
+    ],
+    [
+      'an escalation to nobody',
+      'tools: { t: { action: require_approval, approval: { escalation: [{ after: 10m }] } } }',
+      'nobody is named',
+      'from then on',
+    ],
+    [
+      'an escalation to an unknown group',
+      'tools: { t: { action: require_approval, approval: { escalation: [{ after: 10m, groups: [opps] }] } } }',
+      'no "opps"',
+      '"ops"',
+    ],
+    [
+      'an escalation after the deadline',
+      'tools: { t: { action: require_approval, approval: { timeout: 10m, escalation: [{ after: 1h, groups: [ops] }] } } }',
+      'not before the `timeout`',
+      '',
+    ],
   ])('%s', (_, text, message, remedy) => {
     expect(refusals(text)).toContainEqual({
       file: 'p.yaml',
@@ -221,6 +263,34 @@ test('a policy that is written and read again decides every call as before', () 
     }),
     { numRuns: 1_000 },
   )
+})
+
+test('how people decide is written and read again as it was', () => {
+  const text = `tools: { t: { action: require_approval, approval: { groups: [ops], timeout: 1h, on_client_gone: execute,
+    reminders: [10m, 30m], escalation: [{ after: 20m, people: [mina] }, { after: 40m, groups: [ops] }] } } }`
+  const before = load(text).policy
+  const [rule] = before.rules
+  expect(rule?.terms).toMatchObject({
+    remindersMs: [600_000, 1_800_000],
+    escalation: [
+      { afterMs: 1_200_000, groups: [], people: ['mina'] },
+      { afterMs: 2_400_000, groups: ['ops'], people: [] },
+    ],
+  })
+  expect(load(writePolicy(before, null)).policy.rules[0]?.terms).toEqual(rule?.terms)
+})
+
+test('where several rules ask, the one that names the approvers names the escalation, and all reminders come', () => {
+  const rules = (first: string, second: string) => `rules:\n  - ${first}\n  - ${second}`
+  const high =
+    '{ tools: t, action: require_approval, treat_as: critical, approval: { people: [mina], reminders: [20m] } }'
+  const low =
+    '{ tools: t, action: require_approval, treat_as: low, approval: { groups: [ops], reminders: [10m, 20m], escalation: [{ after: 1h, groups: [ops] }] } }'
+  for (const text of [rules(high, low), rules(low, high)]) {
+    expect(evaluate(load(text).policy, aJudgedCall('t'))).toMatchObject({
+      terms: { approvers: { people: ['mina'] }, remindersMs: [600_000, 1_200_000], escalation: null },
+    })
+  }
 })
 
 test('the JSON Schema beside the policies is the one of these shapes', async () => {

@@ -23,6 +23,7 @@ import type { Log } from '../../src/ports/log.ts'
 import { createAnnounce, createChange } from '../../src/services/change.ts'
 import { createPeople } from '../../src/services/decide.ts'
 import { createDeliver, keepReconciling } from '../../src/services/deliver.ts'
+import { createPostNudges, keepNudging } from '../../src/services/nudge.ts'
 import { createTell, keepTelling } from '../../src/services/tell.ts'
 import { anApproval, aVerdict } from '../support/builders.ts'
 import { temporaryDirectory } from '../support/gateway-process.ts'
@@ -67,7 +68,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
 
   const config = readConfig(options, slack, channel, database.connectionString)
   const store = await openLedger(config, silentLog)
-  const { ledger, cards, identities, notices, wakeUps } = store
+  const { ledger, cards, identities, notices, nudges, wakeUps } = store
   const approversInForce = { groups: ['ops'], people: [], selfConfirm: false }
   await store.revisions.putInForce(
     {
@@ -89,6 +90,8 @@ export async function aSlackWorld(options: SlackWorldOptions) {
   const channels = [slackChannel]
   const deliver = createDeliver({ ledger, cards, channels, log })
   const tell = createTell({ ledger, notices, channels, log })
+  const nudging = { ledger, nudges, directory, channels, log }
+  const postNudges = createPostNudges(nudging)
   const announce = createAnnounce({
     queue: {
       async setAlarm() {},
@@ -97,6 +100,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
       async requestDelivery(id) {
         deliver(id)
           .then(() => (options.tells === true ? tell(id) : undefined))
+          .then(() => postNudges(id))
           .catch(() => {})
       },
     },
@@ -137,6 +141,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
   const loop = { ledger, channels, clock, stopping: stopping.signal, log }
   const loops = [
     keepReconciling({ ...loop, cards }),
+    keepNudging({ ...loop, nudges, directory }),
     ...(options.tells === true ? [keepTelling({ ...loop, notices })] : []),
   ]
 
@@ -200,6 +205,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
     change,
     deliver,
     tell,
+    postNudges,
     people,
     directory,
     logged,
@@ -273,7 +279,7 @@ function readConfig(
   const file = join(directory, 'holdpoint.yaml')
   writeFileSync(
     file,
-    `people:\n  mina: { name: 김미나 }\n  jun: {}\n  lee: {}\ngroups:\n  ops: [mina]\nagents:\n  night-agent: { owner: jun }\nchannels:\n  slack: { channel: ${channel} }\nservers:\n  github: { url: "https://mcp.example.com/", approvers: [ops] }\n`,
+    `people:\n  mina: { name: 김미나 }\n  jun: {}\n  lee: {}\ngroups:\n  ops: [mina]\n  leads: [lee]\nagents:\n  night-agent: { owner: jun }\nchannels:\n  slack: { channel: ${channel} }\nservers:\n  github: { url: "https://mcp.example.com/", approvers: [ops] }\n`,
   )
   const loaded = loadConfig({
     cwd: directory,

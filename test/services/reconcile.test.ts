@@ -30,7 +30,12 @@ test('a record of another version is left alone, and the cards behind it are dra
       outdated: async () => [unreadable, readable],
     },
     channels: [
-      { name: 'slack', show: async () => ({ place: 'here', renderDigest: '' }), tell: async () => true },
+      {
+        name: 'slack',
+        show: async () => ({ place: 'here', renderDigest: '' }),
+        tell: async () => true,
+        nudge: async () => [],
+      },
     ],
     clock,
     stopping: stopping.signal,

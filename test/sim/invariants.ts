@@ -100,7 +100,7 @@ function wrongDecisions({ history }: SimWorld): string[] {
     if (decision === null) continue
     const person = [mina, owner].find(({ id }) => id === decision.by)
     const answer = decision.kind === 'reject' ? 'reject' : 'approve'
-    const right = person && authorise(person, answer, original.asked, original.asking)
+    const right = person && authorise(person, answer, { ...original, status: 'pending' }, decision.atMs)
     if (right?.ok !== true || right.value !== decision.kind)
       broken.push(`I6: ${approval.id} was decided without the right`)
     // Its own deadline: people may have moved it before they decided.

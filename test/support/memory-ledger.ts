@@ -77,6 +77,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     if (row.approval.status !== previous.status || row.form > FORM_MAX) return null
     if (deadline.kind === 'before' && nowMs >= deadline.atMs) return null
     if (deadline.kind === 'from' && nowMs < deadline.atMs) return null
+    if (deadline.kind === 'within' && (nowMs < deadline.fromMs || nowMs >= deadline.beforeMs)) return null
     const isYes = next.status === 'approved' || next.status === 'executing'
     if (isYes && stopOf(previous) !== null) return null
     const { server } = previous.asked

@@ -55,7 +55,7 @@ export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: C
   const body = isComplete ? whole : [...title, ...preview(still)]
   const isOpen = approval.status === 'pending' && nowMs < approval.expiresAtMs
   const offered = isOpen
-    ? offer(approval, isComplete ? 'card' : wherePagesFit(still), deps)
+    ? offer(approval, isComplete ? 'card' : wherePagesFit(still), nowMs, deps)
     : approval.status === 'settled'
       ? offerAfter(approval, deps)
       : []

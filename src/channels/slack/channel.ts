@@ -5,6 +5,7 @@
 import type { webApi } from '@slack/bolt'
 import type { ApprovalId } from '../../domain/approval-id.ts'
 import { sha256 } from '../../domain/canonical.ts'
+import type { Person } from '../../domain/principal.ts'
 import { type Channel, ChannelFault } from '../../ports/channels.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Identities } from '../../ports/identities.ts'
@@ -14,6 +15,7 @@ import { context } from './blocks.ts'
 import { type CardDeps, cardOf } from './card.ts'
 import { slackError, toFault } from './faults.ts'
 import { noticeOf } from './notices.ts'
+import { MENTIONS_MAX, nudgeOf } from './nudges.ts'
 import { type Place, parsePlace, placeText } from './place.ts'
 import type { Self } from './self.ts'
 
@@ -35,7 +37,8 @@ export function createSlackChannel(deps: SlackChannelDeps): Channel {
   /** Slack limits posts for each channel, and every other method as a whole. */
   async function obeying<T>(method: string, call: () => Promise<T>): Promise<T> {
     const leftMs = (pausedUntilMs.get(method) ?? 0) - clock.monotonicMs()
-    if (leftMs > 0) throw new ChannelFault('Slack asked for a pause', true, leftMs)
+    if (leftMs > 0)
+      throw new ChannelFault('Slack asked for a pause', true, leftMs, { isCertainlyUnposted: true })
     try {
       return await call()
     } catch (error) {
@@ -45,8 +48,8 @@ export function createSlackChannel(deps: SlackChannelDeps): Channel {
     }
   }
 
-  async function post(content: Content, to = channel, threadTs: string | null = null): Promise<Place> {
-    const posted = await obeying(`post ${to}`, () =>
+  function send(content: Content, to: string, threadTs: string | null) {
+    return obeying(`post ${to}`, () =>
       client.chat.postMessage({
         channel: to,
         ...(threadTs === null ? {} : { thread_ts: threadTs }),
@@ -57,6 +60,10 @@ export function createSlackChannel(deps: SlackChannelDeps): Channel {
         mrkdwn: false,
       }),
     )
+  }
+
+  async function post(content: Content, to = channel, threadTs: string | null = null): Promise<Place> {
+    const posted = await send(content, to, threadTs)
     const { ts, channel: id } = posted
     const app = posted.message?.app_id ?? (await obeying('self', () => self())).appId
     if (ts === undefined || id === undefined)
@@ -74,6 +81,18 @@ export function createSlackChannel(deps: SlackChannelDeps): Channel {
       if (word !== null && lost.has(word)) return false
       throw error
     }
+  }
+
+  /** Those of them who have linked an account, as far as one message mentions people. */
+  async function accountsIn(people: readonly Person[]) {
+    const called: { id: string; user: string }[] = []
+    for (const { id } of people) {
+      if (called.length === MENTIONS_MAX) break
+      const [account] = await identities.accountsOf(SLACK, id)
+      const user = account === undefined ? undefined : parseAccount(account)?.user
+      if (user !== undefined) called.push({ id, user })
+    }
+    return called
   }
 
   return {
@@ -103,6 +122,17 @@ export function createSlackChannel(deps: SlackChannelDeps): Channel {
       // A user's id as the channel means the direct messages with that user.
       else await post(message, user)
       return true
+    },
+
+    async nudge(nudging) {
+      const called = await accountsIn(nudging.people)
+      const { text, blocks } = nudgeOf(nudging, {
+        users: called.map(({ user }) => user),
+        publicUrl: deps.publicUrl,
+      })
+      const card = parsePlace(nudging.cardPlace)
+      await send({ text, blocks: [...blocks] }, card.channel, card.ts)
+      return called.map(({ id }) => id)
     },
   }
 }

@@ -9,15 +9,31 @@ export function slackError(error: unknown): string | null {
 
 export function toFault(error: unknown): ChannelFault {
   if (error instanceof webApi.WebAPIRateLimitedError) {
-    return new ChannelFault('Slack asks for a pause', true, error.retryAfter * 1_000, { cause: error })
+    const options = { cause: error, isCertainlyUnposted: true }
+    return new ChannelFault('Slack asks for a pause', true, error.retryAfter * 1_000, options)
   }
   const word = slackError(error)
   if (word === null) {
     const reason = error instanceof Error ? error.message : String(error)
-    return new ChannelFault(`Slack cannot be reached: ${reason}`, true, null, { cause: error })
+    const options = { cause: error, isCertainlyUnposted: isUnconnected(error) }
+    return new ChannelFault(`Slack cannot be reached: ${reason}`, true, null, options)
   }
   const message = `Slack refused: ${word}. ${remedyOf(word)}`
-  return new ChannelFault(message, passing.has(word), null, { cause: error })
+  const options = { cause: error, isCertainlyUnposted: !passing.has(word) || word === 'ratelimited' }
+  return new ChannelFault(message, passing.has(word), null, options)
+}
+
+/** No connection stood, so that nothing can have arrived. */
+const unconnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH'])
+const CAUSES_MAX = 5
+
+function isUnconnected(error: unknown): boolean {
+  let cause: unknown = error
+  for (let depth = 0; depth < CAUSES_MAX && cause instanceof Error; depth++) {
+    if ('code' in cause && typeof cause.code === 'string' && unconnected.has(cause.code)) return true
+    cause = 'original' in cause ? cause.original : cause.cause
+  }
+  return false
 }
 
 /** Slack's trouble, not ours. */

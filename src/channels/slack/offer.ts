@@ -1,5 +1,5 @@
 /** What a card lets people do: a yes only beside all of what would run, a no always, in the words that are true for this call. */
-import type { Approval, Settled } from '../../domain/approval.ts'
+import type { Approval, InstantMs, Settled } from '../../domain/approval.ts'
 import { authorise } from '../../domain/authority.ts'
 import { shortDigest } from '../../domain/canonical.ts'
 import { visible } from '../../domain/visible.ts'
@@ -18,10 +18,15 @@ export interface OfferDeps {
 /** Where all of the call can be read. */
 export type WhereWhole = 'card' | 'review' | 'elsewhere'
 
-export function offer(approval: Approval, whole: WhereWhole, deps: OfferDeps): readonly Block[] {
+export function offer(
+  approval: Approval,
+  whole: WhereWhole,
+  nowMs: InstantMs,
+  deps: OfferDeps,
+): readonly Block[] {
   const { key, directory, publicUrl } = deps
   const bound = { id: approval.id, version: approval.version, digest: approval.proposed.digest }
-  const word = yesWord(approval, directory)
+  const word = yesWord(approval, nowMs, directory)
   const yes = button({
     id: 'approve',
     text: word,
@@ -55,12 +60,12 @@ export function offerAfter(approval: Settled, { key, publicUrl }: OfferDeps): re
 }
 
 /** *Confirm* where only the owner can say yes: their own yes is never called an approval. */
-function yesWord({ asked, asking }: Approval, directory: Directory): 'Approve' | 'Confirm' {
-  const { owner } = asked.requester
-  if (!asking.approvers.selfConfirm) return 'Approve'
+function yesWord(approval: Approval, nowMs: InstantMs, directory: Directory): 'Approve' | 'Confirm' {
+  const { owner } = approval.asked.requester
+  if (!approval.asking.approvers.selfConfirm) return 'Approve'
   const others = directory
     .people()
-    .some((person) => person.id !== owner && authorise(person, 'approve', asked, asking).ok)
+    .some((person) => person.id !== owner && authorise(person, 'approve', approval, nowMs).ok)
   return others ? 'Approve' : 'Confirm'
 }
 

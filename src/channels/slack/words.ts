@@ -31,8 +31,7 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
     case 'not_found':
       return staleText
     case 'unauthorised': {
-      const { asked, asking } = approval
-      const told = unauthorisedText(refusal.because, asking.approvers, asked.requester.owner)
+      const told = unauthorisedText(refusal.because, approval.asked.requester.owner)
       return `Nothing was decided. ${told}${withdrawRemedy(refusal.because, approval)}`
     }
     case 'not_askable':

@@ -39,6 +39,17 @@ export interface ApprovalTerms {
   readonly onClientGone: OnClientGone | null
   /** Whether a yes and a no count only with a reason. */
   readonly reasonRequired: boolean | null
+  /** So long after the asking people are reminded, in the order of time. */
+  readonly remindersMs: readonly number[] | null
+  /** In the order of time. */
+  readonly escalation: readonly EscalationStep[] | null
+}
+
+/** From so long after the asking on these people may decide as well. */
+export interface EscalationStep {
+  readonly afterMs: number
+  readonly groups: readonly string[]
+  readonly people: readonly string[]
 }
 
 export const usualTerms: ApprovalTerms = {
@@ -47,6 +58,8 @@ export const usualTerms: ApprovalTerms = {
   timeoutMs: null,
   onClientGone: null,
   reasonRequired: null,
+  remindersMs: null,
+  escalation: null,
 }
 
 const strictness: Readonly<Record<Action, number>> = { allow: 0, require_approval: 1, deny: 2 }

@@ -1,6 +1,6 @@
 /** The shapes of a policy document. The JSON Schema for editors is made of the same ones (`json-schema.ts`). */
 import { z } from 'zod'
-import { REASON_LENGTH_MAX } from '../../domain/limits.ts'
+import { ESCALATIONS_MAX, REASON_LENGTH_MAX, REMINDERS_MAX } from '../../domain/limits.ts'
 import { clientGoneWays } from '../../domain/policy/rule.ts'
 import { calendarUnits, countedPer } from '../../domain/policy/tally.ts'
 import { weekdays } from '../../domain/policy/time-window.ts'
@@ -142,8 +142,17 @@ export const approvalShape = z.strictObject({
   stages: z.array(z.strictObject({ ...people, quorum: z.int().min(1).max(20).optional() })).optional(),
   self_confirm: z.boolean().optional(),
   timeout: durationShape.optional(),
-  reminders: z.array(durationShape).optional(),
-  escalation: z.array(z.strictObject({ after: durationShape, ...people })).optional(),
+  reminders: z
+    .array(durationShape)
+    .max(
+      REMINDERS_MAX,
+      says(`there are at most ${REMINDERS_MAX} reminders`, 'write fewer: people stop reading'),
+    )
+    .optional(),
+  escalation: z
+    .array(z.strictObject({ after: durationShape, ...people }))
+    .max(ESCALATIONS_MAX, says(`there are at most ${ESCALATIONS_MAX} steps`, 'name more people in one step'))
+    .optional(),
   reason_required: z.boolean().optional(),
   on_client_gone: z.enum(clientGoneWays).optional(),
   evidence: z.array(z.unknown()).optional(),

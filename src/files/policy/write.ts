@@ -81,13 +81,9 @@ function present(parts: Record<string, JsonValue | undefined>): Written {
   )
 }
 
-function writeTerms({
-  approvers,
-  selfConfirm,
-  timeoutMs,
-  onClientGone,
-  reasonRequired,
-}: ApprovalTerms): Written {
+function writeTerms(terms: ApprovalTerms): Written {
+  const { approvers, selfConfirm, timeoutMs, onClientGone, reasonRequired } = terms
+  const { remindersMs, escalation } = terms
   return present({
     groups: approvers === null || approvers.groups.length === 0 ? undefined : [...approvers.groups],
     people: approvers === null || approvers.people.length === 0 ? undefined : [...approvers.people],
@@ -95,6 +91,17 @@ function writeTerms({
     timeout: timeoutMs === null ? undefined : `${timeoutMs}ms`,
     on_client_gone: onClientGone ?? undefined,
     reason_required: reasonRequired ?? undefined,
+    reminders: remindersMs === null ? undefined : remindersMs.map((ms) => `${ms}ms`),
+    escalation:
+      escalation === null
+        ? undefined
+        : escalation.map(({ afterMs, groups, people }) =>
+            present({
+              after: `${afterMs}ms`,
+              groups: groups.length === 0 ? undefined : [...groups],
+              people: people.length === 0 ? undefined : [...people],
+            }),
+          ),
   })
 }
 

@@ -14,7 +14,7 @@ import { mergeObjects, rawMember } from '../raw-json.ts'
 import { withEdit } from './edited-reply.ts'
 import { type Answer, errorAnswer, httpCode, type Id, INVALID_PARAMS, type Refusal, refusal } from './rpc.ts'
 import { newerFormText } from './unavailable.ts'
-import { approversInWords } from './waiting-words.ts'
+import { askedInWords } from './waiting-words.ts'
 
 /** What to do with this call: let it be, send it again as it is, or send a different one. */
 type Retry = 'never' | 'same' | 'changed'
@@ -214,7 +214,7 @@ function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean, wa
       return {
         text:
           `NOT EXECUTED. Waiting for human approval, ticket ${id}. ${next} ${noDetour} ` +
-          `Asked: ${approversInWords(approval.asking.approvers)}. It can be decided until ${iso(approval.expiresAtMs)}.${gone}` +
+          `Asked: ${askedInWords(approval)}. It can be decided until ${iso(approval.expiresAtMs)}.${gone}` +
           changedRule(approval) +
           likeText(approval),
         retry: 'same',

@@ -1,20 +1,22 @@
 /** Whom a paused call waits for, how long it has, and when that ends: for progress and for the status of tasks. */
 import type { Approval } from '../../domain/approval.ts'
+import { calledBy } from '../../domain/nudges.ts'
+import type { EscalationStep } from '../../domain/policy/rule.ts'
 import type { ApproverChain } from '../../domain/policy.ts'
 
 export function waitingInWords(approval: Approval, waitedMs: number): string {
-  const { id, status, asking, expiresAtMs, predecessor, like } = approval
+  const { id, status, expiresAtMs, predecessor, like } = approval
   const waited = durationInWords(waitedMs)
   switch (status) {
     case 'pending': {
       const until = `${new Date(expiresAtMs).toISOString().slice(0, 16)}Z`
       if (predecessor !== null && predecessor.why === 'rule_changed') {
-        return `The rule changed, so people are asked again: ${id} instead of ${predecessor.id} (${waited} so far). Asked now: ${approversInWords(asking.approvers)}`
+        return `The rule changed, so people are asked again: ${id} instead of ${predecessor.id} (${waited} so far). Asked now: ${askedInWords(approval)}`
       }
       // Before the approvers: it is cut at the end where there are many.
       const alike =
         like === null ? '' : ` Like ${like.id}, differs in ${like.differs.slice(0, 2).join(', ')}.`
-      return `Waiting for approval ${id} (${waited} so far, can be decided until ${until}).${alike} Asked: ${approversInWords(asking.approvers)}`
+      return `Waiting for approval ${id} (${waited} so far, can be decided until ${until}).${alike} Asked: ${askedInWords(approval)}`
     }
     case 'approved':
       return `${id} was approved by ${approval.decision.by} and is about to run (${waited}).`
@@ -31,8 +33,26 @@ function durationInWords(ms: number): string {
   return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
-/** Whom a rule asks, as agents and their users read it. */
-export function approversInWords({ groups, people, selfConfirm }: ApproverChain): string {
+/** Whom a call asks, and who was called again when, as agents and their users read it. */
+export function askedInWords(approval: Approval): string {
+  const { asking, nudges } = approval
+  const reminded = nudges.filter(({ kind }) => kind === 'reminder')
+  const escalated = nudges
+    .filter(({ kind }) => kind === 'escalation')
+    .map((nudge) => `since ${clockTime(nudge.atMs)} also ${calledBy(nudge, approval).map(named).join(', ')}`)
+  return [
+    approversInWords(asking.approvers),
+    ...escalated,
+    ...(reminded.length === 0 ? [] : [`reminded ${reminded.map(({ atMs }) => clockTime(atMs)).join(', ')}`]),
+  ].join('; ')
+}
+
+const clockTime = (atMs: number) => `${new Date(atMs).toISOString().slice(11, 16)}Z`
+
+const named = ({ groups, people }: EscalationStep) =>
+  [...groups.map((group) => `group ${group}`), ...people].join(', ')
+
+function approversInWords({ groups, people, selfConfirm }: ApproverChain): string {
   const named = [...groups.map((group) => `group ${group}`), ...people]
   if (selfConfirm) named.push('the owner of this agent, who can confirm')
   return named.length === 0 ? 'nobody yet, an operator must name approvers' : named.join(', ')

@@ -1,0 +1,134 @@
+/**
+ * Calls people again, in a new message beside the card: that nobody is called twice for one moment, and nobody after the
+ * decision. Level-triggered: what is due stands in the record, what was posted beside it.
+ */
+import type { Pending } from '../domain/approval.ts'
+import type { ApprovalId } from '../domain/approval-id.ts'
+import { authorise } from '../domain/authority.ts'
+import { calledBy, type Nudge } from '../domain/nudges.ts'
+import type { Person } from '../domain/principal.ts'
+import { type Channel, ChannelFault } from '../ports/channels.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Directory } from '../ports/directory.ts'
+import type { Ledger } from '../ports/ledger.ts'
+import type { Log } from '../ports/log.ts'
+import type { Nudges } from '../ports/nudges.ts'
+
+/** @throws when a channel did not take a message for a passing reason: the queue tries again, and the loop after it */
+export type PostNudges = (id: ApprovalId) => Promise<void>
+
+const LOOK_MS = 3_000
+const PER_ROUND_MAX = 50
+
+export interface NudgeDeps {
+  readonly ledger: Pick<Ledger, 'get'>
+  readonly nudges: Nudges
+  readonly directory: Pick<Directory, 'people'>
+  readonly channels: readonly Channel[]
+  readonly log: Log
+}
+
+export function createPostNudges(deps: NudgeDeps): PostNudges {
+  return async function postNudges(id) {
+    for (const channel of deps.channels) await postIn(deps, channel, id)
+  }
+}
+
+/** Behind the queue: posts whatever nobody has posted, until `stopping` aborts. Never rejects. */
+export async function keepNudging(deps: NudgeDeps & { clock: Clock; stopping: AbortSignal }): Promise<void> {
+  await Promise.all(deps.channels.map((channel) => keepNudgingIn(deps, channel)))
+}
+
+async function keepNudgingIn(
+  deps: NudgeDeps & { clock: Clock; stopping: AbortSignal },
+  channel: Channel,
+): Promise<void> {
+  const { nudges, clock, stopping, log } = deps
+  let said = ''
+  while (!stopping.aborted) {
+    let pauseMs = LOOK_MS
+    let problem = ''
+    try {
+      for (const id of await nudges.untaken(channel.name, PER_ROUND_MAX)) {
+        if (stopping.aborted) return
+        await postIn(deps, channel, id)
+      }
+    } catch (error) {
+      problem = error instanceof Error ? error.message : String(error)
+      pauseMs = (error instanceof ChannelFault ? error.retryAfterMs : null) ?? LOOK_MS
+    }
+    if (problem !== '' && problem !== said) {
+      log.warn({ channel: channel.name, reason: problem }, 'reminders wait for their channel')
+    }
+    said = problem
+    await clock.sleep(Math.max(pauseMs, LOOK_MS), stopping)
+  }
+}
+
+async function postIn(deps: NudgeDeps, channel: Channel, id: ApprovalId): Promise<void> {
+  const { ledger } = deps
+  const approval = (await ledger.get(id))?.approval
+  if (approval?.status !== 'pending') return
+  for (const [index, nudge] of approval.nudges.entries()) {
+    // Of reminders that a channel missed while it was away, people need the newest.
+    const isNewest = !approval.nudges.slice(index + 1).some(({ kind }) => kind === 'reminder')
+    await postOne(deps, channel, {
+      id,
+      nudge,
+      number: index + 1,
+      isUseful: nudge.kind !== 'reminder' || isNewest,
+    })
+  }
+}
+
+async function postOne(
+  { ledger, nudges, directory, log }: NudgeDeps,
+  channel: Channel,
+  { id, nudge, number, isUseful }: { id: ApprovalId; nudge: Nudge; number: number; isUseful: boolean },
+): Promise<void> {
+  const cardPlace = await nudges.take(id, channel.name, number)
+  if (cardPlace === null || !isUseful) return
+  try {
+    const reading = await ledger.get(id)
+    if (reading?.approval.status !== 'pending') return
+    const { approval, nowMs } = reading
+    const people = calledOf(nudge, approval, directory.people(), nowMs)
+    const reached = await channel.nudge({ approval, nudge, nowMs, people, cardPlace })
+    await nudges.posted(id, channel.name, number, reached)
+    log.info(
+      { approval: id, channel: channel.name, nudge: nudge.kind, people: reached },
+      'people were called again',
+    )
+  } catch (error) {
+    if (!(error instanceof ChannelFault) || !error.isCertainlyUnposted) {
+      // Perhaps it stands there: once at most is the promise, and the card and the console say that it waits.
+      log.warn(
+        { err: error, approval: id, channel: channel.name },
+        'a reminder was perhaps posted; it is left',
+      )
+      return
+    }
+    if (!error.isTemporary) {
+      log.warn({ approval: id, channel: channel.name, reason: error.message }, 'a reminder was refused')
+      return
+    }
+    await nudges.giveBack(id, channel.name, number)
+    throw error
+  }
+}
+
+/** Who may decide now; of an escalation only those whose right came with it. */
+function calledOf(
+  nudge: Nudge,
+  approval: Pending,
+  people: readonly Person[],
+  nowMs: number,
+): readonly Person[] {
+  const may = people.filter((person) => authorise(person, 'approve', approval, nowMs).ok)
+  if (nudge.kind === 'reminder') return may
+  const steps = calledBy(nudge, approval)
+  const { approvers } = approval.asking
+  const isIn = (person: Person, named: { groups: readonly string[]; people: readonly string[] }) =>
+    named.people.includes(person.id) || person.groups.some((group) => named.groups.includes(group))
+  return may.filter((person) => !isIn(person, approvers) && steps.some((step) => isIn(person, step)))
+}
