@@ -11,7 +11,8 @@ const NAME_LENGTH_MAX = 256
 
 const name = z.string().max(NAME_LENGTH_MAX)
 const verdict = z.enum(recordedKinds).openapi({
-  description: '`limited`: allowed by the policy, and a limit was reached or could not be counted',
+  description:
+    'what was enforced. `limited`: allowed by the policy, and a limit was reached or could not be counted; `stopped`: by the kill switch; `not_set_up`: the server had no policy',
 })
 
 export const decisionsQuery = z.strictObject({
@@ -19,6 +20,10 @@ export const decisionsQuery = z.strictObject({
   server: name.optional(),
   agent: name.optional(),
   verdict: verdict.optional(),
+  tried: z
+    .enum(['true', 'false'])
+    .default('false')
+    .openapi({ description: 'only calls about which rules in shadow would have said something else' }),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_DEFAULT),
   before: z.coerce.number().int().positive().optional().openapi({ description: '`next` of the page before' }),
 })
@@ -32,6 +37,10 @@ const decisionLine = z.object({
   owner: z.string(),
   verdict,
   rule: z.string().nullable().openapi({ description: 'source and JSON Pointer; null for hidden tools' }),
+  asIf: z
+    .object({ verdict: z.enum(recordedKinds), rule: z.string().nullable() })
+    .nullable()
+    .openapi({ description: 'what rules in shadow would have said, where that is something else' }),
   revision: z.number().int().openapi({ description: 'of the policy that said so' }),
   category: z.enum(categories).nullable(),
   risk: z.enum(risks),

@@ -35,14 +35,14 @@ export function decisionRoutes({ log, maySeeAll, nowMs }: DecisionsDeps) {
   const app = new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
 
   app.openapi(listRoute, async (c) => {
-    const { since, server, agent, verdict, limit, before } = c.req.valid('query')
+    const { since, server, agent, verdict, tried, limit, before } = c.req.valid('query')
     const person = c.get('person')
     const now = await nowMs()
     const lines = await log.list({
       fromMs: since === undefined ? now - USUAL_SPAN_MS : Date.parse(since),
       ...{ server: server ?? null, agent: agent ?? null, verdict: verdict ?? null },
       owner: maySeeAll(person) ? null : person.id,
-      ...{ limit, before: before ?? null },
+      ...{ isTried: tried === 'true', limit, before: before ?? null },
     })
     const last = lines.length < limit ? undefined : lines.at(-1)
     return c.json({ now: iso(now), decisions: lines.map(toLine), next: last?.id ?? null }, 200)

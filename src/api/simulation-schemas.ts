@@ -21,6 +21,9 @@ export const simulationView = z
     }),
     strictest: byChange.openapi({ description: 'if everything that is unknown turns out the stricter way' }),
     mildest: byChange,
+    asIf: byChange.nullable().openapi({
+      description: 'what enforcing the rules in shadow would change; null: there are none',
+    }),
     changed: z.array(
       z.object({
         ...{ tool: z.string(), was: answer, strictest: answer, mildest: answer },

@@ -16,6 +16,8 @@ export interface DecisionsFilter {
   readonly server: string | null
   readonly agent: string | null
   readonly verdict: RecordedKind | null
+  /** Only those about which rules in shadow would have said something else. */
+  readonly isTried: boolean
   readonly limit: number
   readonly before: number | null
 }
@@ -35,12 +37,21 @@ export function listDecisions(parts: Parts, filter: DecisionsFilter, json: boole
   })
 }
 
-function queryOf({ sinceMs, server, agent, verdict, limit, before }: DecisionsFilter): URLSearchParams {
+function queryOf({
+  sinceMs,
+  server,
+  agent,
+  verdict,
+  isTried,
+  limit,
+  before,
+}: DecisionsFilter): URLSearchParams {
   const query = new URLSearchParams({ limit: String(limit) })
   query.set('since', new Date(Math.max(0, Date.now() - sinceMs)).toISOString())
   if (server !== null) query.set('server', server)
   if (agent !== null) query.set('agent', agent)
   if (verdict !== null) query.set('verdict', verdict)
+  if (isTried) query.set('tried', 'true')
   if (before !== null) query.set('before', String(before))
   return query
 }
@@ -52,12 +63,26 @@ export const verdictWords: Readonly<Record<RecordedKind, string>> = {
   hide: 'hide',
   require_approval: 'require_approval',
   limited: 'over a limit',
+  stopped: 'stopped',
+  not_set_up: 'not set up',
 }
 
 function rows({ decisions, now }: DecisionPage, { dim }: Colours): readonly string[] {
   const nowMs = Date.parse(now)
+  const hasTried = decisions.some(({ asIf }) => asIf !== null)
   const [head = '', ...lines] = table([
-    ['JUDGED AT', 'VERDICT', 'SERVER', 'TOOL', 'AGENT', 'RISK', 'REV', 'RULE', 'ARGUMENTS'],
+    [
+      'JUDGED AT',
+      'VERDICT',
+      'SERVER',
+      'TOOL',
+      'AGENT',
+      'RISK',
+      'REV',
+      'RULE',
+      ...(hasTried ? ['AS IF (NOT ENFORCED)'] : []),
+      'ARGUMENTS',
+    ],
     ...decisions.map((line) => [
       localTime(Date.parse(line.at), nowMs),
       verdictWords[line.verdict],
@@ -67,10 +92,16 @@ function rows({ decisions, now }: DecisionPage, { dim }: Colours): readonly stri
       riskWords[line.risk],
       String(line.revision),
       visible(line.rule ?? ''),
+      ...(hasTried ? [triedText(line)] : []),
       argumentsText(line),
     ]),
   ])
   return [dim(head), ...lines]
+}
+
+function triedText({ asIf }: DecisionLine): string {
+  if (asIf === null) return ''
+  return [verdictWords[asIf.verdict], ...(asIf.rule === null ? [] : [visible(asIf.rule)])].join(' by ')
 }
 
 function argumentsText({ arguments: args, keys }: DecisionLine): string {

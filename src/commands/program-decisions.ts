@@ -12,6 +12,7 @@ interface ListFlags {
   verdict?: RecordedKind
   limit: number
   before?: number
+  tried?: boolean
   json?: boolean
 }
 
@@ -26,13 +27,22 @@ export function addDecisions(program: Command, parts: Parts, finish: (code: Exit
     .option('--server <name>', 'only calls to this server')
     .option('--agent <name>', 'only calls of this agent')
     .addOption(new Option('--verdict <verdict>', 'only these').choices(recordedKinds))
+    .option('--tried', 'only where rules in shadow would have said something else')
     .option('--limit <n>', 'rows, at most 100', toCount, 50)
     .option('--before <id>', 'the page after this line', toCount)
     .option('--json', 'for programs')
     .action(async (flags: ListFlags) => {
       const { listDecisions } = await import('./decisions.ts')
-      const { since, limit, server = null, agent = null, verdict = null, before = null } = flags
-      const filter = { sinceMs: since, server, agent, verdict, limit, before }
+      const {
+        since,
+        limit,
+        server = null,
+        agent = null,
+        verdict = null,
+        before = null,
+        tried = false,
+      } = flags
+      const filter = { sinceMs: since, server, agent, verdict, isTried: tried, limit, before }
       finish(await listDecisions(parts, filter, flags.json ?? false))
     })
 }

@@ -90,7 +90,7 @@ function simulationLines(simulation: SimulationView): readonly string[] {
 
 /** How many of what; what cannot be known is said. */
 export function shortSimulationLines(simulation: SimulationView): readonly string[] {
-  const { calls, from, to, isMore, uncertain, strictest, mildest, approvals } = simulation
+  const { calls, from, to, isMore, uncertain, strictest, mildest, asIf, approvals } = simulation
   const nowMs = Date.parse(to)
   if (calls === 0)
     return ['The decision log has no call to this server in that time, so there is nothing to try it on.']
@@ -105,8 +105,17 @@ export function shortSimulationLines(simulation: SimulationView): readonly strin
       : [
           `${uncertain} of them cannot be judged for sure: their arguments were not kept (\`record: full\`), or the policy asks about counts of the past. The numbers are the mildest and the strictest reading.`,
         ]),
+    ...(asIf === null ? [] : [shadowLine(asIf)]),
     `Approvals: ${between(approvals.atLeast, approvals.atMost)}. Limits are not part of this.`,
   ]
+}
+
+function shadowLine(asIf: NonNullable<SimulationView['asIf']>): string {
+  const counts = changes
+    .filter((change) => change !== 'unchanged' && asIf[change] > 0)
+    .map((change) => `${asIf[change]} ${changeWords[change]}`)
+  const would = counts.length === 0 ? 'nothing' : counts.join(', ')
+  return `Rules in shadow are not enforced; if they were, that would change: ${would}.`
 }
 
 const between = (a: number, b: number) => (a === b ? String(a) : `${Math.min(a, b)} to ${Math.max(a, b)}`)

@@ -33,11 +33,11 @@ export function validate(
     return 0
   }
   io.out(config.file ?? 'No holdpoint.yaml here: the built-in defaults with the sample server.')
-  const rows = servers.map(({ name, policy, spelling, otherwise, rules, hidden, mayDecide }) => [
+  const rows = servers.map(({ name, policy, spelling, otherwise, rules, notEnforced, hidden, mayDecide }) => [
     name,
     policy,
     spelling,
-    String(rules),
+    notEnforced === 0 ? String(rules) : `${rules}, and ${notEnforced} NOT enforced`,
     String(hidden),
     otherwise,
     mayDecide,
@@ -61,6 +61,7 @@ function summary({ name, notes, rules: { policy, approvers } }: ServerConfig, { 
     spelling: policy === askForEverything ? '' : spellingOf(policy),
     notes,
     rules: policy.rules.length,
+    notEnforced: policy.shadow.length,
     hidden: policy.hidden.has('*') ? 'all' : policy.hidden.size,
     otherwise: policy.fallback.action,
     approvers: { groups, people, selfConfirm },

@@ -33,7 +33,10 @@ export interface Policy {
   readonly spelling: Spelling
   /** What happens to calls that no rule matches. */
   readonly fallback: Fallback
+  /** What is enforced. */
   readonly rules: readonly Rule[]
+  /** What is only tried: these rules say what they would have done, and decide nothing. */
+  readonly shadow: readonly Rule[]
   /** Names and patterns that vanish from `tools/list`; `'*'` hides all. */
   readonly hidden: ReadonlySet<string>
 }
@@ -71,6 +74,7 @@ export const askForEverything: Policy = {
   spelling: 'holdpoint',
   fallback: { action: 'require_approval', pointer: '/default', reason: 'this server has no policy yet' },
   rules: [],
+  shadow: [],
   hidden: new Set(),
 }
 
@@ -83,32 +87,65 @@ export function isHidden({ hidden }: Policy, tool: string): boolean {
 
 /** What the counters have to be asked before a call can be judged: nothing, for nearly every policy. */
 export function talliesToRead(
-  { rules }: Policy,
+  { rules, shadow }: Policy,
   call: JudgedCall,
 ): readonly { readonly key: string; readonly window: Window }[] {
-  return historyFor(rules, call.tool).map(({ tally }) => ({
+  return [...historyFor(rules, call.tool), ...historyFor(shadow, call.tool)].map(({ tally }) => ({
     key: tallyKey(tally, call),
     window: tally.window,
   }))
 }
 
 /** Whether people can be asked about calls of this tool. */
-export function mayAsk({ fallback, rules }: Policy, tool: string): boolean {
+export function mayAsk({ fallback, rules, shadow }: Policy, tool: string): boolean {
   const about = rulesFor(rules, tool)
-  if (about.some(({ action }) => action === 'require_approval')) return true
+  // A rule that is only tried asks about tools that nobody has classified.
+  if ([...about, ...rulesFor(shadow, tool)].some(({ action }) => action === 'require_approval')) return true
   return fallback.action === 'require_approval' && !about.some(isForEveryCall)
 }
 
 /** Whether people can be asked about any call at all. */
-export function asksAnything({ fallback, rules }: Policy): boolean {
-  return [fallback, ...rules].some(({ action }) => action === 'require_approval')
+export function asksAnything({ fallback, rules, shadow }: Policy): boolean {
+  return [fallback, ...rules, ...shadow].some(({ action }) => action === 'require_approval')
 }
 
 const isForEveryCall = ({ action, when, categories, risks: only }: Rule) =>
   action !== null && when === null && categories === null && only === null
 
-/** Names match byte for byte. Hiding wins over every rule. */
+/**
+ * Names match byte for byte. Hiding wins over every rule. Rules that are only tried change nothing, with one exception: a tool
+ * that nobody has classified gets the stricter of the two answers, so that trying a rule never opens what nobody knows.
+ */
 export function evaluate(policy: Policy, call: JudgedCall): Verdict {
+  const enforced = evaluateRules(policy, call)
+  const tried = call.facts.category === null ? asIf(policy, call) : null
+  return tried === null || strictnessOf[tried.kind] < strictnessOf[enforced.kind] ? enforced : tried
+}
+
+const strictnessOf: Readonly<Record<Verdict['kind'], number>> = {
+  allow: 0,
+  require_approval: 1,
+  deny: 2,
+  hide: 3,
+}
+
+/** What the verdict would be if the rules that are only tried were enforced; `null`: there are none. */
+export function asIf(policy: Policy, call: JudgedCall): Verdict | null {
+  return policy.shadow.length === 0 ? null : evaluateRules(withShadow(policy), call)
+}
+
+const unshadowed = new WeakMap<Policy, Policy>()
+
+/** Every rule in force; made once for each policy. */
+export function withShadow(policy: Policy): Policy {
+  const known = unshadowed.get(policy)
+  if (known !== undefined) return known
+  const whole = { ...policy, rules: [...policy.rules, ...policy.shadow], shadow: [] }
+  unshadowed.set(policy, whole)
+  return whole
+}
+
+function evaluateRules(policy: Policy, call: JudgedCall): Verdict {
   if (isHidden(policy, call.tool)) return { kind: 'hide' }
   const possible = rulesFor(policy.rules, call.tool).flatMap((rule) => {
     const truth = matches(rule, call)
@@ -123,7 +160,8 @@ export function evaluate(policy: Policy, call: JudgedCall): Verdict {
   const rule = nameOf(winner.pointer)
   if (winner.action === 'deny') return { kind: 'deny', rule, reason: winner.reason }
 
-  const limits = [...possible.flatMap((each) => each.rule.limits), ...countedFor(policy.rules, call.tool)]
+  const counted = [...countedFor(policy.rules, call.tool), ...countedFor(policy.shadow, call.tool)]
+  const limits = [...possible.flatMap((each) => each.rule.limits), ...counted]
   const reservations: Reservation[] = []
   for (const limit of limits) {
     const amount = amountOf(limit.tally, call.arguments)
@@ -149,6 +187,12 @@ export function evaluate(policy: Policy, call: JudgedCall): Verdict {
  * strictest. What nobody could know at the time either (a missing argument, a category) is taken in the stricter way by both.
  */
 export function mildestAnswer(policy: Policy, call: JudgedCall): Action {
+  const enforced = mildestOf(policy, call)
+  if (policy.shadow.length === 0 || call.facts.category !== null) return enforced
+  return strictestOf([enforced, mildestOf(withShadow(policy), call)])
+}
+
+function mildestOf(policy: Policy, call: JudgedCall): Action {
   if (isHidden(policy, call.tool)) return 'deny'
   const certain: Action[] = []
   const open: Action[] = []

@@ -5,8 +5,19 @@ import type { Principal } from './principal.ts'
 import type { Category, Risk } from './risk.ts'
 import { isTransportMeta } from './tool-call.ts'
 
-/** `limited`: the policy allows it, and a limit was reached or could not be counted. */
-export const recordedKinds = ['allow', 'deny', 'hide', 'require_approval', 'limited'] as const
+/**
+ * `limited`: the policy allows it, and a limit was reached or could not be counted. `stopped`: the kill switch refused it before
+ * any policy was asked. `not_set_up`: nobody has accepted a policy for the server.
+ */
+export const recordedKinds = [
+  'allow',
+  'deny',
+  'hide',
+  'require_approval',
+  'limited',
+  'stopped',
+  'not_set_up',
+] as const
 export type RecordedKind = (typeof recordedKinds)[number]
 
 export interface RecordedVerdict {
@@ -18,9 +29,11 @@ export interface RecordedVerdict {
   /** Of the protocol; `null` where it has none. */
   readonly session: string | null
   readonly verdict: RecordedKind
-  /** Source and JSON Pointer of the rule; `null` for hidden tools. */
+  /** Source and JSON Pointer of the rule, or which stop; `null` for hidden tools, and where there is no policy. */
   readonly rule: string | null
-  /** The number of the policy revision that said so. */
+  /** What rules that are only tried would have said, where that is another answer or by another rule; `null`: nothing else. */
+  readonly asIf: { readonly verdict: RecordedKind; readonly rule: string | null } | null
+  /** The number of the policy revision that said so, or that was in force; 0: none was. */
   readonly revision: number
   readonly category: Category | null
   readonly risk: Risk

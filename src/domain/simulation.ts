@@ -24,6 +24,8 @@ export interface Replayed {
   readonly mildest: Answer
   /** What decides in the strictest reading. */
   readonly rule: string | null
+  /** The strictest reading if rules in shadow were enforced; `null`: there are none. */
+  readonly asIf: Answer | null
   /** People who would be asked, should it ask. */
   readonly asked: readonly string[]
 }
@@ -54,6 +56,8 @@ export interface Simulation {
   readonly uncertain: number
   readonly strictest: Readonly<Record<Change, number>>
   readonly mildest: Readonly<Record<Change, number>>
+  /** What enforcing the rules in shadow would change about `strictest`; `null`: there are none. */
+  readonly asIf: Readonly<Record<Change, number>> | null
   /** Most calls first; not all, where there are many. */
   readonly changed: readonly ChangedCalls[]
   readonly approvals: { readonly atLeast: number; readonly atMost: number }
@@ -88,7 +92,8 @@ export interface Tallying {
 /** @param repeatMs a repeat of the same call within this time attaches to the approval that is there already */
 export function createTallying(repeatMs: number): Tallying {
   const none = { unchanged: 0, newly_denied: 0, newly_asked: 0, no_longer_asked: 0, no_longer_denied: 0 }
-  const [strictest, mildest] = [{ ...none }, { ...none }]
+  const [strictest, mildest, asIf] = [{ ...none }, { ...none }, { ...none }]
+  let hasShadow = false
   const changed = new Map<string, ChangedCalls>()
   const counted = new Map<string, number>()
   const hours = new Map<number, number>()
@@ -122,6 +127,10 @@ export function createTallying(repeatMs: number): Tallying {
       const { tool, was, rule } = call
       strictest[changeOf(was, call.strictest)]++
       mildest[changeOf(was, call.mildest)]++
+      if (call.asIf !== null) {
+        hasShadow = true
+        asIf[changeOf(call.strictest, call.asIf)]++
+      }
       const isSure = call.strictest === call.mildest
       if (!isSure) uncertain++
       if (!isSure || was !== call.strictest) {
@@ -148,6 +157,7 @@ export function createTallying(repeatMs: number): Tallying {
       const [busiest] = [...hours].sort((a, b) => b[1] - a[1] || a[0] - b[0])
       return {
         ...{ fromMs, toMs, calls, isMore, uncertain, strictest, mildest, approvals: { atLeast, atMost } },
+        asIf: hasShadow ? asIf : null,
         changed: [...changed.values()].sort((a, b) => b.calls - a.calls).slice(0, CHANGED_SHOWN_MAX),
         people: loads.sort((a, b) => b.approvals - a.approvals || a.person.localeCompare(b.person)),
         busiestHour: busiest === undefined ? null : { fromMs: busiest[0] * HOUR_MS, approvals: busiest[1] },

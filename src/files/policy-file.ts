@@ -16,6 +16,7 @@ import { readIntercept } from './policy/intercept.ts'
 import { noteOddities } from './policy/oddities.ts'
 import { plainRule, readLists, readRules, readTool } from './policy/own.ts'
 import { createReader, type KnownNames, type Reader } from './policy/reader.ts'
+import { readShadow } from './policy/shadow.ts'
 import { actionShape, nameError, namePattern, nameShape, topShape } from './policy/shapes.ts'
 import type { Problem } from './problem.ts'
 
@@ -52,12 +53,12 @@ export function readPolicyWithNotes(
 
   const entries = readEntries(reader)
   const spelling = spellingOf(reader, entries)
-  const rules = [
+  const { rules, shadow } = readShadow(reader, [
     ...readTools(reader, entries, action),
     ...readAllTools(reader),
     ...readLists(reader),
     ...readRules(reader),
-  ]
+  ])
   refuseSecondRules(reader, rules)
   if (reader.problems.length > 0) return err([...reader.problems])
 
@@ -66,6 +67,7 @@ export function readPolicyWithNotes(
     spelling,
     fallback: fallbackOf(action, spelling),
     rules,
+    shadow,
     hidden: new Set(hidden),
   }
   noteOddities(reader, policy)
@@ -120,7 +122,9 @@ function spellingOf(reader: Reader, entries: readonly Entry[]): Spelling {
     const spelling = spellingOfEntry(entry)
     if (spelling !== null && !seen.has(spelling)) seen.set(spelling, entry.path)
   }
-  const own = ['rules', 'allow', 'deny', 'require_approval'].find((key) => document.get([key]) !== undefined)
+  const own = ['rules', 'allow', 'deny', 'require_approval', 'shadow'].find(
+    (key) => document.get([key]) !== undefined,
+  )
   const [first, second] = [...seen]
   if (first !== undefined && second !== undefined) {
     const message = `this entry is written as ${named[second[0]]}, ${pointer(first[1])} as ${named[first[0]]}`

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { JsonValue } from '../domain/canonical.ts'
 import type { JudgedCall } from '../domain/policy/judged-call.ts'
-import { evaluate, type Policy, talliesToRead, type Verdict } from '../domain/policy.ts'
+import { asIf, evaluate, type Policy, talliesToRead, type Verdict, withShadow } from '../domain/policy.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { categories, risks, unknownTool } from '../domain/risk.ts'
 import { parseStrictJson } from '../domain/strict-json.ts'
@@ -50,6 +50,7 @@ const testShape = z.strictObject({
     .optional(),
   before: z.number().min(0).optional(),
   expect: z.enum(kinds),
+  as_if: z.enum(kinds).optional(),
   rule: z.string().optional(),
   reason: z.string().optional(),
 })
@@ -66,20 +67,29 @@ export function runPolicyTests(
   const shape = reader.check(topShape, [])
   const reached = new Set<string>()
   const run = (written: z.output<typeof testShape>, args: JsonValue, path: Path): PolicyTest => {
-    const verdict = judge(policy, written, args)
+    const { verdict, tried } = judge(policy, written, args)
     const rule = 'rule' in verdict ? verdict.rule.slice(policy.source.length + 1) : null
     if (rule !== null) reached.add(rule)
-    const { expect, rule: wantedRule, reason } = written
+    if (tried !== null && 'rule' in tried) reached.add(tried.rule.slice(policy.source.length + 1))
+    const { expect, rule: wantedRule, reason, as_if: wantedTried } = written
+    const wouldBe = (tried ?? verdict).kind
     const isSame =
       verdict.kind === expect &&
       (wantedRule === undefined || wantedRule === rule) &&
+      (wantedTried === undefined || wantedTried === wouldBe) &&
       (reason === undefined || ('reason' in verdict && verdict.reason === reason))
     const shown = written.arguments === undefined ? '' : ` ${JSON.stringify(written.arguments)}`
     return {
       line: read.value.at(path).line,
       call: `${written.call}${shown}`,
-      expected: wantedRule === undefined ? expect : `${expect} by ${wantedRule}`,
-      got: [verdict.kind, ...(rule === null ? [] : [`by ${rule}`])].join(' '),
+      expected: [
+        wantedRule === undefined ? expect : `${expect} by ${wantedRule}`,
+        ...(wantedTried === undefined ? [] : [`as if ${wantedTried}`]),
+      ].join(', '),
+      got: [
+        [verdict.kind, ...(rule === null ? [] : [`by ${rule}`])].join(' '),
+        ...(wouldBe === verdict.kind ? [] : [`as if ${wouldBe}`]),
+      ].join(', '),
       passed: isSame,
     }
   }
@@ -103,7 +113,7 @@ export function runPolicyTests(
     reader.refuse([], 'there is nothing to test', 'write `calls:` with a list')
   }
   if (reader.problems.length > 0) return err([...reader.problems])
-  const deciding = [...policy.rules.filter(({ action }) => action !== null), policy.fallback]
+  const deciding = [...withShadow(policy).rules.filter(({ action }) => action !== null), policy.fallback]
   const untested = deciding.map(({ pointer }) => pointer).filter((pointer) => !reached.has(pointer))
   return ok({ tests: [...calls, ...tests], deciding: deciding.length, untested })
 }
@@ -119,7 +129,11 @@ function readLine(line: string): (z.output<typeof testShape> & { arguments?: Jso
 }
 
 /** `before`: what every count that a condition asks about is said to be. */
-function judge(policy: Policy, written: z.output<typeof testShape>, args: JsonValue): Verdict {
+function judge(
+  policy: Policy,
+  written: z.output<typeof testShape>,
+  args: JsonValue,
+): { verdict: Verdict; tried: Verdict | null } {
   const call: JudgedCall = {
     server: written.server ?? 'test',
     tool: written.call,
@@ -132,5 +146,6 @@ function judge(policy: Policy, written: z.output<typeof testShape>, args: JsonVa
   }
   const { before } = written
   const wanted = before === undefined ? [] : talliesToRead(policy, call)
-  return evaluate(policy, { ...call, tallies: new Map(wanted.map(({ key }) => [key, before ?? 0])) })
+  const whole = { ...call, tallies: new Map(wanted.map(({ key }) => [key, before ?? 0])) }
+  return { verdict: evaluate(policy, whole), tried: asIf(policy, whole) }
 }

@@ -1,6 +1,6 @@
 /** Finds the calls that nobody could decide: waiting for an approver who does not exist, they would only ever expire. */
 import type { EscalationStep } from '../domain/policy/rule.ts'
-import type { ApproverChain } from '../domain/policy.ts'
+import { type ApproverChain, withShadow } from '../domain/policy.ts'
 import type { Person, Principal } from '../domain/principal.ts'
 import type { ServerConfig } from './config-file.ts'
 import type { Document } from './document.ts'
@@ -20,7 +20,7 @@ export function undecidable(
 
 /** Whom the rules that ask can ask. */
 function chainsOf({ policy, approvers }: ServerConfig['rules']): ApproverChain[] {
-  const asking = policy.rules.filter(({ action }) => action === 'require_approval')
+  const asking = withShadow(policy).rules.filter(({ action }) => action === 'require_approval')
   const usual = policy.fallback.action === 'require_approval' ? [approvers] : []
   return [
     ...usual,

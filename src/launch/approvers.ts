@@ -1,6 +1,6 @@
 /** Who may decide about anything at all by the rules in force: named by a server, in one of its groups, or an owner who may confirm. */
 import type { Config } from '../config.ts'
-import type { ApproverChain } from '../domain/policy.ts'
+import { type ApproverChain, withShadow } from '../domain/policy.ts'
 import type { Person } from '../domain/principal.ts'
 import type { Rules, ServerRules } from '../ports/rules.ts'
 
@@ -24,7 +24,7 @@ export function approversOf(
 function chainsOf(serverRules: ServerRules | null): ApproverChain[] {
   if (serverRules === null) return []
   const { policy, approvers } = serverRules
-  const own = policy.rules.flatMap(({ terms }) => {
+  const own = withShadow(policy).rules.flatMap(({ terms }) => {
     const { approvers: named, selfConfirm, escalation } = terms
     const later = (escalation ?? []).map((step) => ({ ...step, selfConfirm: false }))
     return named === null && selfConfirm === null

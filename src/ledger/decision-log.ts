@@ -23,6 +23,8 @@ const row = z.object({
   keys: z.string().nullable(),
   arguments: z.string().nullable(),
   judged_in_us: z.number(),
+  as_if: z.enum(recordedKinds).nullable(),
+  as_if_rule: z.string().nullable(),
 })
 
 /** Text in PostgreSQL holds no NUL, and one line must not keep the others out. */
@@ -36,13 +38,14 @@ export function createDecisionLog(pool: pg.Pool): DecisionLog {
         name: 'verdict-add',
         text: `
           INSERT INTO holdpoint.verdict (at, server, tool, agent, owner, session, verdict, rule, revision, category,
-            risk, params_digest, keys, arguments, judged_in_us)
+            risk, params_digest, keys, arguments, judged_in_us, as_if, as_if_rule)
           SELECT to_timestamp(at_ms / 1000.0), server, tool, agent, owner, session, verdict, rule, revision, category,
-            risk, params_digest, keys, arguments, judged_in_us
+            risk, params_digest, keys, arguments, judged_in_us, as_if, as_if_rule
           FROM unnest($1::float8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::integer[])
+            $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::integer[],
+            $16::text[], $17::text[])
             AS line (at_ms, server, tool, agent, owner, session, verdict, rule, revision, category, risk,
-              params_digest, keys, arguments, judged_in_us)`,
+              params_digest, keys, arguments, judged_in_us, as_if, as_if_rule)`,
         values: [
           verdicts.map((each) => each.atMs),
           verdicts.map((each) => clean(each.server)),
@@ -59,22 +62,25 @@ export function createDecisionLog(pool: pg.Pool): DecisionLog {
           verdicts.map((each) => (each.keys === null ? null : JSON.stringify(each.keys))),
           verdicts.map((each) => each.arguments),
           verdicts.map((each) => each.judgedInUs),
+          verdicts.map((each) => each.asIf?.verdict ?? null),
+          verdicts.map((each) => clean(each.asIf?.rule ?? null)),
         ],
       })
     },
 
-    async list({ fromMs, server, agent, owner, verdict, limit, before }) {
+    async list({ fromMs, server, agent, owner, verdict, isTried, limit, before }) {
       const { rows } = await pool.query({
         name: 'verdict-list',
         text: `
           SELECT id, extract(epoch FROM at)::float8 * 1000 AS at_ms, server, tool, agent, owner, session, verdict, rule,
-            revision, category, risk, params_digest, keys, arguments, judged_in_us
+            revision, category, risk, params_digest, keys, arguments, judged_in_us, as_if, as_if_rule
           FROM holdpoint.verdict
           WHERE at >= to_timestamp($1::float8 / 1000.0) AND ($2::text IS NULL OR server = $2)
             AND ($3::text IS NULL OR agent = $3) AND ($4::text IS NULL OR owner = $4)
-            AND ($5::text IS NULL OR verdict = $5) AND ($7::bigint IS NULL OR id < $7)
+            AND ($5::text IS NULL OR verdict = $5) AND (NOT $8::boolean OR as_if IS NOT NULL)
+            AND ($7::bigint IS NULL OR id < $7)
           ORDER BY id DESC LIMIT $6`,
-        values: [fromMs, server, agent, owner, verdict, limit, before],
+        values: [fromMs, server, agent, owner, verdict, limit, before, isTried],
       })
       return rows.flatMap((each): LoggedVerdict[] => {
         const parsed = row.safeParse(each)
@@ -111,5 +117,6 @@ function toVerdict(line: z.infer<typeof row>): LoggedVerdict {
     keys: line.keys === null ? null : keys.parse(JSON.parse(line.keys)),
     arguments: line.arguments,
     judgedInUs: line.judged_in_us,
+    asIf: line.as_if === null ? null : { verdict: line.as_if, rule: line.as_if_rule },
   }
 }

@@ -14,6 +14,8 @@ export interface LogFilter {
   /** Only of agents that this person answers for. */
   readonly owner: string | null
   readonly verdict: RecordedKind | null
+  /** Only those about which rules that are only tried would have said something else. */
+  readonly isTried: boolean
   readonly limit: number
   /** Only lines before this one; `null`: from the newest. */
   readonly before: number | null

@@ -2,7 +2,14 @@
 import type { JsonValue } from '../domain/canonical.ts'
 import type { JudgedCall } from '../domain/policy/judged-call.ts'
 import { type OnClientGone, usualTerms } from '../domain/policy/rule.ts'
-import { type ApproverChain, evaluate, type Policy, talliesToRead, type Verdict } from '../domain/policy.ts'
+import {
+  type ApproverChain,
+  asIf,
+  evaluate,
+  type Policy,
+  talliesToRead,
+  type Verdict,
+} from '../domain/policy.ts'
 import type { Principal } from '../domain/principal.ts'
 import { unknownTool } from '../domain/risk.ts'
 import type { Counters } from '../ports/counters.ts'
@@ -27,6 +34,8 @@ export interface Judged {
   readonly approvers: ApproverChain
   /** The number of the policy revision that said so. */
   readonly revision: number
+  /** What it would be if the rules that are only tried were enforced; `null`: the same, by the same rule. */
+  readonly asIf: Verdict | null
 }
 
 /** `null`: no such server. */
@@ -85,15 +94,31 @@ async function judgedBy(
     facts: deps.rules.facts?.(server, tool) ?? unknownTool,
     nowMs,
   }
-  const verdict = quarantined(evaluate(policy, await withHistory(policy, call, deps)), call, deps.rules)
-  return { verdict: forAgent(verdict, principal, deps), approvers: chainOf(verdict, approvers), revision }
+  const whole = await withHistory(policy, call, deps)
+  const verdict = quarantined(evaluate(policy, whole), call, deps.rules)
+  const tried = asIf(policy, whole)
+  return {
+    verdict: forAgent(verdict, principal, deps),
+    approvers: chainOf(verdict, approvers),
+    revision,
+    asIf: tried === null ? null : otherThan(verdict, quarantined(tried, call, deps.rules)),
+  }
 }
+
+const otherThan = (enforced: Verdict, tried: Verdict): Verdict | null =>
+  tried.kind === enforced.kind && ruleOf(tried) === ruleOf(enforced) ? null : tried
+
+/** `null`: hidden tools have none. */
+export const ruleOf = (verdict: Verdict): string | null => (verdict.kind === 'hide' ? null : verdict.rule)
 
 /** A rule goes before what is said of the agent. */
 function forAgent(verdict: Verdict, { name }: Principal, { onClientGoneOf }: Known): Verdict {
   if (verdict.kind !== 'require_approval' || verdict.terms.onClientGone !== null) return verdict
   return { ...verdict, terms: { ...verdict.terms, onClientGone: onClientGoneOf(name) } }
 }
+
+/** How the rule is called that asks about tools whose definition nobody has accepted. */
+export const PINNED_TOOLS = 'pinned tools'
 
 /** A tool that is not what somebody accepted is asked about where the policy lets it pass: it let something else pass. */
 function quarantined(
@@ -105,7 +130,7 @@ function quarantined(
   const reason = rules.quarantineOf?.(server, tool) ?? null
   if (reason === null) return verdict
   const { reservations } = verdict
-  const rule = `pinned tools#/${server}/${tool}`
+  const rule = `${PINNED_TOOLS}#/${server}/${tool}`
   return { kind: 'require_approval', rule, reason, risk: 'critical', terms: usualTerms, reservations }
 }
 

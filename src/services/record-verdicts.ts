@@ -31,6 +31,7 @@ export interface ToRecord {
   readonly session: string | null
   readonly verdict: RecordedKind
   readonly rule: string | null
+  readonly asIf: RecordedVerdict['asIf']
   readonly revision: number
   readonly atMs: number
   readonly judgedInMs: number

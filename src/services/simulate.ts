@@ -2,14 +2,14 @@
 import type { Approval } from '../domain/approval.ts'
 import type { JsonValue } from '../domain/canonical.ts'
 import type { JudgedCall } from '../domain/policy/judged-call.ts'
-import { type ApproverChain, evaluate, mildestAnswer, type Verdict } from '../domain/policy.ts'
+import { type ApproverChain, asIf, evaluate, mildestAnswer, type Verdict } from '../domain/policy.ts'
 import type { Person } from '../domain/principal.ts'
 import { type Answer, createTallying, type Replayed, type Simulation } from '../domain/simulation.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { DecisionLog, LoggedVerdict } from '../ports/decision-log.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Rules, ServerRules } from '../ports/rules.ts'
-import { chainOf } from './judge.ts'
+import { chainOf, PINNED_TOOLS } from './judge.ts'
 
 /** @param spanMs how far back from now */
 export type Simulate = (server: string, rules: ServerRules, spanMs: number) => Promise<Simulation>
@@ -37,9 +37,19 @@ export function createSimulate(deps: {
     let calls = 0
     while (calls < REPLAYED_MAX) {
       const page: readonly LoggedVerdict[] = await decisionLog.list({
-        ...{ fromMs: sinceMs, server, agent: null, owner: null, verdict: null, limit: PAGE, before },
+        ...{
+          fromMs: sinceMs,
+          server,
+          agent: null,
+          owner: null,
+          verdict: null,
+          isTried: false,
+          limit: PAGE,
+          before,
+        },
       })
-      for (const line of page) tallying.add(replayed(line, rules))
+      // A stopped call says nothing about a policy: none was asked.
+      for (const line of page) if (line.verdict !== 'stopped') tallying.add(replayed(line, rules))
       calls += page.length
       before = page.at(-1)?.id ?? null
       if (before === null) break
@@ -65,9 +75,14 @@ export function createSimulate(deps: {
       ...(line.arguments === null ? { onlyNames: keys } : {}),
     }
     const verdict = evaluate(policy, call)
+    const tried = asIf(policy, call)
+    // Its definition was not the accepted one: people are asked about such a call whatever a policy lets pass.
+    const isQuarantined = line.rule?.startsWith(PINNED_TOOLS) === true
     return {
-      ...{ atMs, tool, was: answerOf(line.verdict), strictest: answerOf(verdict.kind) },
-      mildest: mildestAnswer(policy, call),
+      ...{ atMs, tool, was: answerOf(line.verdict) },
+      strictest: isQuarantined ? asked(answerOf(verdict.kind)) : answerOf(verdict.kind),
+      mildest: isQuarantined ? asked(mildestAnswer(policy, call)) : mildestAnswer(policy, call),
+      asIf: tried === null ? null : answerOf(tried.kind),
       sameness: paramsDigest === null ? null : `${principal.name} ${principal.owner} ${paramsDigest}`,
       rule: verdict.kind === 'hide' ? null : verdict.rule,
       asked: askedBy(chainOf(verdict, approvers), principal.owner),
@@ -91,13 +106,15 @@ export function createSimulate(deps: {
   }
 }
 
+const asked = (answer: Answer): Answer => (answer === 'allow' ? 'require_approval' : answer)
+
 function decidedWithin(approval: Approval): readonly number[] {
   if (approval.status !== 'settled' || !('decision' in approval.outcome)) return []
   return [approval.outcome.decision.atMs - approval.createdAtMs]
 }
 
 function answerOf(kind: LoggedVerdict['verdict'] | Verdict['kind']): Answer {
-  if (kind === 'hide') return 'deny'
+  if (kind === 'hide' || kind === 'not_set_up' || kind === 'stopped') return 'deny'
   // Limits are not replayed: what went over one was allowed by the policy.
   return kind === 'limited' ? 'allow' : kind
 }

@@ -63,3 +63,16 @@ test('who is neither operator nor approver sees what their own agents did; agent
   })
   expect(asAgent.status).toBe(403)
 })
+
+test('what was only tried has a column of its own, where there is any', async () => {
+  await log.add([
+    aRecordedVerdict({ tool: 'tried', asIf: { verdict: 'deny', rule: 'p.yaml#/rules/0' } }),
+    aRecordedVerdict({ tool: 'stopped', verdict: 'stopped', rule: 'stop 3' }),
+  ])
+  const [head, stopped, tried] = (await run('kim')).out.split('\n')
+  expect(head).toContain('AS IF (NOT ENFORCED)')
+  expect(stopped).toMatch(/ stopped .* stop 3 /)
+  expect(tried).toMatch(/ allow .*deny by p\.yaml#\/rules\/0/)
+  const { decisions } = JSON.parse((await run('kim', '--tried', '--json')).out)
+  expect(decisions).toMatchObject([{ tool: 'tried', asIf: { verdict: 'deny', rule: 'p.yaml#/rules/0' } }])
+})

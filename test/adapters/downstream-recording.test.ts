@@ -3,11 +3,12 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { defaultLimits } from '../../src/domain/limits.ts'
 import { glob } from '../../src/domain/policy/glob.ts'
+import { everything } from '../../src/domain/stop.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { clock } from '../../src/launch/clock.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { createVerdictRecorder, type RecordVerdict } from '../../src/services/record-verdicts.ts'
-import { agent, aPolicy, aRule } from '../support/builders.ts'
+import { agent, aPolicy, approvers, aRule } from '../support/builders.ts'
 import { createMemoryCounters } from '../support/memory-counters.ts'
 import { aHarness, call } from './downstream-harness.ts'
 
@@ -54,6 +55,37 @@ test('all five verdicts, with the rule, the revision and who called', async () =
   expect(harness.recorded[0]?.judgedInMs).toBeGreaterThanOrEqual(0)
 })
 
+test('a stop and a server that is not set up are taken down too, as what they are', async () => {
+  const stop = { number: 3, by: 'mina', atMs: 0, reason: 'fire', scope: everything, lifted: null }
+  const stopped = aHarness({ policy, stops: { over: () => stop } })
+  await stopped.post(call('ping_tool'))
+  const unset = aHarness({ rules: { of: () => null, needsSetUp: () => true } })
+  await unset.post(call('ping_tool'))
+  expect([...stopped.recorded, ...unset.recorded]).toMatchObject([
+    { tool: 'ping_tool', verdict: 'stopped', rule: 'stop 3', revision: 1 },
+    { tool: 'ping_tool', verdict: 'not_set_up', rule: null, revision: 0 },
+  ])
+})
+
+test('what a rule in shadow would have said is taken down beside what is enforced, and changes no answer', async () => {
+  const shadow = [aRule({ tools: [glob('ping_tool')], action: 'deny', pointer: '/rules/0' })]
+  const facts = () => ({ category: 'read', risk: 'low' }) as const
+  const shadowed = { ...policy, shadow }
+  const rules = { of: () => ({ policy: shadowed, approvers, revision: 1 }), facts }
+  const harness = aHarness({ rules })
+  await harness.post(call('ping_tool'))
+  await harness.post(call('forbidden'))
+  expect(harness.exchanges).toHaveLength(1)
+  expect(harness.recorded.map(({ verdict, asIf }) => [verdict, asIf])).toEqual([
+    ['allow', { verdict: 'deny', rule: 'test#/rules/0' }],
+    ['deny', null],
+  ])
+  // Of a tool that nobody has classified the stricter answer holds.
+  const unknown = aHarness({ policy: shadowed })
+  await unknown.post(call('ping_tool'))
+  expect([unknown.exchanges.length, unknown.recorded[0]?.verdict]).toEqual([0, 'deny'])
+})
+
 test('an answer is the same with a log, without one, and with one that hangs or fails', async () => {
   const tools = fc.constantFrom('ping_tool', 'forbidden', 'secret_tool', 'critical')
   const recorders = [() => {}, () => new Promise(() => {}), failingRecorder()]
@@ -88,7 +120,7 @@ function failingRecorder(): RecordVerdict {
   for (let calls = 0; calls < 10_000; calls++) {
     record({
       ...{ server: 'github', tool: 'x', principal: agent, params, session: null, verdict: 'allow' },
-      ...{ rule: null, revision: 1, atMs: 0, judgedInMs: 0 },
+      ...{ rule: null, asIf: null, revision: 1, atMs: 0, judgedInMs: 0 },
     })
   }
   return record

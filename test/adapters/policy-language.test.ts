@@ -296,3 +296,60 @@ test('where several rules ask, the one that names the approvers names the escala
 test('the JSON Schema beside the policies is the one of these shapes', async () => {
   await expect(policyJsonSchema()).toMatchFileSnapshot('../../policies/policy.schema.json')
 })
+
+describe('shadow', () => {
+  const text = (top: string, rule: string) =>
+    `${top}default: deny\nallow: [get]\nrules:\n  - { tools: pay, action: allow, rate_limit: { max: 1, window: 60 }${rule} }\n`
+
+  test('of a rule leaves its limit enforced and takes its action away, and is said with its place', () => {
+    const { policy, notes } = load(text('', ', shadow: true'))
+    expect(policy.rules.map(({ pointer, action, limits }) => [pointer, action, limits.length])).toEqual([
+      ['/allow/0', 'allow', 0],
+      ['/rules/0', null, 1],
+    ])
+    expect(policy.shadow.map(({ pointer, action, limits }) => [pointer, action, limits.length])).toEqual([
+      ['/rules/0', 'allow', 0],
+    ])
+    expect(notes).toMatchObject([
+      { path: '/rules/0/shadow', line: 4, message: expect.stringContaining('this rule is NOT enforced') },
+    ])
+  })
+
+  test('of a policy tries every rule, and leaves `default`, `hide` and limits', () => {
+    const { policy, notes } = load(text('shadow: true\nhide: [secret]\n', ''))
+    expect(policy.shadow.map(({ pointer }) => pointer)).toEqual(['/allow/0', '/rules/0'])
+    expect(policy.rules.map(({ action }) => action)).toEqual([null])
+    expect(notes).toMatchObject([
+      { path: '/shadow', message: expect.stringContaining('each of 2 rules is NOT enforced') },
+    ])
+    const [pay, secret] = ['pay', 'secret'].map((tool) =>
+      evaluate(policy, aJudgedCall(tool, { facts: { category: 'write', risk: 'medium' } })),
+    )
+    expect([pay?.kind, secret?.kind]).toEqual(['deny', 'hide'])
+    expect(load(text('shadow: false\n', ', shadow: false')).policy.shadow).toEqual([])
+  })
+
+  test('stands under `tools` as well, and not where nothing could be tried or in a foreign spelling', () => {
+    expect(load('default: allow\ntools: { pay: { action: deny, shadow: true } }').policy).toMatchObject({
+      rules: [],
+      shadow: [{ pointer: '/tools/pay/action' }],
+    })
+    expect(
+      refusals('rules: [{ tools: pay, rate_limit: { max: 1, window: 60 }, shadow: true }]'),
+    ).toMatchObject([
+      { path: '/rules/0/shadow', message: expect.stringContaining('a limit cannot be tried') },
+    ])
+    expect(
+      refusals('{"version":"1","default":"deny","shadow":true,"all_tools":{},"tools":{}}'),
+    ).toMatchObject([{ message: expect.stringContaining("`shadow` is Holdpoint's own") }])
+    expect(refusals('shadow: yes please\ndefault: deny')).toHaveLength(1)
+  })
+
+  test('may try another answer about a tool that has one', () => {
+    const { policy } = load('default: deny\nallow: [pay]\ntools: { pay: { action: deny, shadow: true } }')
+    expect([policy.rules, policy.shadow].map((rules) => rules.map(({ action }) => action))).toEqual([
+      ['allow'],
+      ['deny'],
+    ])
+  })
+})

@@ -50,6 +50,20 @@ test('the tests that the page shows pass for its first example', () => {
   expect(report.ok && report.value.tests.length).toBe(5)
 })
 
+test('what the page says of rules in shadow is so', () => {
+  const at = blocks.findLastIndex(({ language }) => language === 'tests')
+  const [policy] = blocks
+    .slice(0, at)
+    .filter(({ language }) => language === 'yaml')
+    .slice(-1)
+  const read = readPolicy('README.md', policy?.text ?? '')
+  if (!read.ok) throw new Error('it does not load')
+  expect(read.value.shadow).toHaveLength(1)
+  const report = runPolicyTests(read.value, 'README.test.yaml', blocks[at]?.text ?? '')
+  expect(report.ok ? report.value.tests.filter(({ passed }) => !passed) : report.error).toEqual([])
+  expect(report.ok && [report.value.tests.length, report.value.untested]).toEqual([4, []])
+})
+
 test('the policies that docs/approvers.md shows load', () => {
   const approvers = readFileSync(new URL('../../docs/approvers.md', import.meta.url), 'utf8')
   const shown = [...approvers.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text)

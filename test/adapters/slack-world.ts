@@ -118,6 +118,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
       verdict: aVerdict(),
       approvers: { groups: ['ops'], people: [], selfConfirm: false },
       revision: 1,
+      asIf: null,
     }),
     rejudge: async () => null,
     random,

@@ -12,7 +12,15 @@ export function decisionLogContract(name: string, open: () => Promise<DecisionLo
     })
     const add = (...wishes: Partial<RecordedVerdict>[]) => log.add(wishes.map(aRecordedVerdict))
     const list = (filter: Partial<LogFilter> = {}) => {
-      const usual = { fromMs: 0, server: null, agent: null, owner: null, verdict: null, before: null }
+      const usual = {
+        fromMs: 0,
+        server: null,
+        agent: null,
+        owner: null,
+        verdict: null,
+        isTried: false,
+        before: null,
+      }
       return log.list({ ...usual, limit: 100, ...filter })
     }
     const tools = async (filter?: Partial<LogFilter>) => (await list(filter)).map(({ tool }) => tool)
@@ -32,6 +40,17 @@ export function decisionLogContract(name: string, open: () => Promise<DecisionLo
       expect(second).toEqual({ ...bare, id: second?.id })
       await log.add([])
       expect(await list()).toHaveLength(2)
+    })
+
+    test('keeps what was only tried, and finds it', async () => {
+      const asIf = { verdict: 'deny', rule: 'shop.yaml#/rules/0' } as const
+      await add(
+        { tool: 'enforced' },
+        { tool: 'tried', asIf },
+        { tool: 'hidden', asIf: { verdict: 'hide', rule: null } },
+      )
+      expect(await tools({ isTried: true })).toEqual(['hidden', 'tried'])
+      expect((await list()).map((line) => line.asIf)).toEqual([{ verdict: 'hide', rule: null }, asIf, null])
     })
 
     test('one line that does not fit keeps no other out', async () => {

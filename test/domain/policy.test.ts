@@ -30,6 +30,7 @@ const policy: Policy = {
     }),
     aRule({ tools: [glob('transfer')], action: 'allow', pointer: '/allow/1' }),
   ],
+  shadow: [],
   hidden: new Set(['transfer', 'secret']),
 }
 

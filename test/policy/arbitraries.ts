@@ -177,16 +177,24 @@ export const policy: fc.Arbitrary<Policy> = fc
   .record({
     action: fc.constantFrom('allow' as const, 'deny' as const, 'require_approval' as const),
     rules: fc.array(rule, { maxLength: 5 }),
+    tried: fc.oneof(
+      { weight: 2, arbitrary: fc.constant<Rule[]>([]) },
+      { weight: 1, arbitrary: fc.array(rule, { maxLength: 2 }) },
+    ),
     hidden: fc.oneof(
       { weight: 4, arbitrary: fc.constant<string[]>([]) },
       { weight: 1, arbitrary: fc.subarray(['pay', '*_b']) },
     ),
   })
-  .map(({ action, rules, hidden }) => ({
+  .map(({ action, rules, tried, hidden }) => ({
     source: 'random',
     spelling: 'holdpoint' as const,
     fallback: { action, pointer: '/default', reason: null },
     rules: rules.map((each, index) => ({ ...each, pointer: `/rules/${index}` })),
+    // The reader leaves limits where they are enforced, and lets no rule be tried that only limits.
+    shadow: tried
+      .filter((each) => each.action !== null)
+      .map((each, index) => ({ ...each, limits: [], pointer: `/rules/${rules.length + index}` })),
     hidden: new Set(hidden),
   }))
 

@@ -4,9 +4,17 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { JudgedCall } from '../../src/domain/policy/judged-call.ts'
-import { evaluate, type Policy, talliesToRead, type Verdict } from '../../src/domain/policy.ts'
+import {
+  asIf,
+  evaluate,
+  type Policy,
+  talliesToRead,
+  type Verdict,
+  withShadow,
+} from '../../src/domain/policy.ts'
+import { unknownTool } from '../../src/domain/risk.ts'
 import { args, call, type json, policy } from './arbitraries.ts'
-import { referenceAction } from './reference.ts'
+import { referenceAction, referenceAsIf } from './reference.ts'
 
 const numRuns = Number(process.env.HOLDPOINT_POLICY_CASES ?? 4_000)
 /** Each policy with several calls: making a policy is what takes the time. */
@@ -38,6 +46,10 @@ describe('on random policies and calls', () => {
             if (verdict.kind !== referenceAction(each, wanted)) {
               expect(verdict).toMatchObject({ kind: referenceAction(each, wanted) })
             }
+            const tried = asIf(each, wanted)
+            if (tried !== null && tried.kind !== referenceAsIf(each, wanted)) {
+              expect(tried).toMatchObject({ kind: referenceAsIf(each, wanted) })
+            }
           }
         },
       ),
@@ -63,6 +75,35 @@ describe('on random policies and calls', () => {
             : { kind: verdict.kind }
         expect(counted(evaluate({ ...each, rules: shuffled }, one))).toEqual(counted(evaluate(each, one)))
       }),
+    )
+  })
+})
+
+describe('a rule in shadow', () => {
+  const without = (each: Policy): Policy => ({ ...each, shadow: [] })
+
+  test('makes no answer milder than it is without the rule, and changes none for a classified tool', () => {
+    let differs = 0
+    fc.assert(
+      fc.property(policy, call, (each, one) => {
+        const [before, after] = [evaluate(without(each), one), evaluate(each, one)]
+        expect(strictness(after)).toBeGreaterThanOrEqual(strictness(before))
+        if (one.facts.category !== null) expect(after.kind).toBe(before.kind)
+        if (asIf(each, one)?.kind !== after.kind) differs++
+      }),
+      { numRuns: 2_000 },
+    )
+    expect(differs).toBeGreaterThan(20)
+  })
+
+  test('opens nothing that nobody knows: an unclassified tool gets at least what the whole policy says', () => {
+    fc.assert(
+      fc.property(policy, call, (each, one) => {
+        const unknown = { ...one, facts: unknownTool }
+        const whole = evaluate(withShadow(each), unknown)
+        expect(strictness(evaluate(each, unknown))).toBeGreaterThanOrEqual(strictness(whole))
+      }),
+      { numRuns: 2_000 },
     )
   })
 })

@@ -172,14 +172,25 @@ function mayMatch({ tools, categories, risks, when }: Rule, call: JudgedCall): A
   ])
 }
 
+type ReferenceAction = 'hide' | 'allow' | 'require_approval' | 'deny'
+
 /** The action alone: which of several equal rules names the approvers is another matter. */
-export function referenceAction(
-  policy: Policy,
-  call: JudgedCall,
-): 'hide' | 'allow' | 'require_approval' | 'deny' {
+export function referenceAction(policy: Policy, call: JudgedCall): ReferenceAction {
+  const enforced = actionOf(policy, policy.rules, call)
+  if (call.facts.category !== null) return enforced
+  // Nobody has classified the tool: what is only tried counts where it is stricter.
+  const order = ['allow', 'require_approval', 'deny', 'hide'] as const
+  const whole = referenceAsIf(policy, call)
+  return order.indexOf(whole) > order.indexOf(enforced) ? whole : enforced
+}
+
+export const referenceAsIf = (policy: Policy, call: JudgedCall): ReferenceAction =>
+  actionOf(policy, [...policy.rules, ...policy.shadow], call)
+
+function actionOf(policy: Policy, rules: readonly Rule[], call: JudgedCall): ReferenceAction {
   for (const name of policy.hidden) if (star(name, call.tool)) return 'hide'
   const order = ['allow', 'require_approval', 'deny'] as const
-  const acting = policy.rules.filter(({ action }) => action !== null)
+  const acting = rules.filter(({ action }) => action !== null)
   const answers = acting.map((rule) => mayMatch(rule, call))
   const matched: boolean[][] = answers.reduce<boolean[][]>(
     (before, each) => before.flatMap((done) => each.map((answer) => [...done, answer])),
@@ -194,7 +205,7 @@ export function referenceAction(
   })
   const action = order[Math.max(...results)] ?? 'deny'
   if (action === 'deny') return 'deny'
-  const counted = policy.rules.flatMap((rule) => (mayMatch(rule, call).includes(true) ? rule.limits : []))
+  const counted = rules.flatMap((rule) => (mayMatch(rule, call).includes(true) ? rule.limits : []))
   const uncountable = counted.some(({ tally: { amount } }) => {
     const value: unknown = typeof amount === 'number' ? amount : at(call.arguments, amount.steps)
     return !(typeof value === 'number' && value >= 0 && value <= 1e15)

@@ -14,7 +14,7 @@ import { createMemoryDecisionLog } from '../support/memory-decision-log.ts'
 
 const aVerdict = (params: JsonObject = { name: 'list_issues' }, more: Partial<ToRecord> = {}): ToRecord => ({
   ...{ server: 'github', tool: 'list_issues', principal: agent, session: null, params },
-  ...{ verdict: 'allow', rule: 'test#/allow/0', revision: 3, atMs: 5_000, judgedInMs: 0.25 },
+  ...{ verdict: 'allow', rule: 'test#/allow/0', asIf: null, revision: 3, atMs: 5_000, judgedInMs: 0.25 },
   ...more,
 })
 
@@ -66,6 +66,7 @@ test('what is taken down is what was said, with the digest that an approval of t
       ...{
         verdict: 'require_approval',
         rule: 'test#/allow/0',
+        asIf: null,
         revision: 3,
         category: 'destructive',
         risk: 'high',

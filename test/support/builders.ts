@@ -59,6 +59,7 @@ export function aPolicy(tools: Record<string, 'allow' | 'deny' | 'require_approv
     rules: Object.entries(tools).map(([tool, action]) =>
       aRule({ pointer: `/tools/${tool}`, tools: [glob(tool)], action }),
     ),
+    shadow: [],
     hidden: new Set(),
   }
 }
@@ -206,6 +207,7 @@ export const aRecordedVerdict = (wish: Partial<RecordedVerdict> = {}): RecordedV
   session: null,
   verdict: 'allow',
   rule: 'policies/github.yaml#/allow/0',
+  asIf: null,
   revision: 1,
   category: null,
   risk: 'critical',

@@ -19,7 +19,7 @@ export function createMemoryDecisionLog(nowMs: () => number = () => Date.now()):
       answer()
       log.lines = [...log.lines, ...verdicts.map((each) => ({ ...each, id: ++last }))]
     },
-    async list({ fromMs, server, agent, owner, verdict, limit, before }) {
+    async list({ fromMs, server, agent, owner, verdict, isTried, limit, before }) {
       answer()
       return log.lines
         .filter(({ atMs, id }) => atMs >= fromMs && (before === null || id < before))
@@ -27,6 +27,7 @@ export function createMemoryDecisionLog(nowMs: () => number = () => Date.now()):
         .filter((line) => agent === null || line.principal.name === agent)
         .filter((line) => owner === null || line.principal.owner === owner)
         .filter((line) => verdict === null || line.verdict === verdict)
+        .filter((line) => !isTried || line.asIf !== null)
         .sort((a, b) => b.id - a.id)
         .slice(0, limit)
     },

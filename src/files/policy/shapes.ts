@@ -174,6 +174,7 @@ const rule = {
   rate_limit: z.unknown().optional(),
   spend_limit: z.unknown().optional(),
   approval: approvalShape.optional(),
+  shadow: z.boolean().optional(),
 }
 export const ruleShape = z.strictObject({
   name: text.optional(),
@@ -270,4 +271,5 @@ export const topShape = z.strictObject({
   allow: anything,
   deny: anything,
   require_approval: anything,
+  shadow: z.boolean().optional(),
 })

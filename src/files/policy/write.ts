@@ -32,7 +32,8 @@ export function writePolicy(policy: Policy, description: string | null): string 
       : entries.map(nameOf)
   }
   const others = rules.filter((rule) => !named.includes(rule))
-  if (others.length > 0) document.rules = others.map(writeRule)
+  const tried = policy.shadow.map((rule): Written => ({ ...writeRule(rule), shadow: true }))
+  if (others.length + tried.length > 0) document.rules = [...others.map(writeRule), ...tried]
   return SCHEMA_COMMENT + stringify(document, { lineWidth: 120 })
 }
 

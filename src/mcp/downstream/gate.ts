@@ -4,7 +4,7 @@ import type { RecordedKind } from '../../domain/recorded-verdict.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Rules } from '../../ports/rules.ts'
-import type { Judge } from '../../services/judge.ts'
+import { type Judge, ruleOf } from '../../services/judge.ts'
 import type { Limiter } from '../../services/limits.ts'
 import type { RecordVerdict } from '../../services/record-verdicts.ts'
 import type { StopsInForce } from '../../services/stops-in-force.ts'
@@ -39,7 +39,7 @@ export type Gate = (request: GateRequest) => Promise<Response>
 
 export function createGate(deps: {
   judge: Judge
-  rules: Pick<Rules, 'needsSetUp'>
+  rules: Pick<Rules, 'of' | 'needsSetUp'>
   /** Where a person sets this server up; `null`: no address is known that they could follow. */
   setUpLink(server: string): string | null
   stops: Pick<StopsInForce, 'over'>
@@ -64,12 +64,21 @@ export function createGate(deps: {
     }
     // After the ways to collect an outcome, before the policy: what has happened stays readable, nothing more is asked or sent.
     const stop = stops.over({ server, tool, principal })
+    const sessionId = request.session?.id ?? null
+    const unjudged = { server, tool, principal, params, session: sessionId, asIf: null, judgedInMs: 0 }
     if (stop !== null) {
+      const revision = rules.of(server)?.revision ?? 0
+      const said = {
+        verdict: 'stopped',
+        rule: `stop ${stop.number}`,
+        revision,
+        atMs: clock.wallMs(),
+      } as const
+      recordVerdict({ ...unjudged, ...said })
       log.info({ server, tool, stop: stop.number, principal: principal.name }, 'a stopped call was refused')
       return answered(request, stoppedAnswer(stop, spoken.era))
     }
     const args = params.arguments ?? {}
-    const sessionId = request.session?.id ?? null
     const call = { server, tool, principal, arguments: args, session: sessionId }
     const nowMs = clock.wallMs()
     const begunMs = clock.monotonicMs()
@@ -77,16 +86,18 @@ export function createGate(deps: {
     const judgedInMs = clock.monotonicMs() - begunMs
     if (judged === null) {
       if (rules.needsSetUp?.(server) !== true) return withoutRules(server, message.id)
+      recordVerdict({ ...unjudged, verdict: 'not_set_up', rule: null, revision: 0, atMs: nowMs })
       log.info({ server, tool, principal: principal.name }, 'a call to a server without a policy was refused')
       return answered(request, notSetUpAnswer(server, setUpLink(server), spoken.era))
     }
-    const { verdict, approvers, revision } = judged
+    const { verdict, approvers, revision, asIf: tried } = judged
+    const asIf = tried === null ? null : { verdict: tried.kind, rule: ruleOf(tried) }
     const record = (kind: RecordedKind, rule: string | null) =>
       recordVerdict({
         ...{ server, tool, principal, params, session: sessionId },
-        ...{ verdict: kind, rule, revision, atMs: nowMs, judgedInMs },
+        ...{ verdict: kind, rule, revision, asIf, atMs: nowMs, judgedInMs },
       })
-    if (verdict.kind !== 'allow') record(verdict.kind, verdict.kind === 'hide' ? null : verdict.rule)
+    if (verdict.kind !== 'allow') record(verdict.kind, ruleOf(verdict))
     switch (verdict.kind) {
       case 'allow':
         return passLimited(request, tool, verdict, record)
