@@ -1,15 +1,13 @@
 /** Reminders and escalation: each once, at its time by the ledger's clock, never after the decision; who may decide, from when on. */
 import { describe, expect, test } from 'vitest'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
-import type { Person } from '../../src/domain/principal.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { type Channel, ChannelFault, type Nudging } from '../../src/ports/channels.ts'
 import { createPostNudges } from '../../src/services/nudge.ts'
-import { mina, owner } from '../support/builders.ts'
+import { sora as lead, mina, owner } from '../support/builders.ts'
 import { createMemoryNudges } from '../support/memory-nudges.ts'
 import { aGateway, aWorld, type World } from '../support/world.ts'
 
-const lead: Person = { id: 'sora', name: 'Sora', groups: ['leads'] }
 const policy = `rules:
   - tools: "*"
     action: require_approval

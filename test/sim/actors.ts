@@ -1,4 +1,5 @@
 /** Gateways, agents and people of the simulation. They run the real services; only their ports are simulated. */
+import { setMaxListeners } from 'node:events'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { parseApprovalId, TICKET_ALPHABET } from '../../src/domain/approval-id.ts'
 import { defaultLimits } from '../../src/domain/limits.ts'
@@ -6,8 +7,11 @@ import type { Principal } from '../../src/domain/principal.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { readPolicyText } from '../../src/launch/policies.ts'
 import { createServices, type ServicesDeps } from '../../src/launch/services.ts'
+import type { Ledger } from '../../src/ports/ledger.ts'
+import type { Nudges } from '../../src/ports/nudges.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
 import { keepStopped } from '../../src/services/cancel-stopped.ts'
+import { keepNudging } from '../../src/services/nudge.ts'
 import { keepJudged } from '../../src/services/rejudge.ts'
 import { createRulesInForce } from '../../src/services/rules-in-force.ts'
 import {
@@ -19,10 +23,21 @@ import {
   keepWatch,
 } from '../../src/services/watch.ts'
 import { keepWithdrawingGone } from '../../src/services/withdraw-gone.ts'
-import { aToolCall, mina, owner } from '../support/builders.ts'
+import { aToolCall, owner as jun, mina, sora } from '../support/builders.ts'
 import { createMemoryCounters } from '../support/memory-counters.ts'
+import { createMemoryNudges } from '../support/memory-nudges.ts'
 import type { Owner } from './scheduler.ts'
-import { ledgerOf, queueOf, revisionsOf, type SimWorld, sessionOf, stopsOf } from './world.ts'
+import {
+  channelOf,
+  ledgerOf,
+  noting,
+  nudgesOf,
+  queueOf,
+  revisionsOf,
+  type SimWorld,
+  sessionOf,
+  stopsOf,
+} from './world.ts'
 
 /** A broken design: puts its decorators on the ports and services of every gateway. */
 export interface Mutant {
@@ -30,6 +45,9 @@ export interface Mutant {
   ports?(deps: ServicesDeps, world: SimWorld): ServicesDeps
   session?(session: UpstreamSession, world: SimWorld): UpstreamSession
   services?(services: SimServices, world: SimWorld, owner: Owner): SimServices
+  /** The ledger as those see it who post reminders and escalations. */
+  nudgeLedger?(ledger: Ledger): Pick<Ledger, 'get' | 'list'>
+  nudges?(nudges: Nudges): Nudges
 }
 export type SimServices = ReturnType<typeof createServices>
 
@@ -44,6 +62,8 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   const owner: Owner = { name, isDead: false, stalledUntilMs: 0 }
   world.owners.push(owner)
   const stopping = new AbortController().signal
+  // Each loop listens once.
+  setMaxListeners(0, stopping)
   const clock = {
     monotonicMs: () => scheduler.nowMs(),
     wallMs: () => scheduler.nowMs(),
@@ -87,6 +107,20 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   const plain = sessionOf(world, owner)
   const session = mutant?.session?.(plain, world) ?? plain
   listeners(world).push({ owner, wake: (id) => services.waiters.wake(id) })
+  const seen = mutant?.nudgeLedger?.(world.ledger) ?? world.ledger
+  world.nudges ??= noting(
+    createMemoryNudges(seen, () => 'card'),
+    world,
+  )
+  const nudges = nudgesOf(world, owner, world.nudges)
+  const nudging = {
+    ledger: mutant?.nudgeLedger?.(deps.ledger) ?? deps.ledger,
+    nudges: mutant?.nudges?.(nudges) ?? nudges,
+    directory: { people: () => [mina, jun, sora] },
+    channels: [channelOf(world, owner)],
+    log: silentLog,
+  }
+  void keepNudging({ ...nudging, clock, stopping })
   const loop = { ledger: deps.ledger, clock, timings, stopping, log: silentLog }
   void keepLease({ ...loop, lease, node: name })
   void keepWatch({ ...loop, attend: services.attend })
@@ -220,7 +254,7 @@ export function personActs(world: SimWorld, gateway: Gateway): void {
       .sort(() => dice.next() - 0.5)
     if (approval === undefined) return
     const { id, proposed } = approval
-    const person = dice.chance(0.85) ? mina : owner
+    const person = dice.chance(0.75) ? mina : dice.pick([jun, sora])
     const { people } = gateway.services
     // What was on the screen when they looked.
     const digest = proposed.digest

@@ -1,7 +1,7 @@
 /** The one checker: reads what really happened and what everyone was told, and names every promise that was broken. */
 import { type Approval, askedParams, successorOf } from '../../src/domain/approval.ts'
 import { authorise } from '../../src/domain/authority.ts'
-import { mina, owner } from '../support/builders.ts'
+import { mina, owner, sora } from '../support/builders.ts'
 import { brokenPromisesOf, brokenTelling, type Past, type Story } from '../support/promises.ts'
 import { digestOfHit, type SimWorld } from './world.ts'
 
@@ -16,6 +16,7 @@ export async function brokenPromises(world: SimWorld): Promise<string[]> {
   broken.push(...wrongDecisions(world))
   broken.push(...world.underOldRules.map((what) => `I2: ${what} under a rule that was not in force any more`))
 
+  broken.push(...wrongNudges(world))
   broken.push(...world.pastStops.map((what) => `I3: ${what} although it was stopped`))
 
   for (const story of stories.values()) broken.push(...brokenPromisesOf(story).map(inWords))
@@ -79,6 +80,30 @@ async function storyOf({ ledger, hits, history }: SimWorld, approval: Approval):
   }
 }
 
+/** Each moment of a rule once, not before its time, and nothing once somebody has decided; each message at most once. */
+function wrongNudges({ history, takenNudges, postedNudges }: SimWorld): string[] {
+  const broken: string[] = []
+  const before = new Map<string, Approval>()
+  for (const { approval } of history) {
+    const { id, nudges, createdAtMs } = approval
+    const last = before.get(id)
+    before.set(id, approval)
+    const isNew = nudges.length > (last?.nudges.length ?? 0)
+    if (isNew && last?.status !== 'pending') broken.push(`I3: people were called to ${id} after its end`)
+    if (nudges.some(({ atMs, afterMs }) => atMs < createdAtMs + afterMs))
+      broken.push(`I9: people were called to ${id} before the time`)
+    const moments = nudges.map(({ kind, afterMs }) => `${kind} ${afterMs}`)
+    if (new Set(moments).size !== moments.length)
+      broken.push(`I9: people were called twice to ${id} for one moment`)
+  }
+  for (const { key, status } of takenNudges)
+    if (status !== 'pending') broken.push(`I3: a reminder of ${key} was begun when it was ${status}`)
+  if (new Set(postedNudges).size !== postedNudges.length) broken.push('I9: a reminder was posted twice')
+  const taken = new Set(takenNudges.map(({ key }) => key))
+  for (const key of postedNudges) if (!taken.has(key)) broken.push(`I9: ${key} was posted by nobody's right`)
+  return broken
+}
+
 /** Every decision ever written, by the record as it was when it was asked: who, with what right, and in time. */
 function wrongDecisions({ history }: SimWorld): string[] {
   const broken: string[] = []
@@ -98,7 +123,7 @@ function wrongDecisions({ history }: SimWorld): string[] {
           ? approval.outcome.decision
           : null
     if (decision === null) continue
-    const person = [mina, owner].find(({ id }) => id === decision.by)
+    const person = [mina, owner, sora].find(({ id }) => id === decision.by)
     const answer = decision.kind === 'reject' ? 'reject' : 'approve'
     const right = person && authorise(person, answer, { ...original, status: 'pending' }, decision.atMs)
     if (right?.ok !== true || right.value !== decision.kind)

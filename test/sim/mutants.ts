@@ -323,7 +323,52 @@ export const mutants: readonly Mutant[] = [
       },
     })),
   },
+  {
+    name: 'whoever follows later may decide at once',
+    ports: withLedger((ledger) => ({
+      async get(id) {
+        const read = await ledger.get(id)
+        if (read?.approval.status !== 'pending') return read
+        // As a gateway would see it whose clock, not the ledger's, says what time it is.
+        return { ...read, approval: { ...read.approval, createdAtMs: read.approval.createdAtMs - 3_600_000 } }
+      },
+    })),
+  },
+  {
+    name: 'the time from which somebody may decide is looked at only when they click',
+    ports: withLedger((ledger) => ({
+      async get(id) {
+        const read = await ledger.get(id)
+        return read?.approval.status === 'pending' ? { ...read, nowMs: read.nowMs + 9_000 } : read
+      },
+      save: (change) => ledger.save({ ...change, deadline: { kind: 'none' } }),
+    })),
+  },
+  {
+    name: 'a reminder is sent for what was asked, whatever has been decided since',
+    nudgeLedger: (ledger) => ({
+      async get(id) {
+        const read = await ledger.get(id)
+        return read === null ? null : { ...read, approval: asIfPending(read.approval) }
+      },
+      list: async (filter) => (await ledger.list({ ...filter, statuses: null })).map(asIfPending),
+    }),
+  },
+  {
+    name: 'a reminder is noted once it was sent',
+    nudges: (nudges) => ({
+      ...nudges,
+      async take(id, channel, number) {
+        const place = await nudges.take(id, channel, number)
+        if (place !== null) await nudges.giveBack(id, channel, number)
+        return place
+      },
+      posted: async (id, channel, number) => void (await nudges.take(id, channel, number)),
+    }),
+  },
 ]
+
+const asIfPending = (approval: Approval): Approval => ({ ...approval, status: 'pending' })
 
 /** Shows the ledger to the service that decides as if the call belonged to somebody else's agent. */
 async function asIfForeign(reading: ReturnType<Ledger['get']>): ReturnType<Ledger['get']> {

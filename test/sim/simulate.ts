@@ -13,6 +13,11 @@ export interface Simulated {
   readonly world: SimWorld
 }
 
+/** Moments that fall into the middle of what people do. */
+const calling = `rules:
+  - tools: "*"
+    action: require_approval
+    approval: { reminders: [2s, 12s, 25s], escalation: [{ after: 8s, groups: [leads] }, { after: 20s, people: [sora] }] }`
 const agents: readonly Principal[] = [
   { name: 'night-agent', owner: 'jun' },
   { name: 'day-agent', owner: 'jun' },
@@ -67,6 +72,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
         const text = dice.pick([
           ...['default: require_approval', 'default: require_approval', 'default: allow'],
           'rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: execute } }]',
+          ...[calling, calling],
           'rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: cancel } }]',
           ...['deny: [delete_repository]', 'require_approval: { delete_repository: carefully }'],
         ])

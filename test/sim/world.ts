@@ -10,7 +10,9 @@ import { unknownTool } from '../../src/domain/risk.ts'
 import type { Timings } from '../../src/domain/timings.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { readPolicyText } from '../../src/launch/policies.ts'
+import { type Channel, ChannelFault } from '../../src/ports/channels.ts'
 import type { Change, Ledger } from '../../src/ports/ledger.ts'
+import type { Nudges } from '../../src/ports/nudges.ts'
 import type { Queue } from '../../src/ports/queue.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
 import type { Stops } from '../../src/ports/stops.ts'
@@ -35,6 +37,13 @@ export interface Told {
   readonly replyText: string | null
 }
 
+/** A reminder or an escalation that a gateway took in hand, and how things stood in that very step. */
+export interface TakenNudge {
+  readonly atStep: number
+  readonly key: string
+  readonly status: Approval['status'] | null
+}
+
 export interface SimWorld {
   readonly dice: Dice
   readonly scheduler: Scheduler
@@ -46,6 +55,11 @@ export interface SimWorld {
   readonly pastStops: string[]
   readonly hits: Hit[]
   readonly told: Told[]
+  /** What channel posts are taken from; made by the first gateway. */
+  nudges: Nudges | null
+  readonly takenNudges: TakenNudge[]
+  /** Messages that called people again, by id and number. */
+  readonly postedNudges: string[]
   /** Every state the ledger has been in, with step and time. */
   readonly history: { atStep: number; atMs: number; approval: Approval }[]
   readonly jobs: { id: ApprovalId; kind: 'attend' | 'execute'; dueMs: number }[]
@@ -132,6 +146,9 @@ export function createSimWorld(seed: number): SimWorld {
     pastStops,
     hits: [],
     told: [],
+    nudges: null,
+    takenNudges: [],
+    postedNudges: [],
     history,
     jobs: [],
     owners: [],
@@ -164,6 +181,42 @@ export const revisionsOf = (world: SimWorld, owner: Owner): Revisions =>
 
 export const stopsOf = (world: SimWorld, owner: Owner): Stops =>
   brittle('stops', world.ledger.stops, world, owner)
+
+/** Notes every nudge that somebody takes in hand, with the truth of that step. */
+export function noting(nudges: Nudges, { ledger, scheduler, takenNudges }: SimWorld): Nudges {
+  return {
+    ...nudges,
+    async take(id, channel, number) {
+      const status = (await ledger.get(id))?.approval.status ?? null
+      const place = await nudges.take(id, channel, number)
+      if (place !== null) takenNudges.push({ atStep: scheduler.count(), key: `${id} ${number}`, status })
+      return place
+    },
+  }
+}
+
+export const nudgesOf = (world: SimWorld, owner: Owner, nudges: Nudges): Nudges =>
+  brittle('nudges', nudges, world, owner)
+
+/** A channel that posts, refuses, or posts and says nothing of it. */
+export function channelOf(world: SimWorld, owner: Owner): Channel {
+  const { scheduler, dice, postedNudges } = world
+  return {
+    name: 'slack',
+    show: async () => ({ place: 'card', renderDigest: '' }),
+    tell: async () => true,
+    nudge: ({ approval, nudge, people }) =>
+      scheduler.use(owner, 'channel.nudge', () => {
+        if (world.isStormy && dice.chance(0.2))
+          throw new ChannelFault('away', true, null, { isCertainlyUnposted: true })
+        const number =
+          approval.nudges.findIndex(({ atMs, kind }) => atMs === nudge.atMs && kind === nudge.kind) + 1
+        postedNudges.push(`${approval.id} ${number}`)
+        if (world.isStormy && dice.chance(0.2)) throw new ChannelFault('no answer', true, null)
+        return people.map(({ id }) => id)
+      }),
+  }
+}
 
 function brittle<Port extends object>(port: string, whole: Port, world: SimWorld, owner: Owner): Port {
   const { scheduler, dice } = world

@@ -16,6 +16,8 @@ import type { Admission } from '../../src/ports/admission.ts'
 
 export const owner: Person = { id: 'jun', name: 'Jun', groups: [] }
 export const mina: Person = { id: 'mina', name: '김미나', groups: ['ops'] }
+/** Follows where an escalation says so. */
+export const sora: Person = { id: 'sora', name: 'Sora', groups: ['leads'] }
 export const agent: Principal = { name: 'night-agent', owner: 'jun' }
 export const approvers = { groups: ['ops'], people: [], selfConfirm: false }
 
