@@ -9,6 +9,7 @@ import type { People } from '../services/decide.ts'
 import type { PolicyChanges } from '../services/policy-changes.ts'
 import type { SetUps } from '../services/set-up.ts'
 import type { StopChanges } from '../services/stop-changes.ts'
+import type { Suggest } from '../services/suggest.ts'
 import { approvalRoutes, type ReadingLedger } from './approvals.ts'
 import { callRoutes } from './calls.ts'
 import { type DecisionsDeps, decisionRoutes } from './decisions.ts'
@@ -30,6 +31,7 @@ export interface ApiDeps extends ToolsDeps {
   readonly ledger: ReadingLedger
   readonly people: People
   readonly policies: PolicyChanges
+  readonly suggest: Suggest
   readonly setUps: SetUps
   readonly decisions: DecisionsDeps
   readonly stops: StopChanges

@@ -3,6 +3,8 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import { CLI } from '../domain/command-line.ts'
 import { type Revision, type RevisionHead, textDigest } from '../domain/revision.ts'
 import type { PolicyChanges, PolicyRefusal, Wish } from '../services/policy-changes.ts'
+import type { Suggest } from '../services/suggest.ts'
+import type { DecisionsDeps } from './decisions.ts'
 import { type ApiError, toBody } from './errors.ts'
 import type { ApiEnv } from './guard.ts'
 import { conflicts, notFound, onInvalid, refusalsOfInput } from './invalid.ts'
@@ -21,6 +23,7 @@ import {
   type WishBody,
 } from './policy-schemas.ts'
 import { simulationView, toSimulation } from './simulation-schemas.ts'
+import { suggestedView, suggestRequest, toSuggested } from './suggestion-schemas.ts'
 import { iso } from './view.ts'
 
 const security = [{ person: [] }]
@@ -77,7 +80,30 @@ const putRoute = createRoute({
   responses: { 200: { description: 'In force', content: json(policyPut) }, ...responses },
 })
 
-export function policyRoutes({ policies }: { policies: PolicyChanges }) {
+const suggestRoute = createRoute({
+  method: 'post',
+  path: '/{server}/suggest',
+  operationId: 'suggestRules',
+  summary: 'Rules that follow from what people decided; nothing is changed',
+  security,
+  request: { params: serverParam, body: { required: true, content: json(suggestRequest) } },
+  responses: { 200: { description: 'The suggestions', content: json(suggestedView) }, ...responses },
+})
+
+const notYours = {
+  status: 403,
+  code: 'not_an_approver',
+  message: 'Only operators and approvers see what others decided.',
+} as const satisfies ApiError
+
+export interface PolicyRoutesDeps {
+  readonly policies: PolicyChanges
+  readonly suggest: Suggest
+  /** Who may see what others decided. */
+  readonly decisions: Pick<DecisionsDeps, 'maySeeAll'>
+}
+
+export function policyRoutes({ policies, suggest, decisions }: PolicyRoutesDeps) {
   const app = new OpenAPIHono<ApiEnv>({ defaultHook: onInvalid })
 
   app.openapi(historyRoute, async (c) => {
@@ -127,6 +153,16 @@ export function policyRoutes({ policies }: { policies: PolicyChanges }) {
     const put = await policies.put(server, wishOf(wish), inForce, c.get('person'))
     if (put.ok) return c.json(put.value, 200)
     const error = policyError(put.error)
+    return c.json(toBody(error), error.status)
+  })
+
+  app.openapi(suggestRoute, async (c) => {
+    const { server } = c.req.valid('param')
+    const { spanMs, ...terms } = c.req.valid('json')
+    if (!decisions.maySeeAll(c.get('person'))) return c.json(toBody(notYours), notYours.status)
+    const found = await suggest(server, spanMs, terms)
+    if (found.ok) return c.json(toSuggested(server, found.value), 200)
+    const error = policyError(found.error)
     return c.json(toBody(error), error.status)
   })
 

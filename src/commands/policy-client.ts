@@ -10,6 +10,7 @@ import {
   type WishBody,
 } from '../api/policy-schemas.ts'
 import { type SimulationView, simulationView } from '../api/simulation-schemas.ts'
+import { type SuggestedView, suggestedView } from '../api/suggestion-schemas.ts'
 import { type Answer, createRequest } from './client.ts'
 import type { ClientSettings } from './settings.ts'
 
@@ -19,6 +20,10 @@ export interface PolicyClient {
   show(server: string, number: number | null): Answer<RevisionView>
   preview(server: string, wish: WishBody): Answer<PolicyPreview>
   simulate(server: string, wish: WishBody, spanMs: number): Answer<SimulationView>
+  suggest(
+    server: string,
+    wish: { spanMs: number; decisionsMin: number; peopleMin: number },
+  ): Answer<SuggestedView>
   put(server: string, wish: WishBody, inForce: number | null): Answer<{ number: number }>
 }
 
@@ -31,6 +36,7 @@ export function createPolicyClient(settings: ClientSettings): PolicyClient {
     show: (server, number) => request(`${at(server)}/${number ?? 'in-force'}`, revisionView),
     preview: (server, wish) => request(`${at(server)}/preview`, policyPreview, wish),
     simulate: (server, wish, spanMs) => request(`${at(server)}/simulate`, simulationView, { wish, spanMs }),
+    suggest: (server, wish) => request(`${at(server)}/suggest`, suggestedView, wish),
     put: (server, wish, inForce) => request(`${at(server)}/put`, policyPut, { wish, inForce }),
   }
 }

@@ -71,6 +71,32 @@ export function addSimulate(program: Command, parts: Parts, finish: (code: ExitC
     })
 }
 
+interface SuggestFlags {
+  server: string
+  since: number
+  minDecisions: number
+  minPeople: number
+  json?: boolean
+}
+
+export function addSuggest(program: Command, parts: Parts, finish: (code: ExitCode) => void): void {
+  program
+    .command('suggest')
+    .description(
+      'propose rules from what people always decided alike, as a diff of the policy; changes nothing',
+    )
+    .requiredOption('--server <name>', 'a server of holdpoint.yaml')
+    .option('--since <duration>', 'how far back, as 30d', toSince, toSince('90d'))
+    .option('--min-decisions <n>', 'so many alike, at least 3', toCount, 5)
+    .option('--min-people <n>', 'by so many people, at least 2', toCount, 2)
+    .option('--json', 'for programs')
+    .action(async ({ server, since, minDecisions, minPeople, json = false }: SuggestFlags) => {
+      const { suggestRules } = await import('./suggest.ts')
+      const wish = { spanMs: since, decisionsMin: minDecisions, peopleMin: minPeople, json }
+      finish(await suggestRules(parts, server, wish))
+    })
+}
+
 function toBudget(text: string): number {
   const number = Number(text)
   if (text.trim() === '' || !Number.isFinite(number) || number < 0)

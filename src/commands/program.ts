@@ -6,7 +6,7 @@ import type { ExitCode } from './io.ts'
 import type { DemoOptions, Parts } from './parts.ts'
 import { addAccounts } from './program-accounts.ts'
 import { addApprovals } from './program-approvals.ts'
-import { addDecisions, addSimulate } from './program-decisions.ts'
+import { addDecisions, addSimulate, addSuggest } from './program-decisions.ts'
 import { addPolicy } from './program-policy.ts'
 import { addPolicyTests } from './program-policy-files.ts'
 import { addScan } from './program-scan.ts'
@@ -124,6 +124,7 @@ Environment:
   addDecisions(program, parts, finish)
   addStops(program, parts, finish)
   addSimulate(program, parts, finish)
+  addSuggest(program, parts, finish)
   addAgents(program, parts, finish)
   addPeople(program, parts, finish)
   addAccounts(program, parts, finish)

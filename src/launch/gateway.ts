@@ -12,6 +12,7 @@ import { createSessions } from '../auth/sessions.ts'
 import type { Config } from '../config.ts'
 import { type ConsoleDeps, createConsole } from '../console/console.tsx'
 import { readClientBudgets } from '../files/client-budgets.ts'
+import { amended } from '../files/policy/amend.ts'
 import { createHeldRequests, type HeldRequests } from '../mcp/downstream/held-requests.ts'
 import { createMcpRoutes } from '../mcp/downstream/routes.ts'
 import { createAloneSession } from '../mcp/upstream/alone.ts'
@@ -28,6 +29,7 @@ import { createSetUps } from '../services/set-up.ts'
 import { createSimulate } from '../services/simulate.ts'
 import { createStopChanges } from '../services/stop-changes.ts'
 import { createStopsInForce } from '../services/stops-in-force.ts'
+import { createSuggest } from '../services/suggest.ts'
 import { createToolCatalogue } from '../services/tool-catalogue.ts'
 import {
   createLease,
@@ -289,6 +291,10 @@ export async function startGateway(deps: {
       ledger,
       people: services.people,
       policies: policyChanges,
+      suggest: createSuggest({
+        ...{ ledger, revisions: store.revisions, rules, servers: [...config.servers.keys()] },
+        ...{ readPolicy: readPolicyText, amend: amended },
+      }),
       setUps,
       decisions: {
         log: store.decisionLog,

@@ -433,6 +433,7 @@ test('OpenAPI describes every route from the same schemas', async () => {
     '/policies/{server}/preview',
     '/policies/{server}/put',
     '/policies/{server}/simulate',
+    '/policies/{server}/suggest',
     '/policies/{server}/{number}',
     '/set-ups',
     '/set-ups/{server}',
@@ -470,6 +471,7 @@ test('OpenAPI describes every route from the same schemas', async () => {
     'showTool',
     'simulatePolicy',
     'stop',
+    'suggestRules',
   ])
   for (const { responses } of operations)
     expect(Object.keys(responses)).toEqual(expect.arrayContaining(['401', '403', '404']))

@@ -20,6 +20,7 @@ import type { Judge } from '../../src/services/judge.ts'
 import type { PolicyChanges } from '../../src/services/policy-changes.ts'
 import type { SetUps } from '../../src/services/set-up.ts'
 import type { StopChanges } from '../../src/services/stop-changes.ts'
+import type { Suggest } from '../../src/services/suggest.ts'
 import { admission } from '../support/builders.ts'
 import { createMemoryDecisionLog } from '../support/memory-decision-log.ts'
 import { createMemoryToolPins } from '../support/memory-tool-pins.ts'
@@ -165,7 +166,13 @@ const noStops: StopChanges = {
 }
 
 export function createWorld(
-  options: { policies?: PolicyChanges; stops?: StopChanges; setUps?: SetUps; decisionLog?: DecisionLog } = {},
+  options: {
+    policies?: PolicyChanges
+    stops?: StopChanges
+    setUps?: SetUps
+    suggest?: Suggest
+    decisionLog?: DecisionLog
+  } = {},
 ) {
   const records = new Map<ApprovalId, Approval>()
   const trails = new Map<ApprovalId, AuditEvent[]>()
@@ -272,6 +279,7 @@ export function createWorld(
       nowMs: async () => world.nowMs,
     },
     stops: options.stops ?? noStops,
+    suggest: options.suggest ?? (async () => notHere()),
     setUps: options.setUps ?? noSetUps,
     people: createPeople({
       ...{

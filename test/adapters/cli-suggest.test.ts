@@ -1,0 +1,291 @@
+/** `suggest`: rules from consistent decisions, with evidence, tried on everything that was decided; nothing broad for what is grave. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Decision, Settled } from '../../src/domain/approval.ts'
+import type { JsonObject } from '../../src/domain/canonical.ts'
+import { evaluate } from '../../src/domain/policy.ts'
+import type { ToolFacts } from '../../src/domain/risk.ts'
+import { canonicalParams } from '../../src/domain/tool-call.ts'
+import { amended } from '../../src/files/policy/amend.ts'
+import { readPolicyText } from '../../src/launch/policies.ts'
+import { createSuggest } from '../../src/services/suggest.ts'
+import { aJudgedCall, anApproval, aRevision } from '../support/builders.ts'
+import { createMemoryLedger } from '../support/memory-ledger.ts'
+import { createWorld } from './api-world.ts'
+import { holdpoint, listenOn } from './cli-runner.ts'
+
+const START_MS = Date.UTC(2026, 10, 1, 9)
+const source = 'policies/shop.yaml'
+const policyText = `# What our shop allows.
+default: deny
+allow: [list_orders] # harmless
+require_approval:
+  add_label: Labels are seen by customers.
+  merge: This deploys.
+  "delete_*": Cannot be undone.
+tools:
+  refund: { action: require_approval, reason: Moves money. }
+  drop_table: { action: require_approval }
+  whoami_2: { action: require_approval }
+`
+const facts: Record<string, ToolFacts> = {
+  add_label: { category: 'write', risk: 'medium' },
+  merge: { category: 'write', risk: 'medium' },
+  refund: { category: 'financial', risk: 'critical' },
+  delete_label: { category: 'destructive', risk: 'high' },
+  drop_table: { category: 'destructive', risk: 'critical' },
+}
+
+let settled: Settled[]
+let door: Awaited<ReturnType<typeof listenOn>>
+let ledger: ReturnType<typeof createMemoryLedger>
+beforeEach(async () => {
+  settled = []
+  ledger = createMemoryLedger(START_MS)
+  await ledger.revisions.putInForce(aRevision(policyText, { server: 'shop', source }), null)
+  const suggest = createSuggest({
+    ledger: {
+      nowMs: ledger.nowMs,
+      list: async ({ after, limit }) => {
+        const newest = settled.toReversed()
+        return newest
+          .slice(after === null ? 0 : newest.findIndex(({ id }) => id === after) + 1)
+          .slice(0, limit)
+      },
+    },
+    ...{ revisions: ledger.revisions, readPolicy: readPolicyText, amend: amended, servers: ['shop'] },
+    rules: { facts: (_server, tool) => facts[tool] ?? { category: null, risk: 'critical' } },
+  })
+  door = await listenOn(createWorld({ suggest }))
+})
+afterEach(() => door.close())
+
+const run = (person: string, ...args: string[]) =>
+  holdpoint(['suggest', '--server', 'shop', ...args], {
+    env: { HOLDPOINT_URL: door.url, HOLDPOINT_TOKEN: `hpp_${person}` },
+  })
+const asJson = async (...args: string[]) => JSON.parse((await run('kim', '--json', ...args)).out)
+
+interface Wish {
+  readonly by?: string
+  readonly answer?: Decision['kind']
+  readonly agent?: string
+}
+
+/** Calls that were decided, by two people in turn. */
+function decided(
+  tool: string,
+  calls: readonly JsonObject[],
+  { by, answer = 'approve', agent = 'bot' }: Wish = {},
+) {
+  calls.forEach((args, index) => {
+    const { approval } = anApproval({ nowMs: START_MS - 1_000_000 + settled.length * 1_000 })
+    const person = by ?? (index % 2 === 0 ? 'mina' : 'lee')
+    const decision = {
+      kind: answer,
+      by: person,
+      reason: null,
+      digest: 'd',
+      via: 'slack',
+      atMs: approval.createdAtMs,
+    } as const
+    const { status: _status, ...header } = approval
+    settled.push({
+      ...header,
+      status: 'settled',
+      asked: { ...approval.asked, server: 'shop', tool, requester: { name: agent, owner: 'jun' } },
+      proposed: { ...approval.proposed, canonicalParams: canonicalParams(tool, args, {}) },
+      settledAtMs: approval.createdAtMs,
+      outcome:
+        answer === 'reject'
+          ? { kind: 'rejected', decision }
+          : { kind: 'not_sent', decision, reason: 'the server was away' },
+    })
+  })
+}
+const labels = (label: string, count: number) =>
+  Array.from({ length: count }, (_, issue) => ({ issue, label }))
+
+describe('always approved', () => {
+  test('becomes allowed for that agent with those arguments, as a diff that applies, and nothing is changed', async () => {
+    decided('add_label', [...labels('bug', 4), ...labels('docs', 3)])
+    const { out, err, code } = await run('kim')
+    expect(code).toBe(0)
+    expect(err).toContain('approved 7 of 7 times by mina (4), lee (3)')
+    expect(err).toContain('Nothing was changed.')
+    const directory = mkdtempSync(join(tmpdir(), 'suggest-'))
+    mkdirSync(join(directory, 'policies'))
+    writeFileSync(join(directory, source), policyText)
+    execFileSync('git', ['apply', '-'], { cwd: directory, input: `${out}\n` })
+    const text = readFileSync(join(directory, source), 'utf8')
+    expect(text).toContain('# What our shop allows.')
+    expect(text).toContain('# harmless')
+    const policy = readPolicyText(source, text)
+    if (!policy.ok) throw new Error(policy.error)
+    const answer = (args: JsonObject, agent = 'bot', tool = 'add_label') =>
+      evaluate(policy.value, aJudgedCall(tool, { arguments: args, agent })).kind
+    expect(answer({ issue: 2, label: 'bug' })).toBe('allow')
+    expect(answer({ issue: 900, label: 'bug' })).toBe('require_approval')
+    expect(answer({ issue: 2, label: 'paid' })).toBe('require_approval')
+    expect(answer({ issue: 2, label: 'bug', force: true })).toBe('require_approval')
+    expect(answer({ issue: 2, label: 'bug' }, 'other')).toBe('require_approval')
+    expect(answer({ issue: 2 })).toBe('require_approval')
+    expect(answer({}, 'bot', 'merge')).toBe('require_approval')
+    expect(await ledger.revisions.inForce()).toEqual(new Map([['shop', 1]]))
+  })
+
+  test('not by one person, not too seldom, not with one no, not by the owner, not where it was edited', async () => {
+    decided('add_label', labels('bug', 9), { by: 'mina' })
+    decided('merge', [{ pr: 1 }, { pr: 2 }, { pr: 3 }, { pr: 4 }])
+    decided(
+      'refund',
+      Array.from({ length: 8 }, () => ({ order: 'a' })),
+      { answer: 'confirm' },
+    )
+    expect((await asJson()).suggestions).toEqual([])
+    expect((await run('kim')).err).toContain('nothing to suggest')
+    decided('merge', [{ pr: 1 }], { answer: 'reject' })
+    decided('merge', [{ pr: 2 }, { pr: 2 }])
+    expect((await asJson()).suggestions).toEqual([])
+    expect((await asJson('--min-decisions', '3')).suggestions).toMatchObject([
+      { action: 'allow', tool: 'merge' },
+    ])
+  })
+
+  test('what pays or destroys only for exactly the values that were seen, and never without any', async () => {
+    decided(
+      'refund',
+      [...Array(3)].flatMap(() => [
+        { amount: 5, order: 'a' },
+        { amount: 10, order: 'b' },
+      ]),
+    )
+    decided(
+      'delete_label',
+      [...Array(6)].map((_, issue) => ({ issue })),
+    )
+    decided(
+      'drop_table',
+      [...Array(9)].map(() => ({})),
+    )
+    decided(
+      'whoami_2',
+      [...Array(9)].map(() => ({})),
+    )
+    const { suggestions, left } = await asJson()
+    expect(left).toEqual([])
+    expect(suggestions).toMatchObject([
+      {
+        tool: 'refund',
+        when: {
+          all: [
+            { in: ['bot'] },
+            { length: { eq: 2 } },
+            { path: 'args.amount', in: [10, 5] },
+            { path: 'args.order', in: ['a', 'b'] },
+          ],
+        },
+        open: [],
+      },
+    ])
+  })
+
+  test('free text is named as not limited, and what looks like a secret never gets into the policy', async () => {
+    decided(
+      'add_label',
+      [...Array(6)].map((_, n) => ({ label: `text ${n}`, api_key: 'sk-123' })),
+    )
+    const { suggestions, diff } = await asJson()
+    expect(suggestions[0].open).toEqual(['api_key', 'label'])
+    expect(diff).not.toContain('sk-123')
+    expect((await run('kim')).err).toContain('NOT limited, because always different: api_key, label')
+  })
+
+  test('gets its exception out of a rule for a pattern without touching what else the pattern asks about', async () => {
+    facts.delete_label = { category: 'write', risk: 'low' }
+    decided(
+      'delete_label',
+      [...Array(6)].map(() => ({ label: 'old' })),
+    )
+    const { diff, suggestions } = await asJson()
+    expect(suggestions).toHaveLength(1)
+    expect(diff).toContain('-  "delete_*": Cannot be undone.')
+    expect(diff).toContain('path: tool')
+    facts.delete_label = { category: 'destructive', risk: 'high' }
+  })
+})
+
+describe('always rejected', () => {
+  test('becomes forbidden; where one argument tells yes and no apart, each is told', async () => {
+    decided('drop_table', [{ table: 'a' }, { table: 'b' }, { name: 'c' }, {}, { table: 'd' }], {
+      answer: 'reject',
+    })
+    decided(
+      'merge',
+      [...Array(5)].map((_, pr) => ({ base: 'main', pr })),
+      { answer: 'reject' },
+    )
+    decided(
+      'merge',
+      [...Array(6)].map((_, pr) => ({ base: 'develop', pr })),
+    )
+    const { suggestions } = await asJson()
+    expect(suggestions).toMatchObject([
+      { action: 'deny', tool: 'drop_table', when: null },
+      {
+        action: 'allow',
+        tool: 'merge',
+        when: { all: [{}, {}, { path: 'args.base', eq: 'develop' }, { path: 'args.pr', gte: 0, lte: 5 }] },
+      },
+      { action: 'deny', tool: 'merge', when: { path: 'args.base', eq: 'main' } },
+    ])
+  })
+
+  test('is not told where it would forbid what people approve otherwise', async () => {
+    decided(
+      'merge',
+      [...Array(5)].map((_, pr) => ({ base: 'main', pr })),
+      { answer: 'reject' },
+    )
+    decided('merge', [{ base: 'develop', pr: 1 }])
+    decided('merge', [{ base: 'main', pr: 1, hotfix: true }])
+    const { suggestions, left } = await asJson()
+    expect(suggestions).toEqual([])
+    expect(left).toMatchObject([
+      { action: 'deny', tool: 'merge', why: expect.stringContaining('which was approved') },
+    ])
+  })
+})
+
+test('the same every time; bounded; for those who may see what others decided', async () => {
+  for (let tool = 0; tool < 30; tool++)
+    decided(
+      `tool_${tool}`,
+      [...Array(5)].map(() => ({ x: 1 })),
+      { answer: 'reject' },
+    )
+  const first = await asJson()
+  expect(first.suggestions).toHaveLength(20)
+  expect(await asJson()).toEqual(first)
+  expect((await run('guest')).err).toContain('Only operators and approvers see what others decided')
+  expect((await run('kim', '--min-people', '1')).code).toBe(1)
+  expect((await run('kim', '--since', '1m')).err).toContain('0 decisions')
+})
+
+test('a policy in a foreign spelling is not rewritten, and a JSON one stays JSON', async () => {
+  decided(
+    'merge',
+    [...Array(6)].map(() => ({ base: 'main' })),
+  )
+  const hosted = '{"version":"1","default":"deny","all_tools":{},"tools":{"merge":{}}}'
+  await ledger.revisions.putInForce(aRevision(hosted, { server: 'shop', source: 'shop.json' }), 1)
+  expect((await asJson()).left).toMatchObject([{ why: expect.stringContaining('policy convert') }])
+  const own = '{"default": "require_approval"}'
+  await ledger.revisions.putInForce(aRevision(own, { server: 'shop', source: 'shop.json' }), 2)
+  const { suggestions, diff } = await asJson()
+  expect(suggestions).toHaveLength(1)
+  expect(diff).toContain('+  "rules": [')
+})
