@@ -14,9 +14,10 @@ import {
   type WireResponse,
 } from '../upstream/wire.ts'
 import { type Accepts, readAccepts } from './accepts.ts'
+import { answeredOnce } from './answered-once.ts'
 import type { Rewrite } from './hidden-tools.ts'
 import { rewriteEvents, rewriteJson, Unreadable } from './rewrite-body.ts'
-import { type Id, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
+import { answerMessage, errorAnswer, type Id, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
 import type { Session, SessionSeal } from './sealed-session.ts'
 import type { Spoken } from './spoken.ts'
 
@@ -33,6 +34,8 @@ export interface ForwardRequest {
   readonly client: string | null
   /** Of a request; errors of ours name it. */
   readonly id: Id | null
+  /** Its stream ends with an answer. That of a subscription may just end. */
+  readonly isAnswered: boolean
   readonly rewrite: Rewrite | null
   /** Aborts when the client leaves. */
   readonly signal: AbortSignal
@@ -85,6 +88,10 @@ export function createForward(deps: {
       // As it stands it would send the client to ask for a token that is not ours to take, or past this gateway.
       throw new UpstreamFault(`it answered HTTP ${status} to the gateway's own credentials or address`, true)
     }
+    if (request.isAnswered && (status === 202 || status === 204)) {
+      await body?.cancel()
+      throw new UpstreamFault(`it took the request and did not answer it (HTTP ${status})`, true)
+    }
     const headers = responseHeaders(response, request)
     if (status === 202 && response.headers['content-type'] === undefined) {
       // "202 Accepted with no body" (MCP, Transports): passed on as an empty one, it would be given a type on the way.
@@ -92,17 +99,35 @@ export function createForward(deps: {
       return responseOf(null, status, headers)
     }
     const { rewrite } = request
-    if (rewrite === null || body === null || status >= 300) return responseOf(body, status, headers)
     const [media] = (response.headers['content-type'] ?? '').toLowerCase().split(';')
-    switch (media?.trim()) {
-      case 'text/event-stream':
-        return responseOf(rewriteEvents(body, rewrite, limits.replyBytesMax), status, headers)
-      case 'application/json':
-        return responseOf(await rewriteJson(body, rewrite, limits.replyBytesMax), status, headers)
-      default:
-        await body.cancel()
-        throw new Unreadable('its answer is neither JSON nor an event stream')
+    const isStream = media?.trim() === 'text/event-stream'
+    const change = status < 300 ? rewrite : null
+    if (body === null || !(isStream || change !== null)) return responseOf(body, status, headers)
+    if (isStream) {
+      const changed = change === null ? body : rewriteEvents(body, change, limits.replyBytesMax)
+      // nginx would hold events back until a buffer is full.
+      return responseOf(withAnswer(changed, request), status, { 'x-accel-buffering': 'no', ...headers })
     }
+    if (media?.trim() === 'application/json' && change !== null)
+      return responseOf(await rewriteJson(body, change, limits.replyBytesMax), status, headers)
+    await body.cancel()
+    throw new Unreadable('its answer is neither JSON nor an event stream')
+  }
+
+  /** Each request gets one answer, also where its stream breaks off. */
+  function withAnswer(
+    body: ReadableStream<Uint8Array>,
+    { id, isAnswered, upstream, spoken }: ForwardRequest,
+  ) {
+    if (!isAnswered || id === null) return body
+    return answeredOnce(body, {
+      isResumable: spoken.era === 'legacy',
+      missing(reason) {
+        log.warn({ server: upstream.server, reason }, 'an upstream left a request without an answer')
+        const text = `The server "${upstream.server}" behind this gateway did not finish its answer. It may have acted on this request.`
+        return answerMessage(id, errorAnswer(INTERNAL_ERROR, text))
+      },
+    })
   }
 
   function responseHeaders(response: WireResponse, request: ForwardRequest): Record<string, string> {

@@ -96,9 +96,10 @@ export function createOnPost(deps: {
 
     const client = session?.client ?? clientName(message, headers)
     const id = message.kind === 'request' ? message.id : null
+    const isAnswered = message.kind === 'request' && message.method !== 'subscriptions/listen'
     const common = { upstream, principal, headers, spoken, session, client, accepts, signal }
     const passOn = (rewrite: Rewrite | null, onUnsent: (() => Promise<void>) | null = null) =>
-      forward({ ...common, method: 'POST', body: text, id, rewrite, onUnsent })
+      forward({ ...common, method: 'POST', body: text, id, isAnswered, rewrite, onUnsent })
     if (message.kind !== 'request') return passOn(null)
     if (isAboutOwnTask(message)) return tasks.answer(common, message)
     const stop = stops.over({ server: upstream.server, tool: null, principal })

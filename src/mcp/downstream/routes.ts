@@ -150,7 +150,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
     }
     return forward({
       ...common,
-      ...{ method, body: null, id: null },
+      ...{ method, body: null, id: null, isAnswered: false },
       // A resumed stream can repeat the answer to an earlier tools/list.
       rewrite: hidingFor(upstream.server, spoken.value.era),
       onUnsent: null,
