@@ -61,7 +61,8 @@ export async function openPlace(): Promise<Place> {
       return client
     },
     async endSessions() {
-      await Promise.all(clients.splice(0).map((client) => client.session() !== null && client.end()))
+      const open = clients.splice(0).filter((client) => client.session() !== null)
+      await Promise.all(open.map((client) => client.end()))
     },
     async close() {
       await gateway.stop()
