@@ -1,6 +1,6 @@
 /** A server at a URL that answers a `tools/call` in the raw way that the name of its tool says; everything else it answers well. */
 import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text as readText } from 'node:stream/consumers'
 
 export interface ScriptedHttp {
@@ -50,7 +50,9 @@ const behaviours: Readonly<Record<string, Behaviour>> = {
 
 export async function startScriptedHttp(): Promise<ScriptedHttp> {
   const requests: ScriptedHttp['requests'] = []
-  const server = createServer(async (req, res) => {
+  const server = createServer((req, res) => void handle(req, res))
+
+  async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const body = await readText(req)
     const session = req.headers['mcp-session-id']
     requests.push({
@@ -68,12 +70,13 @@ export async function startScriptedHttp(): Promise<ScriptedHttp> {
     if (method === 'initialize') {
       res.setHeader('mcp-session-id', 'the-one-session')
       const serverInfo = { name: 'scripted', version: '1' }
-      return json({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo })
+      return void json({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo })
     }
     const tools = Object.keys(behaviours).map((name) => ({ name, inputSchema: { type: 'object' } }))
-    if (method !== 'tools/call') return json({ resultType: 'complete', tools })
+    if (method !== 'tools/call') return void json({ resultType: 'complete', tools })
     behaviours[params.name]?.(res, id, params._meta?.progressToken)
-  })
+  }
+
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
