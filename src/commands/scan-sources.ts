@@ -73,7 +73,8 @@ function address(target: string): Found {
   if (!URL.canParse(target))
     return err({ message: `"${target}" is not an address`, remedy: 'write https://host/path' })
   const url = new URL(target)
-  const upstream = { kind: 'http', url, headers: {}, oauth: null, requireAuth: false } as const
+  const common = { headers: {}, oauth: null, requireAuth: false }
+  const upstream = { kind: 'http', url, transport: 'auto', ...common } as const
   return ok([{ kind: 'server', name: url.hostname, upstream, from: target }])
 }
 

@@ -122,6 +122,7 @@ function upstreamOf(value: unknown, context: ClientFileContext): Result<Upstream
         ? {
             kind: 'http',
             url: new URL(fill(url)),
+            transport: read.data.type === 'sse' ? 'sse' : 'auto',
             headers: fillAll(headers),
             oauth: null,
             requireAuth: false,
@@ -134,8 +135,6 @@ function upstreamOf(value: unknown, context: ClientFileContext): Result<Upstream
   if (upstream === null) return err('its entry has neither a `command` nor a `url` that can be read')
   if (upstream.kind === 'http' && !/^https?:$/.test(upstream.url.protocol))
     return err(`${upstream.url.protocol} is no address of a server`)
-  if (upstream.kind === 'http' && read.data.type === 'sse')
-    return err('it uses the HTTP+SSE transport of 2024-11-05, which was replaced in 2025-03-26')
   return ok(upstream)
 }
 

@@ -20,6 +20,8 @@ export type UpstreamConfig =
   | {
       readonly kind: 'http'
       readonly url: URL
+      /** `auto`: Streamable HTTP, or HTTP+SSE where it answers POST as the specification says for that. */
+      readonly transport: 'auto' | 'http' | 'sse'
       readonly headers: Readonly<Record<string, string>>
       /** Credentials that have to be got first; `null`: `headers` are all there are. */
       readonly oauth: UpstreamOAuthConfig | null
@@ -46,6 +48,7 @@ export const upstreamShape = z.strictObject({
   env: z.record(z.string(), text).optional(),
   cwd: filled.optional(),
   url: filled.optional(),
+  transport: z.enum(['auto', 'http', 'sse']).optional(),
   headers: z.record(z.string(), text).optional(),
   oauth: upstreamOAuthShape.optional(),
   require_auth: z.boolean().optional(),
@@ -66,7 +69,7 @@ export function readUpstream(
   }
   for (const key of command === undefined
     ? (['args', 'env', 'cwd', 'accounts'] as const)
-    : (['headers', 'oauth', 'require_auth'] as const)) {
+    : (['transport', 'headers', 'oauth', 'require_auth'] as const)) {
     if (server[key] === undefined) continue
     const owner = command === undefined ? 'command' : 'url'
     const message = `\`${key}\` belongs to a server with a \`${owner}\``
@@ -142,7 +145,8 @@ export function readUpstream(
     }
     if (problems.length > 0 || parsed === null || !parsed.ok || !oauth.ok) return err(problems)
     const requireAuth = server.require_auth ?? false
-    return ok({ kind: 'http', url: parsed.value, headers, oauth: oauth.value, requireAuth })
+    const transport = server.transport ?? 'auto'
+    return ok({ kind: 'http', url: parsed.value, transport, headers, oauth: oauth.value, requireAuth })
   }
   const remedy = 'write `command` for a program that speaks MCP on stdio, or `url` for an HTTP server'
   return err([...problems, problemAtKey(document, path, 'the server has no `command` and no `url`', remedy)])

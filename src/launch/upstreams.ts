@@ -1,11 +1,13 @@
 /** The configured servers as upstreams. */
 import type { Config, ServerConfig } from '../config.ts'
+import { createAtUrl } from '../mcp/upstream/eras/at-url.ts'
 import { createEitherEra } from '../mcp/upstream/eras/either-era.ts'
 import { createModernStdio } from '../mcp/upstream/eras/modern-stdio.ts'
 import type { HomeOf } from '../mcp/upstream/home.ts'
 import { createHttpUpstream } from '../mcp/upstream/http.ts'
+import { SESSION_IDLE_MS } from '../mcp/upstream/own-sessions.ts'
 import { createSlots, type Slots } from '../mcp/upstream/slots.ts'
-import { createStdioUpstream, SESSION_IDLE_MS } from '../mcp/upstream/stdio.ts'
+import { createStdioUpstream } from '../mcp/upstream/stdio.ts'
 import type { Upstream } from '../mcp/upstream/wire.ts'
 import type { Log } from '../ports/log.ts'
 import type { UpstreamCredentials } from '../ports/upstream-credentials.ts'
@@ -48,8 +50,9 @@ export function createUpstream(
       return createEitherEra(spoken, { limits, sessionIdleMs, clock, log })
     }
     case 'http': {
-      const { url, headers } = upstream
-      return createHttpUpstream({ server, url: url.href, headers, credentials, log })
+      const { url, headers, transport } = upstream
+      const http = createHttpUpstream({ server, url: url.href, headers, credentials, log })
+      return createAtUrl({ http, url, transport, limits, sessionIdleMs: SESSION_IDLE_MS, clock, log })
     }
   }
 }

@@ -241,6 +241,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
       upstream: {
         kind: 'http',
         url: new URL('https://example.com/mcp'),
+        transport: 'auto',
         headers: { Authorization: 'Bearer tok' },
         oauth: null,
         requireAuth: false,
@@ -512,11 +513,24 @@ oauth:
     ['oauth: { grant: authorization_code, issuer: http://a.example }', /not an address that secrets/],
     ['oauth: { grant: authorization_code }\nheaders: { AUTHORIZATION: x }', /two ways to sign in/],
     ['accounts: per_owner', /`accounts` belongs to a server with a `command`/],
+    ['transport: stdio', /"transport" cannot be "stdio"/],
   ])('%s is refused', (lines, message) => {
     const found = problems(server(`url: https://crm.example.com/mcp\n${lines}`), { S: 's3cret' })
     expect(found.map((problem) => problem.message).join('\n')).toMatch(message)
     expect(JSON.stringify(found)).not.toContain('s3cret')
     for (const { line } of found) expect(line).not.toBeNull()
+  })
+
+  test('a server at a URL says how it is spoken to, and a program does not', () => {
+    const of = (lines: string) => load(lines).servers.get('github')?.upstream
+    const url = 'url: https://crm.example.com/sse'
+    expect(of(server(url))).toMatchObject({ transport: 'auto' })
+    expect(of(server(`${url}\ntransport: sse`))).toMatchObject({ transport: 'sse' })
+    const [found] = problems(server('command: x\ntransport: sse'))
+    expect(found).toMatchObject({
+      message: '`transport` belongs to a server with a `url`',
+      remedy: 'remove it',
+    })
   })
 
   test.each(['c2hvcnQ=', 'not base64', 'x'.repeat(44)])('%s is no key for accounts', (key) => {

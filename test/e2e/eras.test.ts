@@ -1,9 +1,10 @@
-/** stdio servers of either era, used by real clients of the other one through the gateway. */
+/** Servers of either era, over stdio and at URLs, used by real clients of the other one through the gateway. */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectV1, type TestClient, textOf } from '../support/clients.ts'
+import { type Everything, modernMain, startEverything, startModern } from '../support/everything.ts'
 import {
   aPerson,
   everythingMain,
@@ -15,18 +16,20 @@ import {
 } from '../support/gateway-process.ts'
 import { freshDatabase } from '../support/postgres.ts'
 
-const modernMain = resolve(import.meta.dirname, '../support/modern-stdio-server.mjs')
 const database = await freshDatabase()
 const directory = temporaryDirectory()
 let gateway: GatewayProcess
 let agent: string
 let mina: ReturnType<typeof aPerson>
+const atUrls: Everything[] = []
 
 beforeAll(async () => {
   mkdirSync(join(directory, 'nworks'))
   const policy = join(directory, 'policy.yaml')
   writeFileSync(policy, 'default: allow\nrequire_approval: [logout]\n')
   const node = process.execPath
+  const [old, newer, modern] = await Promise.all([startEverything('sse'), startEverything(), startModern()])
+  atUrls.push(old, newer, modern)
   const env = { NWORKS_SAMPLE_HOME: join(directory, 'nworks') }
   gateway = await startGateway({
     databaseUrl: database.connectionString,
@@ -34,6 +37,9 @@ beforeAll(async () => {
       everything: { command: node, args: [everythingMain, 'stdio'], policy },
       nworks: { command: node, args: [sampleMain], env },
       modern: { command: node, args: [modernMain], policy },
+      'everything-url': { url: newer.url, policy },
+      'everything-sse': { url: old.url, policy },
+      'modern-url': { url: modern.url, policy },
     },
   })
   agent = await mintToken(database.connectionString, gateway, 'agent', 'night-agent')
@@ -41,6 +47,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await gateway?.stop()
+  await Promise.all(atUrls.map((server) => server.stop()))
   await database.drop()
 })
 
@@ -85,9 +92,11 @@ describe('a modern client in front of a server that only knows the handshake', (
     expect(JSON.stringify((await called).content)).toMatch(/log/i)
     await client.close()
   })
+})
 
+describe.each(['everything', 'everything-url', 'everything-sse'])('a modern client of %s', (server) => {
   test('calls, with structured content, errors, progress and what the server asks back', async () => {
-    const client = await modernClient('everything')
+    const client = await modernClient(server)
     const call = async (name: string, args: Record<string, unknown> = {}) =>
       client.callTool({ name, arguments: args })
     expect((await call('echo', { message: '안녕 \u{1F510}' })).content).toEqual([
@@ -117,7 +126,7 @@ describe('a modern client in front of a server that only knows the handshake', (
   })
 
   test('many requests of one client, at the same time, each get their own answer', async () => {
-    const client = await modernClient('everything')
+    const client = await modernClient(server)
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_, index) =>
         client.callTool({ name: 'echo', arguments: { message: `m${index}` } }),
@@ -136,7 +145,7 @@ describe('a modern client in front of a server that only knows the handshake', (
       'io.modelcontextprotocol/clientCapabilities': { elicitation: { form: {} } },
     }
     const ask = async (token: string, name: string, more: object = {}) => {
-      const response = await fetch(through('everything'), {
+      const response = await fetch(through(server), {
         method: 'POST',
         headers: {
           authorization: `Bearer ${token}`,
@@ -171,9 +180,9 @@ describe('a modern client in front of a server that only knows the handshake', (
   })
 })
 
-describe('a legacy client in front of a server that only knows 2026-07-28', () => {
+describe.each(['modern', 'modern-url'])('a legacy client of %s, which only knows 2026-07-28,', (server) => {
   test('shakes hands, lists, calls, and a critical call waits for a person', async () => {
-    const client = await legacyClient('modern')
+    const client = await legacyClient(server)
     expect(JSON.stringify(await client.request('tools/list'))).not.toContain('resultType')
     const said = await client.call('echo', { message: '안녕' }, {}, { 'example.com/said': 'hello' })
     expect(said).toMatchObject({
@@ -188,7 +197,7 @@ describe('a legacy client in front of a server that only knows 2026-07-28', () =
   })
 
   test('is asked by the server, hears progress, logs and changes', async () => {
-    const client = await legacyClient('modern')
+    const client = await legacyClient(server)
     expect(textOf(await client.call('ask'))).toBe('accept: {"name":"Kim","check":true} asked')
     await client.request('logging/setLevel', { level: 'info' })
     const seen: number[] = []
@@ -216,17 +225,25 @@ describe('a legacy client in front of a server that only knows 2026-07-28', () =
   })
 
   test('cancels a call, and the server hears of it', async () => {
-    const client = await legacyClient('modern')
+    const client = await legacyClient(server)
     const leaving = new AbortController()
     const called = client.call('slow', {}, { signal: leaving.signal })
     setTimeout(() => leaving.abort(), 300)
     await expect(called).rejects.toThrow()
-    await expect.poll(() => gateway.output(), { timeout: 10_000 }).toContain('slow was cancelled')
+    const said = () => (server === 'modern' ? gateway.output() : (atUrls[2]?.output() ?? ''))
+    await expect.poll(said, { timeout: 10_000 }).toContain('slow was cancelled')
+    await client.close()
+  })
+
+  test('calls a tool that wants an argument in a header', async () => {
+    const client = await legacyClient(server)
+    // Without having listed it before.
+    expect(textOf(await client.call('region', { region: '서울' }))).toBe('서울')
     await client.close()
   })
 
   test('a modern client uses the same server as it is', async () => {
-    const client = await modernClient('modern')
+    const client = await modernClient(server)
     expect((await client.listTools()).tools.map(({ name }) => name)).toContain('ask')
     expect(JSON.stringify(await client.callTool({ name: 'ask', arguments: {} }))).toContain('accept')
     await client.close()

@@ -17,6 +17,10 @@ import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } fro
 /** A host that does not complete a connection in this time is down, as far as a waiting agent is concerned. */
 const CONNECT_MS = 10_000
 
+interface AtPath extends WireRequest {
+  readonly path: string
+}
+
 interface HttpUpstreamOptions {
   readonly server: string
   readonly url: string
@@ -27,18 +31,23 @@ interface HttpUpstreamOptions {
   readonly log: Log
 }
 
-export function createHttpUpstream(options: HttpUpstreamOptions): Upstream {
+export interface HttpUpstream extends Upstream {
+  /** The same at another path of the same origin: whatever it says, no other host is ever asked. @throws UpstreamFault */
+  exchangeAt(path: string, request: WireRequest): Promise<WireResponse>
+}
+
+export function createHttpUpstream(options: HttpUpstreamOptions): HttpUpstream {
   const { server, url, headers, credentials, log } = options
   const { origin, pathname, search } = new URL(url)
-  const path = `${pathname}${search}`
   // Answers may be silent for hours while a tool works; whoever waits has a limit of its own.
   const connection = { connect: { timeout: CONNECT_MS }, headersTimeout: 0, bodyTimeout: 0, allowH2: false }
   // One request at a time on each connection: behind an open stream nothing else could move.
   const pool = new Pool(origin, { ...connection, connections: null, pipelining: 1 })
   const ownClients = new Set<Client>()
 
-  async function exchange(request: WireRequest): Promise<WireResponse> {
-    const response = request.freshConnection ? await sendOnce(request) : await sendSigned(request)
+  async function exchangeAt(path: string, request: WireRequest): Promise<WireResponse> {
+    const asked = { ...request, path }
+    const response = request.freshConnection ? await sendOnce(asked) : await sendSigned(asked)
     if (response.status < 300 || response.status > 399) return response
     await response.body?.cancel()
     // Following it could carry the configured credentials to another host, or send a call twice.
@@ -50,7 +59,7 @@ export function createHttpUpstream(options: HttpUpstreamOptions): Upstream {
   }
 
   /** With what is in hand: getting new credentials takes time that a call has not after its claim. */
-  async function sendOnce(request: WireRequest): Promise<WireResponse> {
+  async function sendOnce(request: AtPath): Promise<WireResponse> {
     if (credentials === null) return onOwnConnection(request, {})
     const own = credentials.inHand(request.principal)
     if (own === null) throw new UpstreamFault(`the credentials for ${server} have just ended`, false)
@@ -58,7 +67,7 @@ export function createHttpUpstream(options: HttpUpstreamOptions): Upstream {
   }
 
   /** A server that refuses the credentials (401) has not acted: then once more, with others. */
-  async function sendSigned(request: WireRequest): Promise<WireResponse> {
+  async function sendSigned(request: AtPath): Promise<WireResponse> {
     if (credentials === null) return send(pool, request, {}, () => {})
     const own = granted(await credentials.current(request.principal))
     const response = await send(pool, request, own, () => {})
@@ -76,7 +85,7 @@ export function createHttpUpstream(options: HttpUpstreamOptions): Upstream {
 
   function send(
     dispatcher: Dispatcher,
-    request: WireRequest,
+    request: AtPath,
     own: CredentialHeaders,
     onEnd: () => void,
   ): Promise<WireResponse> {
@@ -86,7 +95,7 @@ export function createHttpUpstream(options: HttpUpstreamOptions): Upstream {
       dispatcher,
       request: {
         method: request.method,
-        path,
+        path: request.path,
         headers: headersUp(request.headers, { ...headers, ...own }),
         body: request.body,
       },
@@ -96,7 +105,7 @@ export function createHttpUpstream(options: HttpUpstreamOptions): Upstream {
     })
   }
 
-  function onOwnConnection(request: WireRequest, own: CredentialHeaders): Promise<WireResponse> {
+  function onOwnConnection(request: AtPath, own: CredentialHeaders): Promise<WireResponse> {
     // `pipelining: 0` is undici's word for `connection: close`.
     const client = new Client(origin, { ...connection, pipelining: 0 })
     ownClients.add(client)
@@ -110,5 +119,6 @@ export function createHttpUpstream(options: HttpUpstreamOptions): Upstream {
     await Promise.all([pool, ...ownClients].map((dispatcher) => dispatcher.destroy()))
   }
 
-  return { server, exchange, close }
+  const ownPath = `${pathname}${search}`
+  return { server, exchangeAt, exchange: (request) => exchangeAt(ownPath, request), close }
 }

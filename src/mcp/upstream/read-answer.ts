@@ -3,7 +3,7 @@
  * not a whole answer to exactly this request is none, with a reason that a person understands.
  */
 import { EventTooLarge, readEvents } from '../sse.ts'
-import { idKey, peek } from './peek.ts'
+import { idKey, type Peek, peek } from './peek.ts'
 import type { WireResponse } from './wire.ts'
 
 /** Progress and logs before an answer may together be this many times as large as an answer; then the stream is endless. */
@@ -62,9 +62,17 @@ async function fromJson(
   if (body !== null) for await (const chunk of limited(body, answerBytesMax)) chunks.push(chunk)
   const text = Buffer.concat(chunks).toString('utf8')
   const message = peek(text)
-  if (message.kind !== 'response') return null
-  const isOurs = message.id === null ? message.isError && mayLackId(status) : idKey(message.id) === idKey(id)
-  return isOurs ? answered(text, message.isError, answerBytesMax) : null
+  if (message.kind !== 'response' || !isAnswerTo(message, id, status)) return null
+  return answered(text, message.isError, answerBytesMax)
+}
+
+/** Whether the whole body of a response with this status answers this request. */
+export function isAnswerTo(
+  { id, isError }: Extract<Peek, { kind: 'response' }>,
+  asked: string,
+  status: number,
+): boolean {
+  return id === null ? isError && mayLackId(status) : idKey(id) === idKey(asked)
 }
 
 /**

@@ -7,9 +7,10 @@ import type { Log } from '../../ports/log.ts'
 import { rawMember } from '../raw-json.ts'
 import { type Child, type Command, startChild } from './child.ts'
 import { createEventStream } from './event-stream.ts'
+import { accepted, type OwnSession } from './own-sessions.ts'
 import { type Id, idKey, type Peek, peek } from './peek.ts'
 import { errorMessage, internalError } from './refusal.ts'
-import { createRouting } from './stdio-routing.ts'
+import { createRouting } from './routing.ts'
 import { STOOD_STILL, UpstreamFault, type WireRequest, type WireResponse } from './wire.ts'
 
 /** `npx` may have to install a server first; one that needs longer than this will not come. */
@@ -24,19 +25,9 @@ interface StdioSessionOptions {
   readonly onEnd: () => void
 }
 
-export interface StdioSession {
+export interface StdioSession extends OwnSession {
   /** Starts the process and resolves with the raw answer to `initialize`. @throws UpstreamFault */
   initialize(message: string, id: Id, signal: AbortSignal): Promise<string>
-  isTaken(id: Id): boolean
-  /** A stream that ends with the answer. @throws UpstreamFault with `isSent: false` */
-  request(message: string, peeked: Extract<Peek, { kind: 'request' }>, wire: WireRequest): WireResponse
-  /** A notification or an answer. @throws UpstreamFault with `isSent: false` */
-  tell(message: string, peeked: Peek): void
-  isListening(): boolean
-  listen(signal: AbortSignal): WireResponse
-  /** How long without traffic and open streams; `null` while in use or ending. */
-  idleMs(): number | null
-  end(): Promise<void>
 }
 
 export function createStdioSession({
@@ -138,10 +129,11 @@ export function createStdioSession({
     return stream.response
   }
 
-  function tell(message: string, peeked: Peek) {
+  function tell(message: string, peeked: Peek): WireResponse {
     write(message)
     // "The receiver … SHOULD NOT send a response for the cancelled request" (MCP, Cancellation).
     if (peeked.kind === 'notification' && peeked.cancels !== null) routing.abandon(peeked.cancels)
+    return accepted
   }
 
   function listen(signal: AbortSignal): WireResponse {

@@ -1,10 +1,11 @@
 /** One modern request of our own, and its answer. */
+import type { JsonObject } from '../../../domain/canonical.ts'
 import { newOwnId } from '../../own-id.ts'
+import { withMember } from '../../raw-json.ts'
 import { MODERN_REVISION } from '../../revisions.ts'
 import { ofAnyMessage } from '../ask.ts'
-import { peek } from '../peek.ts'
+import { messagesUntil } from '../messages.ts'
 import { anyTime, type Upstream, UpstreamFault, type WireRequest } from '../wire.ts'
-import { messagesOf } from './messages.ts'
 
 /** `npx` may have to install a server first. */
 const ANSWER_MS = 5 * 60_000
@@ -16,18 +17,19 @@ export async function askModern(
   method: string,
   envelope: string,
   bytesMax: number,
+  more: JsonObject = {},
 ): Promise<string> {
+  const id = newOwnId()
   const response = await upstream.exchange({
     method: 'POST',
     headers: { ...ofAnyMessage, 'mcp-protocol-version': MODERN_REVISION, 'mcp-method': method },
-    body: `{"jsonrpc":"2.0","id":"${newOwnId()}","method":"${method}","params":{"_meta":${envelope}}}`,
+    body: `{"jsonrpc":"2.0","id":"${id}","method":"${method}","params":${withMember(JSON.stringify(more), '_meta', envelope)}}`,
     principal,
     signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
     freshConnection: false,
     mayStart: anyTime,
   })
-  for await (const message of messagesOf(response, bytesMax)) {
-    if (peek(message).kind === 'response') return message
-  }
+  for await (const { message, isAnswer } of messagesUntil(response, id, bytesMax))
+    if (isAnswer) return message
   throw new UpstreamFault(`${upstream.server} did not answer ${method} (HTTP ${response.status})`, true)
 }

@@ -5,17 +5,16 @@
 import type { Era } from '../../../domain/tool-call.ts'
 import { rawMember } from '../../raw-json.ts'
 import { eraOf } from '../../revisions.ts'
+import { messagesOf } from '../messages.ts'
 import { peek } from '../peek.ts'
-import { jsonResponse, refusalResponse } from '../refusal.ts'
+import { jsonResponse } from '../refusal.ts'
 import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from '../wire.ts'
 import { askModern } from './ask-modern.ts'
-import { type LegacyFaceOptions, withLegacyFace } from './legacy-face.ts'
+import { type FaceOptions, withLegacyFace } from './legacy-face.ts'
 import { InitializeRefused } from './legacy-sessions.ts'
-import { messagesOf } from './messages.ts'
 import { withModernFace } from './modern-face.ts'
-import { envelopeOf, META_CLIENT_CAPABILITIES, META_PROTOCOL_VERSION, paramsOf } from './words.ts'
-
-const INVALID_PARAMS = -32_602
+import { modernRefusal } from './modern-refusal.ts'
+import { envelopeOf } from './words.ts'
 
 export interface Spoken {
   /** The same command, spoken to in each era. */
@@ -23,11 +22,11 @@ export interface Spoken {
   readonly modern: Upstream
 }
 
-export function createEitherEra(spoken: Spoken, options: LegacyFaceOptions): Upstream {
+export function createEitherEra(spoken: Spoken, options: FaceOptions): Upstream {
   const { limits, log } = options
   const { server } = spoken.legacy
   const faces: Readonly<Record<Era, Upstream>> = {
-    legacy: withModernFace(spoken.legacy, { limits, log }),
+    legacy: withModernFace(spoken.legacy, options, false),
     modern: withLegacyFace(spoken.modern, options),
   }
   let era: Era | null = null
@@ -101,18 +100,6 @@ export function createEitherEra(spoken: Spoken, options: LegacyFaceOptions): Ups
       await Promise.all([faces.legacy.close(), faces.modern.close()])
     },
   }
-}
-
-/** "Servers MUST reject requests whose `_meta` lacks a required member" (MCP 2026-07-28): nobody else is behind us to do it. */
-function modernRefusal({ headers, body }: WireRequest): WireResponse | null {
-  if (eraOf(headers['mcp-protocol-version']) !== 'modern' || peek(body ?? '').kind !== 'request') return null
-  const meta = rawMember(paramsOf(body ?? ''), '_meta') ?? '{}'
-  const missing = [META_PROTOCOL_VERSION, META_CLIENT_CAPABILITIES].find(
-    (name) => rawMember(meta, name) === null,
-  )
-  if (missing === undefined) return null
-  const message = `Invalid params: '_meta' lacks ${missing}.`
-  return refusalResponse({ status: 400, code: INVALID_PARAMS, message, rawId: rawMember(body ?? '', 'id') })
 }
 
 function sessionOf({ headers }: WireResponse): Record<string, string> {

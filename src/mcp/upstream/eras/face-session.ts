@@ -10,9 +10,11 @@ import { MODERN_REVISION } from '../../revisions.ts'
 import { ofAnyMessage } from '../ask.ts'
 import { headerText } from '../call-message.ts'
 import { createEventStream, type EventStream } from '../event-stream.ts'
+import { endedEarly, messagesOf, messagesUntil } from '../messages.ts'
 import { type Id, idKey, parseJson, peek } from '../peek.ts'
 import { anyTime, type Upstream, type WireRequest, type WireResponse } from '../wire.ts'
-import { messagesOf } from './messages.ts'
+import { askModern } from './ask-modern.ts'
+import { createMirroredArguments } from './mirrored-arguments.ts'
 import {
   envelopeOf,
   fulfillable,
@@ -80,6 +82,9 @@ export function createFaceSession({
   let lastTrafficMs = clock.monotonicMs()
 
   const envelope = () => envelopeOf({ ...sender, logLevel })
+  const mirrored = createMirroredArguments((params) =>
+    askModern(upstream, { principal, signal: ending.signal }, 'tools/list', envelope(), bytesMax, params),
+  )
 
   async function run(key: string, message: string, request: WireRequest, stream: EventStream): Promise<void> {
     const leaving = new AbortController()
@@ -111,7 +116,8 @@ export function createFaceSession({
   async function exchange(message: string, request: WireRequest, stream: EventStream, signal: AbortSignal) {
     const { freshConnection, mayStart } = request
     const method = String(parseJson(rawMember(message, 'method') ?? '""'))
-    const own = withMember(toModernRequest(message, envelope()), 'id', JSON.stringify(newOwnId()))
+    const id = newOwnId()
+    const own = withMember(toModernRequest(message, envelope()), 'id', JSON.stringify(id))
     const response = await upstream.exchange({
       method: 'POST',
       headers: {
@@ -119,6 +125,7 @@ export function createFaceSession({
         'mcp-protocol-version': MODERN_REVISION,
         'mcp-method': method,
         ...named(message),
+        ...(method === 'tools/call' ? await mirrored.of(message, !freshConnection) : {}),
       },
       body: own,
       principal,
@@ -127,16 +134,19 @@ export function createFaceSession({
       mayStart,
     })
     try {
-      for await (const said of messagesOf(response, bytesMax)) {
-        if (peek(said).kind === 'response') return said
-        stream.send(said)
+      for await (const said of messagesUntil(response, id, bytesMax)) {
+        if (said.isAnswer) {
+          if (method === 'tools/list') mirrored.learn(said.message)
+          return said.message
+        }
+        stream.send(said.message)
       }
     } catch (error) {
       if (signal.aborted) return null
       throw error
     }
     if (signal.aborted) return null
-    throw new Error('its answer ended too early')
+    throw new Error(endedEarly(response))
   }
 
   /** Asks the client what the server wants to know, and says it again with the answers. */
@@ -215,6 +225,7 @@ export function createFaceSession({
       const peeked = peek(said)
       if (peeked.kind !== 'notification' || peeked.method === 'notifications/subscriptions/acknowledged')
         continue
+      if (peeked.method === 'notifications/tools/list_changed') mirrored.forget()
       standalone?.send(withoutSubscription(said))
     }
   }

@@ -8,6 +8,8 @@ export interface Inbox {
   /** Nothing more will come; what is there can still be read. */
   end(): void
   fail(error: Error): void
+  /** Resolves when there is something to take. */
+  arrival(): Promise<void>
   /** `null`: it has ended. @throws what it failed with */
   take(): Promise<string | null>
 }
@@ -16,8 +18,13 @@ export function createInbox(): Inbox {
   const waiting: string[] = []
   let ended: { readonly error: Error | null } | null = null
   let wake = () => {}
+  let hasArrived = () => {}
+  const arrived = new Promise<void>((done) => {
+    hasArrived = done
+  })
   const finish = (error: Error | null) => {
     ended ??= { error }
+    hasArrived()
     wake()
   }
   return {
@@ -25,10 +32,12 @@ export function createInbox(): Inbox {
       if (ended !== null) return
       waiting.push(message)
       if (waiting.length > WAITING_MAX) finish(new Error('nobody read the messages of an upstream'))
+      hasArrived()
       wake()
     },
     end: () => finish(null),
     fail: finish,
+    arrival: () => arrived,
     async take() {
       for (;;) {
         const next = waiting.shift()

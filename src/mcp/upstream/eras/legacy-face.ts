@@ -28,20 +28,22 @@ import { askModern } from './ask-modern.ts'
 import { createFaceSession, type FaceSession } from './face-session.ts'
 import { envelopeOf, META_SERVER_INFO, paramsOf } from './words.ts'
 
+/** Begins the ids of its sessions: no server is asked about them. */
+export const FACE_SESSION_PREFIX = 'holdpoint-face-'
 /** What a client that asks for a revision nobody knows is offered. */
 const NEWEST_LEGACY = '2025-11-25'
 const REAP_MS = 60_000
 /** One that was forgotten costs a little memory; one per client that ever came would cost too much. */
 const SESSIONS_MAX = 10_000
 
-export interface LegacyFaceOptions {
+export interface FaceOptions {
   readonly limits: Pick<Limits, 'lineBytesMax'>
   readonly sessionIdleMs: number
   readonly clock: Clock
   readonly log: Log
 }
 
-export function withLegacyFace(upstream: Upstream, options: LegacyFaceOptions): Upstream {
+export function withLegacyFace(upstream: Upstream, options: FaceOptions): Upstream {
   const { server } = upstream
   const { limits, sessionIdleMs, clock, log } = options
   const bytesMax = limits.lineBytesMax
@@ -98,7 +100,7 @@ export function withLegacyFace(upstream: Upstream, options: LegacyFaceOptions): 
     const discovered = await askModern(upstream, request, 'server/discover', envelopeOf(sender), bytesMax)
     const result = rawMember(discovered, 'result')
     if (result === null) return jsonResponse(200, withMember(discovered, 'id', rawId))
-    const sessionId = randomUUID()
+    const sessionId = `${FACE_SESSION_PREFIX}${randomUUID()}`
     const session = createFaceSession({
       upstream,
       principal: request.principal,

@@ -4,21 +4,30 @@
  */
 import { z } from 'zod'
 import type { Principal } from '../../../domain/principal.ts'
+import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'
 import { newOwnId } from '../../own-id.ts'
 import { rawMember } from '../../raw-json.ts'
 import { ofAnyMessage } from '../ask.ts'
-import { parseJson, peek } from '../peek.ts'
+import { closeSession } from '../fresh-session.ts'
+import { messagesOf, messagesUntil } from '../messages.ts'
+import { parseJson } from '../peek.ts'
 import { anyTime, type Upstream, UpstreamFault, type WireResponse } from '../wire.ts'
 import type { Inbox } from './inbox.ts'
-import { messagesOf } from './messages.ts'
+import { hand } from './unsolicited.ts'
 import type { Sender } from './words.ts'
 
 /** What is offered to the upstream; it may agree on an older one. */
 const OFFERED_REVISION = '2025-11-25'
 /** `npx` may have to install a server first. */
 const OPEN_MS = 5 * 60_000
-const NOT_ASKABLE = '{"code":-32601,"message":"Nobody can be asked at this moment."}'
+/** A notification is taken at once. */
+const TELL_MS = 30_000
+/** A server has its stream open at once; some say so only with the first message on it. */
+const HEAR_MS = 1_000
+const REAP_MS = 60_000
+/** As many as a client has combinations of things that it can be asked, and some that it has had before. */
+const SESSIONS_PER_PRINCIPAL_MAX = 16
 
 /** What a server may ask of a client. */
 export const askable = ['elicitation', 'roots', 'sampling'] as const
@@ -26,7 +35,7 @@ export const askable = ['elicitation', 'roots', 'sampling'] as const
 /** The upstream answers `initialize` with an error: it may speak the other era alone. */
 export class InitializeRefused extends Error {
   constructor(readonly rawError: string) {
-    super(`the upstream refused "initialize": ${rawError.slice(0, 300)}`)
+    super(`the server refused "initialize": ${rawError.slice(0, 300)}`)
     this.name = 'InitializeRefused'
   }
 }
@@ -35,15 +44,30 @@ export interface LegacySession {
   readonly principal: Principal
   /** Raw JSON of what the upstream answered to `initialize`. */
   readonly initialized: string
-  /** Inboxes of the requests that run, oldest first: what the upstream asks beside its answers goes to the oldest. */
-  readonly running: Set<Inbox>
+  /** The requests that run, oldest first. */
+  readonly running: Set<RunningRequest>
+  /** What the upstream asked while no request ran that could carry the question. */
+  readonly unasked: Unasked[]
   readonly listeners: Set<Listener>
   /** @throws UpstreamFault */
   post(message: string, options: PostOptions): Promise<WireResponse>
-  /** A notification or an answer of ours; lost when the session is. */
-  tell(message: string): void
-  /** Hears what the upstream says by itself, from now on. */
-  hear(): void
+  /** A notification or an answer of ours; lost when the session is. Resolves when it was taken, and never rejects. */
+  tell(message: string): Promise<void>
+  /** Hears what the upstream says by itself. Resolves when it listens, or cannot. */
+  hear(): Promise<void>
+  /** Says that nobody uses it any more. */
+  leave(): void
+}
+
+export interface RunningRequest {
+  readonly inbox: Inbox
+  /** Whether its client can be asked something before it is answered. */
+  readonly isAskable: boolean
+}
+
+interface Unasked {
+  readonly message: string
+  readonly atMs: number
 }
 
 /** Told every message that belongs to no request, until nothing more can come. */
@@ -59,6 +83,13 @@ export interface PostOptions {
   readonly headers: Readonly<Record<string, string>>
 }
 
+interface Opened {
+  readonly principal: Principal
+  readonly session: Promise<LegacySession>
+  usedMs: number
+  isIdle: () => boolean
+}
+
 export interface LegacySessions {
   /** @throws UpstreamFault, InitializeRefused */
   of(principal: Principal, sender: Sender): Promise<LegacySession>
@@ -70,28 +101,94 @@ const initializedSchema = z.object({ protocolVersion: z.string() })
 
 export function createLegacySessions(
   upstream: Upstream,
-  { bytesMax, closing, log }: { bytesMax: number; closing: AbortSignal; log: Log },
+  {
+    bytesMax,
+    sessionIdleMs,
+    hearsAlways,
+    closing,
+    clock,
+    log,
+  }: {
+    bytesMax: number
+    sessionIdleMs: number
+    /** Whether what the upstream asks can come where nobody listens. */
+    hearsAlways: boolean
+    closing: AbortSignal
+    clock: Clock
+    log: Log
+  },
 ): LegacySessions {
-  const opened = new Map<string, Promise<LegacySession>>()
+  const opened = new Map<string, Opened>()
   const { server } = upstream
 
   function of(principal: Principal, sender: Sender): Promise<LegacySession> {
     const capabilities = askableOf(sender.capabilities)
     const key = JSON.stringify([principal.name, principal.owner, capabilities])
     const known = opened.get(key)
-    if (known !== undefined) return known
-    const opening = open(principal, sender, capabilities)
-    opened.set(key, opening)
-    opening.catch(() => opened.delete(key))
-    return opening
+    if (known !== undefined) {
+      known.usedMs = clock.monotonicMs()
+      return hearsAlways ? heard(known.session) : known.session
+    }
+    makeRoom(principal)
+    const own: Opened = {
+      principal,
+      session: open(principal, sender, capabilities),
+      usedMs: clock.monotonicMs(),
+      isIdle: () => false,
+    }
+    opened.set(key, own)
+    void own.session.then(
+      ({ running, listeners }) => {
+        own.isIdle = () => running.size === 0 && listeners.size === 0
+      },
+      () => drop(own),
+    )
+    return hearsAlways ? heard(own.session) : own.session
+  }
+
+  async function heard(opening: Promise<LegacySession>): Promise<LegacySession> {
+    const session = await opening
+    await Promise.race([session.hear(), clock.sleep(HEAR_MS, closing)])
+    return session
+  }
+
+  /** A client chooses what it can be asked, with every request anew; the server would be left with a session for each. */
+  function makeRoom({ name, owner }: Principal): void {
+    const own = [...opened.values()].filter(
+      (one) => one.principal.name === name && one.principal.owner === owner,
+    )
+    if (own.length < SESSIONS_PER_PRINCIPAL_MAX) return
+    const [oldest] = own.filter((one) => one.isIdle()).sort((a, b) => a.usedMs - b.usedMs)
+    if (oldest === undefined)
+      throw new UpstreamFault(`too many sessions of this agent with ${server} are in use`, false)
+    leave(oldest)
+  }
+
+  function leave(own: Opened): void {
+    drop(own)
+    void own.session.then((session) => session.leave())
+  }
+
+  function drop(own: Opened): void {
+    for (const [key, candidate] of opened) if (candidate === own) opened.delete(key)
   }
 
   function forget(session: LegacySession): void {
-    for (const [key, candidate] of opened) {
-      void candidate.then(
-        (found) => found === session && opened.get(key) === candidate && opened.delete(key),
+    for (const candidate of opened.values()) {
+      void candidate.session.then(
+        (found) => found === session && leave(candidate),
         () => {},
       )
+    }
+  }
+
+  async function reapForever() {
+    while (!closing.aborted) {
+      await clock.sleep(REAP_MS, closing)
+      const idle = [...opened.values()].filter(
+        (one) => one.isIdle() && clock.monotonicMs() - one.usedMs >= sessionIdleMs,
+      )
+      for (const one of idle) leave(one)
     }
   }
 
@@ -109,27 +206,27 @@ export function createLegacySessions(
       freshConnection: false,
       mayStart: anyTime,
     })
-    const answer = await answerIn(response)
+    const answer = await answerIn(response, id)
     const error = rawMember(answer, 'error')
     if (error !== null) throw new InitializeRefused(error)
     const initialized = rawMember(answer, 'result') ?? ''
     const agreed = initializedSchema.safeParse(parseJson(initialized))
-    if (!agreed.success) throw new UpstreamFault(`${server} did not answer "initialize" as it should`, false)
+    if (!agreed.success) throw new InitializeRefused('its answer names no version')
     const sessionId = response.headers['mcp-session-id']
     const headers = {
       'mcp-protocol-version': agreed.data.protocolVersion,
       ...(sessionId === undefined ? {} : { 'mcp-session-id': sessionId }),
     }
     const session = sessionOn({ principal, initialized, headers })
-    session.tell('{"jsonrpc":"2.0","method":"notifications/initialized"}')
+    // Over HTTP each message takes its own way: the next one must not come first.
+    await session.tell('{"jsonrpc":"2.0","method":"notifications/initialized"}')
     return session
   }
 
-  async function answerIn(response: WireResponse): Promise<string> {
-    for await (const message of messagesOf(response, bytesMax)) {
-      if (peek(message).kind === 'response') return message
-    }
-    throw new UpstreamFault(`${server} did not answer "initialize" (HTTP ${response.status})`, false)
+  async function answerIn(response: WireResponse, id: string): Promise<string> {
+    for await (const { message, isAnswer } of messagesUntil(response, id, bytesMax))
+      if (isAnswer) return message
+    throw new InitializeRefused(`HTTP ${response.status} without an answer`)
   }
 
   function sessionOn({
@@ -141,11 +238,13 @@ export function createLegacySessions(
     initialized: string
     headers: Readonly<Record<string, string>>
   }): LegacySession {
-    let isHearing = false
+    let hearing: Promise<void> | null = null
+    const ending = new AbortController()
     const session: LegacySession = {
       principal,
       initialized,
       running: new Set(),
+      unasked: [],
       listeners: new Set(),
       post: (message, { headers: more, ...options }) =>
         upstream.exchange({
@@ -155,54 +254,70 @@ export function createLegacySessions(
           principal,
           ...options,
         }),
-      tell(message) {
-        const options = { signal: closing, freshConnection: false, mayStart: anyTime, headers: {} }
-        session.post(message, options).then(
-          ({ body }) => body?.cancel(),
-          (error: unknown) => log.debug({ server, err: error }, 'an upstream could not be told something'),
-        )
+      async tell(message) {
+        const signal = AbortSignal.any([closing, AbortSignal.timeout(TELL_MS)])
+        try {
+          const { body } = await session.post(message, {
+            signal,
+            freshConnection: false,
+            mayStart: anyTime,
+            headers: {},
+          })
+          await body?.cancel()
+        } catch (error) {
+          log.debug({ server, err: error }, 'an upstream could not be told something')
+        }
+      },
+      leave() {
+        ending.abort()
+        if (headers['mcp-session-id'] !== undefined) void closeSession(upstream, principal, headers)
       },
       hear() {
-        if (isHearing) return
-        isHearing = true
-        void hearOn(session, headers).finally(() => {
-          isHearing = false
-          for (const listener of session.listeners) listener.end()
+        hearing ??= new Promise((listens) => {
+          void hearOn(session, headers, AbortSignal.any([closing, ending.signal]), listens).then((isOver) => {
+            listens()
+            if (!isOver) return
+            hearing = null
+            for (const listener of session.listeners) listener.end()
+          })
         })
+        return hearing
       },
     }
     return session
   }
 
-  async function hearOn(session: LegacySession, headers: Readonly<Record<string, string>>): Promise<void> {
+  /** @returns `false`: there is no such stream, and what the upstream has to say can only come with its answers */
+  async function hearOn(
+    session: LegacySession,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+    listens: () => void,
+  ): Promise<boolean> {
     try {
       const response = await upstream.exchange({
         method: 'GET',
         headers: { ...headers, accept: 'text/event-stream' },
         body: null,
         principal: session.principal,
-        signal: closing,
+        signal,
         freshConnection: false,
         mayStart: anyTime,
       })
-      if (response.status !== 200) return void response.body?.cancel()
-      for await (const message of messagesOf(response, bytesMax)) hand(session, message)
+      if (response.status !== 200) {
+        await response.body?.cancel()
+        return response.status !== 405
+      }
+      listens()
+      for await (const message of messagesOf(response, bytesMax)) hand(session, message, clock.monotonicMs())
     } catch (error) {
       log.debug({ server, err: error }, 'an upstream is not heard any more')
     }
+    return true
   }
 
+  void reapForever()
   return { of, forget }
-}
-
-/** What came on no request's own stream: questions go to the oldest request that runs, everything else to who listens. */
-export function hand(session: LegacySession, message: string): void {
-  const peeked = peek(message)
-  if (peeked.kind === 'notification') for (const listener of session.listeners) listener.hear(message)
-  if (peeked.kind !== 'request') return
-  const [oldest] = session.running
-  if (oldest !== undefined) oldest.put(message)
-  else session.tell(`{"jsonrpc":"2.0","id":${JSON.stringify(peeked.id)},"error":${NOT_ASKABLE}}`)
 }
 
 /** Of what a modern client declares, what an upstream may ask in the legacy way. Raw JSON. */

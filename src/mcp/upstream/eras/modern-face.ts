@@ -2,21 +2,21 @@
  * A legacy upstream (MCP up to 2025-11-25) that modern clients (2026-07-28) can use too. Legacy requests pass as they are.
  * What does not cross: tasks of the upstream, batches, and a question after this process has ended.
  */
-import type { Limits } from '../../../domain/limits.ts'
-import type { Log } from '../../../ports/log.ts'
 import { newOwnId } from '../../own-id.ts'
 import { rawMember, withMember, withoutMembers } from '../../raw-json.ts'
 import { eraOf, isRequestOf, MODERN_REVISION } from '../../revisions.ts'
 import { createEventStream, type EventStream } from '../event-stream.ts'
+import { endedEarly, messagesUntil } from '../messages.ts'
 import { parseJson, peek } from '../peek.ts'
 import { invalidRequest, jsonResponse, refusalResponse } from '../refusal.ts'
 import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from '../wire.ts'
 import { createInbox, type Inbox } from './inbox.ts'
-import { createLegacySessions, hand, type LegacySession } from './legacy-sessions.ts'
+import type { FaceOptions } from './legacy-face.ts'
+import { createLegacySessions, type LegacySession } from './legacy-sessions.ts'
 import { speaksAt } from './log-levels.ts'
-import { messagesOf } from './messages.ts'
 import { createQuestions } from './questions.ts'
 import { listenOn } from './subscriptions.ts'
+import { hand, handUnasked, refuse } from './unsolicited.ts'
 import {
   type Marks,
   META_SERVER_INFO,
@@ -37,7 +37,7 @@ const INTERNAL_ERROR = -32_603
 interface Running {
   readonly session: LegacySession
   readonly method: string
-  readonly own: Marks
+  readonly isAskable: boolean
   readonly inbox: Inbox
   readonly cancel: () => void
 }
@@ -50,14 +50,23 @@ interface Asking {
   readonly stream: EventStream
 }
 
+/** @param hearsAlways whether the upstream has a stream of its own for what it says and asks by itself */
 export function withModernFace(
   upstream: Upstream,
-  { limits, log }: { limits: Pick<Limits, 'lineBytesMax'>; log: Log },
+  { limits, sessionIdleMs, clock, log }: FaceOptions,
+  hearsAlways: boolean,
 ): Upstream {
   const { server } = upstream
   const bytesMax = limits.lineBytesMax
   const closing = new AbortController()
-  const sessions = createLegacySessions(upstream, { bytesMax, closing: closing.signal, log })
+  const sessions = createLegacySessions(upstream, {
+    bytesMax,
+    sessionIdleMs,
+    hearsAlways,
+    closing: closing.signal,
+    clock,
+    log,
+  })
   const questions = createQuestions<Running & { readonly rawQuestionId: string }>()
 
   async function exchange(request: WireRequest): Promise<WireResponse> {
@@ -96,7 +105,7 @@ export function withModernFace(
           'Invalid or expired requestState. Send the request without it.',
         )
       }
-      asked.session.tell(answerTo(asked.rawQuestionId, message))
+      void asked.session.tell(answerTo(asked.rawQuestionId, message))
       return follow(asked, { request, message, marks })
     }
     return follow(await start(request, message, method, marks), { request, message, marks })
@@ -109,7 +118,7 @@ export function withModernFace(
     method: string,
     marks: Marks,
   ): Promise<Running> {
-    const { signal: _left, freshConnection, mayStart, headers, principal } = request
+    const { freshConnection, headers, principal } = request
     const id = newOwnId()
     const own: Marks = {
       rawId: JSON.stringify(id),
@@ -121,44 +130,72 @@ export function withModernFace(
     const options = {
       signal: leaving.signal,
       freshConnection,
-      mayStart,
+      mayStart: request.mayStart,
       headers: key === undefined ? {} : { 'idempotency-key': key },
     }
-    let session = await sessions.of(principal, senderOf(message))
-    let response = await session.post(legacy, options)
-    if (response.status === 404) {
-      // The session is not known any more, so that the request was not taken either.
-      await response.body?.cancel()
-      sessions.forget(session)
-      if (freshConnection) throw new UpstreamFault(`the session with ${server} has ended`, false)
-      session = await sessions.of(principal, senderOf(message))
-      response = await session.post(legacy, options)
+    // Nobody is at the other end of a call that was approved: it was decided as it stood.
+    const isAskable = !freshConnection && carriesQuestions.has(method)
+
+    function runningOn(session: LegacySession): Running {
+      const cancelled = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${own.rawId}}}`
+      return {
+        ...{ session, method, isAskable, inbox: createInbox() },
+        cancel() {
+          void session.tell(cancelled)
+          leaving.abort()
+        },
+      }
     }
-    const inbox = createInbox()
-    const { running } = session
-    running.add(inbox)
-    void read(response, inbox).finally(() => running.delete(inbox))
-    const requestId = own.rawId
-    const cancelled = `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${requestId}}}`
-    return {
-      session,
-      method,
-      own,
-      inbox,
-      cancel() {
-        session.tell(cancelled)
-        leaving.abort()
-      },
+
+    async function sendOn(session: LegacySession): Promise<Running | 'gone'> {
+      const running = runningOn(session)
+      const { inbox } = running
+      const leave = () => running.cancel()
+      // Before the server answers at all, leaving cancels as well; an approved call is not called back.
+      if (!freshConnection) request.signal.addEventListener('abort', leave, { once: true })
+      session.running.add(running)
+      if (isAskable) handUnasked(session, running, clock.monotonicMs())
+      const over = () => session.running.delete(running)
+      const posted = session
+        .post(legacy, options)
+        .finally(() => request.signal.removeEventListener('abort', leave))
+      // A server that asks something first may answer only when it has heard.
+      const response = await Promise.race([posted, inbox.arrival()]).catch((error: unknown) => {
+        over()
+        throw error
+      })
+      if (response?.status === 404) {
+        over()
+        await response.body?.cancel()
+        return 'gone'
+      }
+      void posted
+        .then((answer) => read(answer, id, inbox))
+        .catch((error: unknown) => inbox.fail(error instanceof Error ? error : new Error(String(error))))
+        .finally(over)
+      return running
     }
+
+    const session = await sessions.of(principal, senderOf(message))
+    const running = await sendOn(session)
+    if (running !== 'gone') return running
+    // The session is not known any more, so that the request was not taken either. About an approved call that is no proof:
+    // the answer can come from what stands in front of the server.
+    sessions.forget(session)
+    if (freshConnection) throw new UpstreamFault(`${server} answered HTTP 404`, true)
+    const again = await sendOn(await sessions.of(principal, senderOf(message)))
+    if (again === 'gone') throw new UpstreamFault(`${server} knows no session that it has just opened`, false)
+    return again
   }
 
-  async function read(response: WireResponse, inbox: Inbox): Promise<void> {
-    try {
-      for await (const message of messagesOf(response, bytesMax)) inbox.put(message)
-      inbox.end()
-    } catch (error) {
-      inbox.fail(error instanceof Error ? error : new Error(String(error)))
+  async function read(response: WireResponse, id: string, inbox: Inbox): Promise<void> {
+    let isAnswered = false
+    for await (const { message, isAnswer } of messagesUntil(response, id, bytesMax)) {
+      inbox.put(message)
+      isAnswered ||= isAnswer
     }
+    if (isAnswered) inbox.end()
+    else inbox.fail(new Error(endedEarly(response)))
   }
 
   /** Passes on what a running request says, until it is answered, asks something, or its requester leaves. */
@@ -197,7 +234,7 @@ export function withModernFace(
           if (marks.rawToken !== null) stream.send(progressFor(said, marks.rawToken))
         } else if (peeked.method === 'notifications/message') {
           if (speaksAt(said, logLevel)) stream.send(said)
-        } else hand(running.session, said)
+        } else hand(running.session, said, clock.monotonicMs())
       }
     }
   }
@@ -206,20 +243,19 @@ export function withModernFace(
   function ask(running: Running, { request, message, stream, marks }: Asking, said: string): boolean {
     const rawQuestionId = rawMember(said, 'id') ?? 'null'
     const giveUp = () => {
-      running.session.tell(errorText(rawQuestionId, INTERNAL_ERROR, 'The client did not answer.'))
+      void running.session.tell(errorText(rawQuestionId, INTERNAL_ERROR, 'The client did not answer.'))
       running.cancel()
     }
-    // Nobody is at the other end of a call that was approved: it was decided as it stood.
-    const state = request.freshConnection
-      ? null
-      : questions.ask({
+    const state = running.isAskable
+      ? questions.ask({
           call: { ...running, rawQuestionId },
           principal: request.principal,
           repeated: repeatedOf(message, running.method),
           giveUp,
         })
+      : null
     if (state === null) {
-      running.session.tell(errorText(rawQuestionId, METHOD_NOT_FOUND, 'Nobody can be asked at this moment.'))
+      refuse(running.session, said)
       return false
     }
     const question = `{"method":${rawMember(said, 'method')},"params":${rawMember(said, 'params') ?? '{}'}}`
@@ -241,6 +277,9 @@ export function withModernFace(
     },
   }
 }
+
+/** Requests that can be answered by a question (MCP 2026-07-28, Multi Round-Trip Requests). */
+const carriesQuestions: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
 
 /** A legacy server asks one thing after the other. */
 const QUESTION = 'question'

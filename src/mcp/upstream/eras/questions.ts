@@ -7,8 +7,12 @@ import type { Principal } from '../../../domain/principal.ts'
 
 /** People type answers; whoever needs longer has left. */
 export const ANSWER_MS_MAX = 10 * 60_000
+const PREFIX = 'holdpoint-question.'
 /** Each is a call that runs. */
 const QUESTIONS_MAX = 1_000
+
+/** Whether a `requestState` can only be one of ours. */
+export const isOfQuestion = (state: unknown): boolean => typeof state === 'string' && state.startsWith(PREFIX)
 
 export interface Question<Call> {
   readonly call: Call
@@ -31,7 +35,7 @@ export function createQuestions<Call>(): Questions<Call> {
   return {
     ask(question) {
       if (waiting.size >= QUESTIONS_MAX) return null
-      const state = `holdpoint-question.${randomBytes(24).toString('base64url')}`
+      const state = `${PREFIX}${randomBytes(24).toString('base64url')}`
       const timer = setTimeout(() => {
         waiting.delete(state)
         question.giveUp()

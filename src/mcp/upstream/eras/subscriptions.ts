@@ -36,7 +36,7 @@ export function listenOn(
   const resources = (method: 'resources/subscribe' | 'resources/unsubscribe') => {
     for (const uri of uris) {
       const params = JSON.stringify({ uri })
-      session.tell(`{"jsonrpc":"2.0","id":"${newOwnId()}","method":"${method}","params":${params}}`)
+      void session.tell(`{"jsonrpc":"2.0","id":"${newOwnId()}","method":"${method}","params":${params}}`)
     }
   }
   const listener: Listener = {
@@ -66,7 +66,7 @@ export function listenOn(
   const acknowledged = `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":${params}}`
   stream.send(withSubscription(acknowledged, rawId))
   session.listeners.add(listener)
-  session.hear()
+  void session.hear()
   resources('resources/subscribe')
   return stream.response
 }

@@ -1,6 +1,7 @@
 /**
- * Which stream each message of a stdio server belongs to. A pipe does not say; Streamable HTTP wants to know. Nothing
- * is reordered, nothing is rewritten, and each request's stream ends with its answer.
+ * Which stream each message of a server belongs to that says everything in one place: on its standard output, or on the one
+ * stream of HTTP+SSE. It does not say; Streamable HTTP wants to know. Nothing is reordered, nothing is rewritten, and each
+ * request's stream ends with its answer.
  */
 import type { Log } from '../../ports/log.ts'
 import { rawItems } from '../raw-json.ts'
@@ -50,7 +51,7 @@ export function createRouting({ server, log }: { readonly server: string; readon
         for (const item of rawItems(line)) route(item)
         break
       case 'invalid':
-        log.warn({ server, bytes: line.length }, 'an upstream wrote a line that is no JSON-RPC message')
+        log.warn({ server, bytes: line.length }, 'an upstream wrote something that is no JSON-RPC message')
         break
       case 'response':
         if (message.id === null) toSomeone(line)
