@@ -105,6 +105,43 @@ test('an answer is the same with a log, without one, and with one that hangs or 
   )
 })
 
+test('while the ledger is frozen allowed calls flow, memory is bounded, and what is lost is counted and shown', async () => {
+  let thaw = () => {}
+  const frozen = new Promise<void>((resolve) => {
+    thaw = resolve
+  })
+  const added: string[] = []
+  const recorder = createVerdictRecorder({
+    decisionLog: {
+      add: async (lines) => {
+        await frozen
+        added.push(...lines.map(({ tool }) => tool))
+      },
+      sweep: async () => 0,
+    },
+    ...{ rules: {}, recordsArguments: () => true, timings: defaultTimings, limits: defaultLimits },
+    ...{ clock, log: silentLog },
+  })
+  const stop = new AbortController()
+  const kept = recorder.keep(stop.signal)
+  const harness = aHarness({ policy, recordVerdict: recorder.record })
+  const calls = 12_000
+  for (let index = 0; index < calls; index += 100) {
+    const answers = await Promise.all(Array.from({ length: 100 }, () => harness.post(call('ping_tool'))))
+    expect(answers.every(({ status }) => status === 200)).toBe(true)
+  }
+  expect(harness.exchanges).toHaveLength(calls)
+  const [, lost = 0] =
+    /^(\d+) verdicts since the start of this gateway are not in the decision log/.exec(
+      recorder.gap() ?? '',
+    ) ?? []
+  expect(Number(lost)).toBeGreaterThanOrEqual(1_000)
+  thaw()
+  await expect.poll(() => added.length + Number(lost), { timeout: 15_000 }).toBe(calls)
+  stop.abort()
+  await kept
+}, 60_000)
+
 /** The real one, in front of a store that refuses everything, with a queue that was filled before. */
 function failingRecorder(): RecordVerdict {
   const { record } = createVerdictRecorder({
