@@ -25,7 +25,7 @@ import {
   showQuery,
   ticketParam,
 } from './schemas.ts'
-import { iso, toRow, toView } from './view.ts'
+import { iso, lookupsView, noLookups, toRow, toView } from './view.ts'
 
 const security = [{ person: [] }]
 const json = <Schema>(schema: Schema) => ({ 'application/json': { schema } })
@@ -186,8 +186,8 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
     const { approval, nowMs } = reading
     const isUnsettled = approval.status !== 'settled'
     // What the upstream said belongs to the requester: its owner and those who may decide see it, others do not.
-    const isReplyWanted =
-      c.req.valid('query').include === 'reply' && mayReadReply(c.get('person'), approval, nowMs)
+    const mayRead = mayReadReply(c.get('person'), approval, nowMs)
+    const isReplyWanted = c.req.valid('query').include === 'reply' && mayRead
     const audit = await ledger.auditTrail(approval.id)
     const detail = {
       approval: toView(approval),
@@ -196,6 +196,7 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
       startWithinMs: timings.startByMs,
       yes: yesOf(approval, c.get('person'), nowMs),
       audit: audit.map(({ payload, hash }) => ({ payload, hash })),
+      lookups: mayRead ? lookupsView(approval) : noLookups,
       replyText: isReplyWanted ? await ledger.replyText(approval.id) : null,
       lateReplies: isReplyWanted ? await lateReplies(approval.id) : [],
     }

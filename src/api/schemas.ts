@@ -160,6 +160,26 @@ const outcome = z
   ])
   .openapi('Outcome')
 
+const lookups = z.array(
+  z.object({
+    label: z.string().nullable(),
+    tool: z.string(),
+    arguments: z.string().nullable().openapi({ description: 'RFC 8785 text; null: it was not called' }),
+    at: instant,
+    found: z.discriminatedUnion('kind', [
+      z.object({
+        kind: z.literal('answer'),
+        isError: z.boolean(),
+        text: z.string().openapi({ description: 'the beginning of what the server said' }),
+        isCut: z.boolean(),
+        bytes: z.number().int(),
+        digest,
+      }),
+      z.object({ kind: z.literal('none'), reason: z.string() }),
+    ]),
+  }),
+)
+
 const requester = z.object({ name: z.string(), owner: z.string() })
 
 const header = {
@@ -267,6 +287,10 @@ export const approvalDetail = z
     audit: z
       .array(z.object({ payload: z.string(), hash: digest }))
       .openapi({ description: 'each hash is SHA-256 of the hash before, a line feed and the payload' }),
+    lookups: z.object({ before: lookups.nullable(), after: lookups.nullable() }).openapi({
+      description:
+        'what the rule had read for people when it was asked, and after an unknown end; null: not yet. Only for those who may decide and the owner',
+    }),
     replyText: z.string().nullable().openapi({ description: 'raw JSON of the answer, with `include=reply`' }),
     lateReplies: z
       .array(z.object({ at: instant, text: z.string() }))

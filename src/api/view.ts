@@ -4,7 +4,7 @@ import { bindingDigest } from '../domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
 import type { Evidence } from '../domain/evidence.ts'
 import type { Presentable } from '../domain/present.ts'
-import type { ApprovalPage, ApprovalView } from './schemas.ts'
+import type { ApprovalDetail, ApprovalPage, ApprovalView } from './schemas.ts'
 
 export const iso = (atMs: number) => new Date(atMs).toISOString()
 
@@ -70,6 +70,18 @@ export function toView(approval: Approval): ApprovalView {
   }
 }
 
+type LookupsView = ApprovalDetail['lookups']
+
+/** For whoever may not read what the server says, and where nothing was asked for. */
+export const noLookups: LookupsView = { before: [], after: [] }
+
+export function lookupsView(approval: Approval): LookupsView {
+  const { lookups } = approval
+  const isUnknown = approval.status === 'settled' && approval.outcome.kind === 'indeterminate'
+  const after = isUnknown ? approval.outcome.evidence.lookupsAfter : []
+  return { before: lookups?.map(dated) ?? null, after: after?.map(dated) ?? null }
+}
+
 export function toRow(approval: Approval): ApprovalPage['approvals'][number] {
   const { id, status, asked, asking, proposed } = approval
   return {
@@ -87,7 +99,7 @@ export function toRow(approval: Approval): ApprovalPage['approvals'][number] {
 }
 
 /** What another program needs in order to show an approval that it has read from the API. */
-export function fromView(view: ApprovalView): Presentable {
+export function fromView(view: ApprovalView, lookups: LookupsView = noLookups): Presentable {
   const createdAtMs = Date.parse(view.createdAt)
   const header = {
     id: view.id,
@@ -109,6 +121,7 @@ export function fromView(view: ApprovalView): Presentable {
       })),
     },
     nudges: view.nudges.map(undated),
+    lookups: lookups.before?.map(undated) ?? null,
     predecessor: view.predecessor,
     like: view.like,
     createdAtMs,
@@ -125,7 +138,7 @@ export function fromView(view: ApprovalView): Presentable {
       return { ...header, status: 'executing', decision: decisionOf(view.decision) }
     case 'settled': {
       const settledAtMs = Date.parse(view.settledAt)
-      return { ...header, status: 'settled', outcome: outcomeOf(view.outcome), settledAtMs }
+      return { ...header, status: 'settled', outcome: outcomeOf(view.outcome, lookups.after), settledAtMs }
     }
   }
 }
@@ -163,7 +176,7 @@ function outcomeView(outcome: Outcome): OutcomeView {
   }
 }
 
-function outcomeOf(outcome: OutcomeView): Outcome {
+function outcomeOf(outcome: OutcomeView, lookupsAfter: LookupsView['after']): Outcome {
   switch (outcome.kind) {
     case 'expired':
     case 'cancelled':
@@ -181,7 +194,7 @@ function outcomeOf(outcome: OutcomeView): Outcome {
         ...outcome,
         decision: decisionOf(outcome.decision),
         annotations: outcome.annotations.map(undated),
-        evidence: evidenceOf(outcome.evidence),
+        evidence: evidenceOf(outcome.evidence, lookupsAfter),
         successor: idOf(outcome.successor),
       }
   }
@@ -199,11 +212,15 @@ const evidenceView = ({ before, send, after, lateReplies }: Evidence): EvidenceV
   lateReplies: lateReplies.map(dated),
 })
 
-const evidenceOf = ({ before, send, after, lateReplies }: EvidenceView): Evidence => ({
+const evidenceOf = (
+  { before, send, after, lateReplies }: EvidenceView,
+  lookupsAfter: LookupsView['after'],
+): Evidence => ({
   before: before === null ? null : undated(before),
   send,
   after: after === null ? null : undated(after),
   lateReplies: lateReplies.map(undated),
+  lookupsAfter: lookupsAfter?.map(undated) ?? null,
 })
 
 function idOf(text: string | null): ApprovalId | null {

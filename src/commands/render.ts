@@ -25,6 +25,10 @@ export function renderApproval(shown: Presented, colours: Colours): string {
     lines.push('', `${bold(label)} ${dim(isEmpty ? '(none)' : `(${bytes} bytes, in full)`)}`)
     if (!isEmpty) lines.push(...text.map((line) => `  ${line}`))
   }
+  for (const { label, about, lines: text, note } of shown.lookups) {
+    lines.push('', `${bold(label)} ${dim(`(${about}; no part of what is approved)`)}`)
+    lines.push(...text.map((line) => `  ${line}`), ...(note === null ? [] : [`  ${dim(note)}`]))
+  }
   lines.push('', `${bold('Digest')}  ${shown.digest.short}`, dim(`  ${shown.digest.full}`))
   return lines.join('\n')
 }

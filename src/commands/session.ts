@@ -43,9 +43,10 @@ export function presentDetail({
   now,
   isRequesterWaiting,
   startWithinMs,
+  lookups,
 }: ApprovalDetail): Presented {
   const nowMs = Date.parse(now)
-  return present(fromView(approval), {
+  return present(fromView(approval, lookups), {
     nowMs,
     isRequesterWaiting,
     startWithinMs,

@@ -10,6 +10,7 @@ import { Deciding } from './deciding.tsx'
 import { Edited } from './edited.tsx'
 import { EvidenceSection } from './evidence.tsx'
 import { page, type Reader } from './layout.tsx'
+import { LookupsSection } from './lookups.tsx'
 import { Timeline } from './timeline.tsx'
 import { instantMark, RiskMark, Told } from './told.tsx'
 
@@ -130,6 +131,9 @@ export function ApprovalArticle(parts: {
           )}
           {shown.edit !== null && <Edited edit={shown.edit} />}
           {isInFull ? <Sections sections={shown.sections} /> : <TooLarge approval={approval} />}
+          {shown.lookups.length > 0 && mayReadReply(reader.person, approval, nowMs) && (
+            <LookupsSection lookups={shown.lookups} />
+          )}
           <Fields fields={shown.fields} />
         </div>
         <Deciding

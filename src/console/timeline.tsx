@@ -16,6 +16,7 @@ const words: Readonly<Record<string, string>> = {
   edit: 'Arguments changed',
   extend: 'Deadline moved',
   nudge: 'People called again',
+  look_up: 'The evidence of the rule was read',
   expire: 'Expired: nobody decided in time',
   lapse: 'Lapsed: the agent was not there in time',
   cancel: 'Withdrawn',

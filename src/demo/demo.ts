@@ -96,7 +96,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     out('')
     youSee(
       renderApproval(
-        present(fromView(approval), {
+        present(fromView(approval, shown.value.lookups), {
           nowMs,
           isRequesterWaiting: shown.value.isRequesterWaiting,
           startWithinMs: surroundings.config.timings.startByMs,

@@ -3,6 +3,7 @@ import type { ApprovalId } from './approval-id.ts'
 import { digestOf } from './canonical.ts'
 import type { Checked, Evidence } from './evidence.ts'
 import type { Likeness } from './likeness.ts'
+import type { Lookup, LookupCall } from './lookups.ts'
 import { type Nudge, nextNudgeMs } from './nudges.ts'
 import type { EscalationStep, OnClientGone } from './policy/rule.ts'
 import type { ApproverChain } from './policy.ts'
@@ -61,6 +62,8 @@ export interface Asking {
   readonly onClientGone: OnClientGone
   /** A yes and a no count only with a reason. */
   readonly reasonRequired: boolean
+  /** What is read from the server for whoever decides. No part of the digest. */
+  readonly lookups: readonly LookupCall[]
   /** So long after the asking people are reminded, in the order of time. */
   readonly remindersMs: readonly number[]
   /** Who may decide as well from some time after the asking on, in the order of time. */
@@ -167,6 +170,8 @@ interface Header {
   readonly asking: Asking
   /** Oldest first. */
   readonly nudges: readonly Nudge[]
+  /** What was read for these arguments; `null`: not yet. */
+  readonly lookups: readonly Lookup[] | null
   /** `null`: it was asked for by its requester. */
   readonly predecessor: Predecessor | null
   /** `null`: when it was asked, nothing like it waited. */
@@ -198,10 +203,10 @@ export type Approval = Pending | Approved | Executing | Settled
 /** What an approval is whatever its status: the part that every next state takes over. */
 export function headerOf(approval: Approval): Header {
   const { v, id, version, auditHead, nonce, asked, proposed, edits, asking, nudges } = approval
-  const { predecessor, like, createdAtMs, expiresAtMs } = approval
+  const { lookups, predecessor, like, createdAtMs, expiresAtMs } = approval
   return {
     ...{ v, id, version, auditHead, nonce, asked, proposed, edits, asking, nudges },
-    ...{ predecessor, like, createdAtMs, expiresAtMs },
+    ...{ lookups, predecessor, like, createdAtMs, expiresAtMs },
   }
 }
 

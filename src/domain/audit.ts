@@ -98,6 +98,15 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
       return { isReachable: event.looked.isReachable, reason: event.looked.said }
     case 'annotate':
       return { finding: event.annotation.finding, by: event.annotation.by, note: event.annotation.note }
+    case 'look_up':
+      return {
+        digest: event.digest,
+        lookups: event.lookups.map(({ tool, found }) =>
+          found.kind === 'none'
+            ? { tool, reason: found.reason }
+            : { tool, digest: found.digest, bytes: found.bytes, isError: found.isError },
+        ),
+      }
     case 'nudge': {
       const nudge = next.nudges.at(-1)
       return nudge === undefined ? {} : { nudge: nudge.kind, called: calledWords(nudge, next) }

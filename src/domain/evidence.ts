@@ -1,5 +1,6 @@
 /** What is known about a call whose end nobody knows: how the upstream was before, how the sending ended, what came later. */
 import type { InstantMs, ReplyRef } from './approval.ts'
+import type { Lookup } from './lookups.ts'
 
 /** Of the upstream, right before the claim. */
 export interface Checked {
@@ -38,9 +39,17 @@ export interface Evidence {
   /** `null`: nobody could look, or not yet. */
   readonly after: LookedAfter | null
   readonly lateReplies: readonly LateReply[]
+  /** What the rule's look-ups found afterwards; `null`: not yet. */
+  readonly lookupsAfter: readonly Lookup[] | null
 }
 
 /** An upstream answers once; what repeats itself adds nothing. */
 export const LATE_REPLIES_MAX = 3
 
-export const noEvidence: Evidence = { before: null, send: unknownSend, after: null, lateReplies: [] }
+export const noEvidence: Evidence = {
+  before: null,
+  send: unknownSend,
+  after: null,
+  lateReplies: [],
+  lookupsAfter: [],
+}

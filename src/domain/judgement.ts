@@ -51,6 +51,7 @@ export function askingOf(
     reasonRequired: reasonRequired === true,
     remindersMs: terms.remindersMs ?? [],
     escalation: terms.escalation ?? [],
+    lookups: terms.lookups ?? [],
   }
 }
 

@@ -64,6 +64,14 @@ export const ENVELOPE_BYTES_MAX = 4 * 1024
 export const REASON_LENGTH_MAX = 1_000
 /** Edits of one call. Each keeps what it replaced, and whoever has changed a call five times should let the agent ask anew. */
 export const EDITS_MAX = 5
+/** Look-ups beside one request: more than this nobody reads before they decide. */
+export const LOOKUPS_MAX = 3
+/** Arguments of one look-up. */
+export const LOOKUP_ARGUMENTS_MAX = 10
+/** Of the answer to a look-up, in characters, as it is kept: a screen of text. */
+export const LOOKUP_TEXT_MAX = 4_000
+/** Of the answer to a look-up, as it is read: what is longer is no answer for a person. */
+export const LOOKUP_BYTES_MAX = 64 * 1024
 /** Reminders of one call: whoever has not looked after so many will not look for one more. */
 export const REMINDERS_MAX = 10
 /** Times at which further people may decide about one call. */

@@ -267,6 +267,7 @@ function strictestTerms({ terms }: Candidate, asking: readonly Candidate[]): App
     reasonRequired: asking.some((each) => each.terms.reasonRequired === true) ? true : null,
     remindersMs: moments.length === 0 ? null : [...new Set(moments)].sort((a, b) => a - b),
     escalation: terms.escalation,
+    lookups: terms.lookups,
   }
 }
 

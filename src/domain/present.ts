@@ -18,6 +18,8 @@ import { approversAt, authorise, type Unauthorised } from './authority.ts'
 import { shortDigest } from './canonical.ts'
 import { editOf, type ShownEdit } from './edited-text.ts'
 import { type EvidenceLine, evidenceLines } from './evidence-text.ts'
+import { beingRead, type ShownLookup, shownLookup } from './lookup-text.ts'
+import type { Lookup } from './lookups.ts'
 import type { Nudge } from './nudges.ts'
 import type { OnClientGone } from './policy/rule.ts'
 import type { ApproverChain } from './policy.ts'
@@ -31,10 +33,12 @@ export type Presentable = {
   readonly asked: Pick<Asked, 'requester' | 'client' | 'server' | 'tool'>
   readonly proposed: Pick<Proposed, 'canonicalParams' | 'toolTitle' | 'digest'>
   readonly edits: readonly Edit[]
-  readonly asking: Omit<Asking, 'ruleDigest'>
+  readonly asking: Omit<Asking, 'ruleDigest' | 'lookups'>
   readonly predecessor: (Omit<Predecessor, 'id'> & { readonly id: string }) | null
   readonly like: { readonly id: string; readonly differs: readonly string[] } | null
   readonly nudges: readonly Pick<Nudge, 'kind' | 'atMs'>[]
+  /** `null`: it is still being read. */
+  readonly lookups: readonly Lookup[] | null
   readonly createdAtMs: InstantMs
   readonly expiresAtMs: InstantMs
 } & (
@@ -72,6 +76,8 @@ export interface Presented {
   }[]
   /** What people made of it; `null`: it is what the agent asked for. */
   readonly edit: ShownEdit | null
+  /** What the server says about the matter, for whoever may read its answers. It is no part of what is approved. */
+  readonly lookups: readonly ShownLookup[]
   /** Of a call whose end nobody knows; empty for every other one. */
   readonly evidence: readonly EvidenceLine[]
   readonly digest: { readonly short: string; readonly full: string }
@@ -123,6 +129,7 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
         lines: visibleJson(text),
       })),
     edit,
+    lookups: lookupsOf(approval, beholder),
     evidence: evidenceOf(approval, beholder),
     digest: { short: shortDigest(proposed.digest), full: proposed.digest },
     expiresAtMs: approval.expiresAtMs,
@@ -230,6 +237,16 @@ export function spanText(ms: number): string {
   const hours = Math.floor(minutes / 60)
   if (hours < 48) return `${hours} h ${minutes % 60} min`
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
+function lookupsOf(approval: Presentable, { when }: Beholder): readonly ShownLookup[] {
+  const { lookups, status } = approval
+  if (lookups === null && status === 'pending') return [beingRead]
+  const before = (lookups ?? []).map((lookup) => shownLookup(lookup, when))
+  if (status !== 'settled' || approval.outcome.kind !== 'indeterminate') return before
+  const { lookupsAfter } = approval.outcome.evidence
+  const after = lookupsAfter === null ? [beingRead] : lookupsAfter.map((lookup) => shownLookup(lookup, when))
+  return [...before, ...after.map((shown) => ({ ...shown, label: `${shown.label} (afterwards)` }))]
 }
 
 function evidenceOf(approval: Presentable, { when }: Beholder): readonly EvidenceLine[] {

@@ -23,6 +23,7 @@ import {
   unknownSend,
 } from './evidence.ts'
 import { EDITS_MAX, REASON_LENGTH_MAX } from './limits.ts'
+import { type Lookup, nothingLookedUp } from './lookups.ts'
 import { dueNudge, nextNudgeMs } from './nudges.ts'
 import { err, ok, type Result } from './result.ts'
 import { EXTENSION_MIN_MS, type Timings } from './timings.ts'
@@ -34,6 +35,8 @@ export type ApprovalEvent =
       /** When their right to decide begins; left out: it was there from the start. */
       readonly mayFromMs?: InstantMs
     }
+  /** What the rule's look-ups found, for the arguments with this digest. */
+  | { readonly kind: 'look_up'; readonly digest: string; readonly lookups: readonly Omit<Lookup, 'atMs'>[] }
   /** People are called again. */
   | { readonly kind: 'nudge' }
   /** Other `params` are proposed instead. Whatever people have seen or said of the earlier ones does not count any more. */
@@ -149,6 +152,20 @@ export function transition(
         deadline,
       })
     }
+    case 'look_up': {
+      const found = event.lookups.map((lookup) => ({ ...lookup, atMs: nowMs }))
+      if (approval.status === 'settled' && approval.outcome.kind === 'indeterminate') {
+        const { evidence } = approval.outcome
+        if (evidence.lookupsAfter !== null) return err({ reason: 'enough_evidence' })
+        const outcome = { ...approval.outcome, evidence: { ...evidence, lookupsAfter: found } }
+        return ok({ next: { ...approval, version, outcome }, deadline: none })
+      }
+      if (approval.status !== 'pending') return wrongStatus
+      if (approval.lookups !== null) return err({ reason: 'enough_evidence' })
+      const current = approval.proposed.digest
+      if (event.digest !== current) return err({ reason: 'digest_differs', shown: event.digest, current })
+      return ok({ next: { ...approval, version, lookups: found }, deadline: none })
+    }
     case 'nudge': {
       if (approval.status !== 'pending') return wrongStatus
       const { expiresAtMs: beforeMs, nudges } = approval
@@ -225,7 +242,12 @@ export function transition(
     case 'lose_track': {
       if (approval.status !== 'executing') return wrongStatus
       const { decision, claim } = approval
-      const evidence = { ...noEvidence, before: claim.checked, send: event.send ?? unknownSend }
+      const evidence = {
+        ...noEvidence,
+        before: claim.checked,
+        send: event.send ?? unknownSend,
+        lookupsAfter: nothingLookedUp(approval.asking),
+      }
       return settle({
         kind: 'indeterminate',
         decision,
@@ -295,6 +317,8 @@ function edited(
     version: approval.version + 1,
     nonce,
     proposed: { ...proposed, canonicalParams },
+    // They were about other arguments.
+    lookups: nothingLookedUp(approval.asking),
     edits: [...approval.edits, { by, via, reason, atMs, replaced }],
   }
   return { ...next, proposed: { ...next.proposed, digest: recomputedDigest(next) } }

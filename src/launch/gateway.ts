@@ -21,6 +21,7 @@ import type { Log } from '../ports/log.ts'
 import type { Queue, QueueWorkers } from '../ports/queue.ts'
 import type { Attend } from '../services/attend.ts'
 import { keepStopped } from '../services/cancel-stopped.ts'
+import { keepLookingUp } from '../services/look-up.ts'
 import { createNewerForms } from '../services/newer-forms.ts'
 import { createPolicyChanges } from '../services/policy-changes.ts'
 import { createVerdictRecorder } from '../services/record-verdicts.ts'
@@ -196,6 +197,7 @@ export async function startGateway(deps: {
     keepWaitersTrue({ ...loop, node, waiters: services.waiters }),
     keepWithdrawingGone({ ...loop, withdrawGone: services.withdrawGone }),
     keepRunningAlone({ ...loop, resume: services.resume }),
+    keepLookingUp({ ...loop, lookUp: services.lookUp }),
     keepClaimsTrue({ ...loop, node, change: services.change, isRunning: services.resume.isRunning }),
     keepSealing(store, leaving.signal, log),
     newerForms.keep(leaving.signal),

@@ -19,6 +19,7 @@ import { createPeople } from '../services/decide.ts'
 import { createExecute } from '../services/execute.ts'
 import { createJudge, createJudgeBy, createJudgeNow } from '../services/judge.ts'
 import { createLimiter } from '../services/limits.ts'
+import { createLookUp } from '../services/look-up.ts'
 import { createOwnCalls } from '../services/own-calls.ts'
 import { createPollers } from '../services/pollers.ts'
 import { createRejudge } from '../services/rejudge.ts'
@@ -62,8 +63,10 @@ export function createServices(deps: ServicesDeps) {
   const execute = createExecute({ ...deps, change, rejudge, limiter })
   const resume = createResume({ ...deps, waiters, execute })
   const awaitOutcome = createAwaitOutcome({ ...deps, waiters, resume })
+  const lookUp = createLookUp({ ...deps, change, judge })
   return {
-    ask: createAsk({ ...deps, announce, limiter }),
+    lookUp,
+    ask: createAsk({ ...deps, announce, limiter, lookUp }),
     attend: createAttend({ ledger, change }),
     change,
     awaitOutcome,

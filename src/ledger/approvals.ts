@@ -34,6 +34,7 @@ type Approvals = Pick<
   | 'unjudged'
   | 'noteJudged'
   | 'stopped'
+  | 'lookupsWanted'
   | 'claimsOf'
   | 'runnableAlone'
   | 'abandoned'
@@ -354,6 +355,22 @@ export function createApprovals(pool: pg.Pool): Approvals {
           WHERE NOT is_awaited AND gone_since <= clock_timestamp() - $1 * interval '1 millisecond'
           ORDER BY gone_since LIMIT $2`,
         values: [ms, limit],
+      })
+      return rows.map((row) => parseId(row.id))
+    },
+
+    async lookupsWanted(limit) {
+      // In the text, as above; who looks at the record decides.
+      const { rows } = await pool.query<{ id: string }>({
+        name: 'approval-lookups-wanted',
+        text: `
+          SELECT id FROM holdpoint.approval
+          WHERE form <= ${FORM_MAX} AND (
+            (status = 'pending' AND record::text LIKE '%"lookups":null%')
+            OR (status = 'settled' AND settled_at > clock_timestamp() - interval '15 minutes'
+              AND record::text LIKE '%"lookupsAfter":null%'))
+          ORDER BY created_at LIMIT $1`,
+        values: [limit],
       })
       return rows.map((row) => parseId(row.id))
     },

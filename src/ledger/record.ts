@@ -5,6 +5,7 @@ import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
 import { noEvidence } from '../domain/evidence.ts'
 import { nudgeKinds } from '../domain/nudges.ts'
 import { clientGoneWays } from '../domain/policy/rule.ts'
+import { callFields } from '../domain/policy/value-path.ts'
 import { risks } from '../domain/risk.ts'
 
 const approvalId = z.string().transform((text, context): ApprovalId => {
@@ -39,6 +40,38 @@ const reply = z.object({
   digest: z.string(),
   bytes: z.number(),
 })
+const valuePath = z.object({
+  source: z.string(),
+  root: z.enum(['args', ...callFields]),
+  steps: z.array(z.union([z.string(), z.number()])),
+})
+const lookupCall = z.object({
+  label: z.string().nullable(),
+  tool: z.string(),
+  arguments: z.array(
+    z.union([
+      z.object({ name: z.string(), path: valuePath }),
+      z.object({ name: z.string(), value: z.union([z.string(), z.number(), z.boolean()]) }),
+    ]),
+  ),
+})
+const lookup = z.object({
+  label: z.string().nullable(),
+  tool: z.string(),
+  arguments: z.string().nullable(),
+  atMs: z.number(),
+  found: z.discriminatedUnion('kind', [
+    z.object({
+      kind: z.literal('answer'),
+      isError: z.boolean(),
+      text: z.string(),
+      isCut: z.boolean(),
+      bytes: z.number(),
+      digest: z.string(),
+    }),
+    z.object({ kind: z.literal('none'), reason: z.string() }),
+  ]),
+})
 const checked = z.object({ atMs: z.number(), toolDefinitionDigest: z.string() })
 const evidence = z.object({
   before: checked.nullable(),
@@ -49,6 +82,7 @@ const evidence = z.object({
   }),
   after: z.object({ atMs: z.number(), isReachable: z.boolean(), said: z.string() }).nullable(),
   lateReplies: z.array(reply.extend({ atMs: z.number() })),
+  lookupsAfter: z.array(lookup).nullable().default([]),
 })
 const outcome = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('answered'), decision, reply }),
@@ -68,7 +102,7 @@ const outcome = z.discriminatedUnion('kind', [
     decision,
     reason: z.string(),
     annotations: z.array(annotation),
-    evidence: evidence.default(() => ({ ...noEvidence, lateReplies: [] })),
+    evidence: evidence.default(() => ({ ...noEvidence, lateReplies: [], lookupsAfter: [] })),
     successor: approvalId.nullable().default(null),
   }),
 ])
@@ -112,12 +146,14 @@ const header = z.object({
     ruleDigest: z.string(),
     onClientGone: z.enum(clientGoneWays).default('wait'),
     reasonRequired: z.boolean().default(false),
+    lookups: z.array(lookupCall).default([]),
     remindersMs: z.array(z.number()).default([]),
     escalation: z
       .array(z.object({ afterMs: z.number(), groups: z.array(z.string()), people: z.array(z.string()) }))
       .default([]),
   }),
   nudges: z.array(z.object({ kind: z.enum(nudgeKinds), afterMs: z.number(), atMs: z.number() })).default([]),
+  lookups: z.array(lookup).nullable().default([]),
   like: z
     .object({ id: approvalId, differs: z.array(z.string()) })
     .nullable()

@@ -131,6 +131,12 @@ export interface Ledger {
    */
   abandoned(ms: number, limit: number): Promise<readonly ApprovalId[]>
 
+  /**
+   * Those whose rule wants something to be read for people that nobody has read: pending ones, oldest first, and for a while
+   * those whose end nobody knows.
+   */
+  lookupsWanted(limit: number): Promise<readonly ApprovalId[]>
+
   /** Approvals that this node has claimed and that have no outcome yet. */
   claimsOf(node: string): Promise<readonly ApprovalId[]>
 

@@ -1,5 +1,6 @@
 /** One requester's way to an upstream: the session its call was made on, or a new one on the same terms. */
 import type { SendTrace } from '../domain/evidence.ts'
+import type { Result } from '../domain/result.ts'
 import type { ToolDefinition } from '../domain/tool-call.ts'
 
 export interface SendRequest {
@@ -47,8 +48,21 @@ export interface UpstreamSession {
   send(request: SendRequest): Promise<Sent>
 }
 
-/** A gateway's own way, where a rule lets a call run without its requester. */
+export interface ReadRequest {
+  /** RFC 8785 text of `params`: `name` and `arguments`. */
+  readonly canonicalParams: string
+  readonly answerBytesMax: number
+  /** How long the upstream may say nothing. */
+  readonly silenceMs: number
+}
+
+/** A gateway's own way, where a rule lets a call run without its requester, or has something read for people. */
 export interface AloneSession extends UpstreamSession {
+  /**
+   * Calls a tool that reads, after `describe`. Nothing of it is remembered as sent, so it must never act.
+   * @returns the answer, or why there is none. Never throws.
+   */
+  read(request: ReadRequest): Promise<Result<Reply, string>>
   /** Ends what was opened for it. Never throws. */
   close(): Promise<void>
 }

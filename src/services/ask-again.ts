@@ -15,6 +15,7 @@ import { auditEvent, CHAIN_START } from '../domain/audit.ts'
 import { authorise, type Unauthorised } from '../domain/authority.ts'
 import type { JsonValue } from '../domain/canonical.ts'
 import { askingOf } from '../domain/judgement.ts'
+import { nothingLookedUp } from '../domain/lookups.ts'
 import type { Person } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import type { Timings } from '../domain/timings.ts'
@@ -128,6 +129,7 @@ export function createAskAgain(deps: {
       ...{ asked, proposed: { ...proposed, digest: bindingDigest(binding) }, edits, like: null },
       asking,
       nudges: [],
+      lookups: nothingLookedUp(asking),
       predecessor: { id, difference, why: 'unknown_end' },
       createdAtMs: nowMs,
       expiresAtMs: nowMs + (verdict.terms.timeoutMs ?? timings.decisionMs),

@@ -4,6 +4,7 @@ import { auditEvent, CHAIN_START } from '../domain/audit.ts'
 import { askingOf } from '../domain/judgement.ts'
 import { type Likeness, likenessOf } from '../domain/likeness.ts'
 import type { Limits } from '../domain/limits.ts'
+import { nothingLookedUp } from '../domain/lookups.ts'
 import type { ApproverChain, Verdict } from '../domain/policy.ts'
 import { hasOwner } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
@@ -17,6 +18,7 @@ import type { Random } from '../ports/random.ts'
 import type { UpstreamSession } from '../ports/upstream-session.ts'
 import type { Announce } from './change.ts'
 import type { Limiter } from './limits.ts'
+import type { LookUp } from './look-up.ts'
 
 export interface AskRequest {
   readonly call: ToolCall
@@ -58,12 +60,14 @@ export function createAsk(deps: {
   ledger: Ledger
   announce: Announce
   limiter: Limiter
+  /** Reads what the rule wants people to see; not waited for. */
+  lookUp: LookUp
   random: Random
   timings: Timings
   limits: Limits
   log: Log
 }): Ask {
-  const { ledger, announce, limiter, random, timings, limits, log } = deps
+  const { ledger, announce, limiter, lookUp, random, timings, limits, log } = deps
 
   return async function ask(request) {
     try {
@@ -134,6 +138,11 @@ export function createAsk(deps: {
           'a call waits for a decision',
         )
         await announce(record, record.createdAtMs)
+        if (record.lookups === null) {
+          lookUp(record.id).catch((error: unknown) =>
+            log.warn({ err: error, approval: record.id }, 'evidence could not be read; it is tried again'),
+          )
+        }
         return ok({ kind: 'waiting', approval: record, isNew: true })
     }
   }
@@ -203,6 +212,7 @@ export function createAsk(deps: {
       edits: [],
       asking,
       nudges: [],
+      lookups: nothingLookedUp(asking),
       predecessor: null,
       like,
       createdAtMs: nowMs,

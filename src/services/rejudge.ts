@@ -15,6 +15,7 @@ import type { ApprovalId } from '../domain/approval-id.ts'
 import { auditEvent, CHAIN_START } from '../domain/audit.ts'
 import type { JsonValue } from '../domain/canonical.ts'
 import { type Judgement, judgementOf } from '../domain/judgement.ts'
+import { nothingLookedUp } from '../domain/lookups.ts'
 import type { Reservation } from '../domain/policy/tally.ts'
 import { cancelReason, type Stop, stopOver } from '../domain/stop.ts'
 import type { Timings } from '../domain/timings.ts'
@@ -168,6 +169,7 @@ export function createRejudge(deps: {
         edits,
         asking,
         nudges: [],
+        lookups: nothingLookedUp(asking),
         predecessor: { id, difference, why: 'rule_changed' },
         like,
       },

@@ -1,5 +1,5 @@
 /** Decides whether this gateway is the one to run an approved call now, and runs it once per process. */
-import type { Approved } from '../domain/approval.ts'
+import type { Approval } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
@@ -8,7 +8,7 @@ import type { Execute } from './execute.ts'
 import type { Waiters } from './waiters.ts'
 
 /** A session of this gateway's own for this call; `null`: it has no such server. */
-export type OpenAlone = (approval: Approved) => AloneSession | null
+export type OpenAlone = (approval: Approval) => AloneSession | null
 
 export interface Resume {
   /**

@@ -134,6 +134,36 @@ describe('a rule that does not load', () => {
       'not before the `timeout`',
       '',
     ],
+    [
+      'evidence by a pattern',
+      'tools: { t: { action: require_approval, approval: { evidence: [{ tool: "get_*" }] } } }',
+      'not the name of one tool',
+      'as the server lists it',
+    ],
+    [
+      'evidence from elsewhere than the arguments',
+      'tools: { t: { action: require_approval, approval: { evidence: [{ tool: g, arguments: { a: { path: owner } } }] } } }',
+      'only an argument of the call',
+      'args.charge',
+    ],
+    [
+      'evidence from a dangerous place',
+      'tools: { t: { action: require_approval, approval: { evidence: [{ tool: g, arguments: { a: { path: args.__proto__ } } }] } } }',
+      'not allowed in a path',
+      '',
+    ],
+    [
+      'evidence with a list',
+      'tools: { t: { action: require_approval, approval: { evidence: [{ tool: g, arguments: { a: [1] } }] } } }',
+      'text, a number, true, false or a `path`',
+      '{ path: args.',
+    ],
+    [
+      'too much evidence',
+      'tools: { t: { action: require_approval, approval: { evidence: [{ tool: a }, { tool: b }, { tool: c }, { tool: d }] } } }',
+      'at most 3 evidence calls',
+      'that people read',
+    ],
   ])('%s', (_, text, message, remedy) => {
     expect(refusals(text)).toContainEqual({
       file: 'p.yaml',
@@ -267,6 +297,7 @@ test('a policy that is written and read again decides every call as before', () 
 
 test('how people decide is written and read again as it was', () => {
   const text = `tools: { t: { action: require_approval, approval: { groups: [ops], timeout: 1h, on_client_gone: execute,
+    evidence: [{ tool: get_state, label: State, arguments: { id: { path: 'args.items[0].id' }, full: true, n: 5 } }],
     reminders: [10m, 30m], escalation: [{ after: 20m, people: [mina] }, { after: 40m, groups: [ops] }] } } }`
   const before = load(text).policy
   const [rule] = before.rules

@@ -321,3 +321,57 @@ describe('a call whose rule changed while it waited', () => {
     expect(buttons.map(({ text: word }) => word)).toContain('Approve')
   })
 })
+
+describe('what the rule had read', () => {
+  const answered = (text: string, label = '환불 상태') => ({
+    label,
+    tool: 'get_refund_state',
+    arguments: '{"charge":"ch_1"}',
+    atMs: NOW_MS,
+    found: {
+      kind: 'answer',
+      isError: false,
+      text,
+      isCut: false,
+      bytes: text.length,
+      digest: 'a'.repeat(64),
+    } as const,
+  })
+  const failed = {
+    ...answered(''),
+    label: null,
+    found: { kind: 'none', reason: 'the policy does not allow get_refund_state' } as const,
+  }
+  const withLookups = (lookups: Pending['lookups'], args: JsonObject = { charge: 'ch_1' }): Pending => ({
+    ...asking(args),
+    lookups,
+  })
+
+  test('stands apart from what would be sent, with why there is nothing', () => {
+    const { text } = drawn(withLookups([answered('{"refunded":0,"of":100}'), failed]))
+    expect(text).toContain('Evidence, 환불 상태: get_refund_state {"charge":"ch_1"}')
+    expect(text).toContain('"refunded": 0')
+    expect(text).toContain('Nothing to show: the policy does not allow get_refund_state.')
+    expect(text.indexOf('"charge": "ch_1"')).toBeLessThan(text.indexOf('Evidence, '))
+    expect(drawn(withLookups(null)).text).toContain('It is being read; nothing has to wait for it.')
+  })
+
+  test('gives way to what would be sent, and never takes the yes away', () => {
+    const large = [1, 2, 3].map(() => answered('&<>'.repeat(1_300)))
+    for (const length of [10, 4_000, 7_000, 8_000, 9_000]) {
+      const approval = withLookups(large, { text: 'x'.repeat(length) })
+      expect(labels(approval)).toEqual(labels({ ...approval, lookups: [] }))
+    }
+    const full = drawn(withLookups(large, { text: 'x'.repeat(9_000) })).text
+    expect(full).toContain('there is no room for it here')
+  })
+
+  test('whatever the server says, it is a card that Slack takes', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 4_000 }), { maxLength: 3 }), (texts) => {
+        drawn(withLookups(texts.map((text) => answered(text, text.slice(0, 80)))))
+      }),
+      { numRuns: 200 },
+    )
+  })
+})

@@ -739,6 +739,37 @@ describe('a session of the gateway’s own, for a call that runs without its req
     })
   })
 
+  test.each(['legacy', 'modern'] as const)(
+    'reads for people on it, %s, with a bound on the answer',
+    async (era) => {
+      let answer = '{"content":[{"type":"text","text":"refunded: 0"}]}'
+      const { upstream, calls } = await upstreamThat((request, response) => {
+        const { method } = request.rpc
+        if (method === 'initialize') {
+          response.setHeader('mcp-session-id', 'own-session')
+          return json(response, reply(request, '{"protocolVersion":"2025-06-18","capabilities":{}}'))
+        }
+        json(response, reply(request, method === 'tools/list' ? listed : answer))
+      })
+      const alone = createAloneSession({ ...terms, upstream, era })
+      const canonicalParams = '{"arguments":{"name":"acme"},"name":"delete_repo"}'
+      const request = { canonicalParams, answerBytesMax: 1_000, silenceMs: 5_000 }
+      expect(await alone.read(request)).toMatchObject({ ok: false })
+      await alone.describe('delete_repo')
+      expect(await alone.read(request)).toEqual({
+        ok: true,
+        value: { kind: 'result', text: answer, isError: false },
+      })
+      expect(calls()[0]?.rpc.params).toMatchObject({ name: 'delete_repo', arguments: { name: 'acme' } })
+      // What carries an approval is for what was approved.
+      expect(JSON.stringify(calls()[0]?.rpc.params)).not.toContain('dev.holdpoint')
+      expect(calls()[0]?.headers['idempotency-key']).toBeUndefined()
+      answer = `{"content":[{"type":"text","text":"${'x'.repeat(2_000)}"}]}`
+      expect(await alone.read(request)).toMatchObject({ ok: false })
+      await alone.close()
+    },
+  )
+
   test('with an upstream that is away finds it out before anything is sent', async () => {
     const { upstream, close, calls } = await upstreamThat(() => {})
     await close()

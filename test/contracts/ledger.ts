@@ -255,6 +255,47 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       expect(runnable).not.toContain(waiting.id)
     })
 
+    test('lists what is still to be read for people, and not what only says so in its arguments', async () => {
+      const asking = {
+        lookups: [{ label: null, tool: 'get_repository', arguments: [{ name: 'name', value: 'acme/shop' }] }],
+      }
+      const call = uniqueCall()
+      const made = anApproval({ nowMs, call, asking })
+      const open: Approval = { ...made.approval, lookups: null }
+      await ledger.create({ approval: open, audit: made.audit, pendingPerPrincipalMax: PENDING_MAX })
+      const other = await created({ call: { arguments: { text: '"lookups":null', n: ++calls } } })
+      const wanted = await ledger.lookupsWanted(1_000)
+      expect(wanted).toContain(open.id)
+      expect(wanted).not.toContain(other.id)
+      const found = { kind: 'none', reason: 'the server does not offer this tool' } as const
+      const lookups = [{ label: null, tool: 'get_repository', arguments: null, found }]
+      const read = step(open, { kind: 'look_up', digest: open.proposed.digest, lookups })
+      expect(await ledger.save(read)).toBe(true)
+      expect(await ledger.lookupsWanted(1_000)).not.toContain(open.id)
+      expect((await ledger.get(open.id))?.approval).toEqual(read.next)
+
+      const lost = await ended(read.next)
+      expect(await ledger.lookupsWanted(1_000)).toContain(lost.id)
+      const after = step(lost, { kind: 'look_up', digest: open.proposed.digest, lookups })
+      await ledger.save(after)
+      expect(await ledger.lookupsWanted(1_000)).not.toContain(open.id)
+      expect((await ledger.get(open.id))?.approval).toEqual(after.next)
+    })
+
+    async function ended(pending: Approval): Promise<Approval> {
+      let approval = pending
+      for (const event of [
+        approveEvent(pending),
+        { kind: 'claim', node: 'dead' },
+        { kind: 'lose_track', reason: 'the connection broke' },
+      ] as const) {
+        const change = step(approval, event)
+        expect(await ledger.save(change)).toBe(true)
+        approval = change.next
+      }
+      return approval
+    }
+
     test('waiters count while their gateway has a lease, oldest first', async () => {
       const { id } = await created()
       await ledger.renewLease('first', 60_000)

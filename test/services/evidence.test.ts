@@ -37,6 +37,7 @@ test('the pre-flight, how far the sending came, and the upstream afterwards', as
     send: { progress: 'response', httpStatus: 502, error: 'bad gateway' },
     after: { atMs: expect.any(Number), isReachable: true, said: 'it answers, and still offers this tool' },
     lateReplies: [],
+    lookupsAfter: [],
   })
 })
 

@@ -4,6 +4,7 @@ import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { parseApprovalId, TICKET_ALPHABET } from '../../src/domain/approval-id.ts'
 import { defaultLimits } from '../../src/domain/limits.ts'
 import type { Principal } from '../../src/domain/principal.ts'
+import { err } from '../../src/domain/result.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { readPolicyText } from '../../src/launch/policies.ts'
 import { createServices, type ServicesDeps } from '../../src/launch/services.ts'
@@ -95,7 +96,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
     node: name,
     timings,
     limits: defaultLimits,
-    openAlone: () => ({ ...session, close: async () => {} }),
+    openAlone: () => ({ ...session, read: async () => err('nothing is read here'), close: async () => {} }),
     stopping,
     clock,
     random: { approvalId: () => aTicketOf(world), nonce: () => String(dice.next()) },

@@ -249,6 +249,19 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       }
       return found.slice(0, limit)
     },
+    async lookupsWanted(limit) {
+      return readable()
+        .filter(({ approval }) =>
+          approval.status === 'pending'
+            ? approval.lookups === null
+            : approval.status === 'settled' &&
+              approval.settledAtMs > nowMs - 15 * 60_000 &&
+              approval.outcome.kind === 'indeterminate' &&
+              approval.outcome.evidence.lookupsAfter === null,
+        )
+        .slice(0, limit)
+        .map(({ approval }) => approval.id)
+    },
     async claimsOf(node) {
       return readable().flatMap(({ approval }) =>
         approval.status === 'executing' && approval.claim.node === node ? [approval.id] : [],

@@ -4,6 +4,8 @@ import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { defaultLimits, type Limits } from '../../src/domain/limits.ts'
 import type { OnClientGone } from '../../src/domain/policy/rule.ts'
 import type { ApproverChain } from '../../src/domain/policy.ts'
+import { err } from '../../src/domain/result.ts'
+import { type ToolFacts, unknownTool } from '../../src/domain/risk.ts'
 import { defaultTimings, type Timings } from '../../src/domain/timings.ts'
 import { clock } from '../../src/launch/clock.ts'
 import { silentLog } from '../../src/launch/log.ts'
@@ -11,7 +13,13 @@ import { readPolicyText } from '../../src/launch/policies.ts'
 import { random } from '../../src/launch/random.ts'
 import { createServices } from '../../src/launch/services.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
-import type { Described, SendRequest, Sent, UpstreamSession } from '../../src/ports/upstream-session.ts'
+import type {
+  AloneSession,
+  Described,
+  SendRequest,
+  Sent,
+  UpstreamSession,
+} from '../../src/ports/upstream-session.ts'
 import type { WakeUps } from '../../src/ports/wake-ups.ts'
 import { createRulesInForce } from '../../src/services/rules-in-force.ts'
 import { createLease } from '../../src/services/watch.ts'
@@ -53,6 +61,8 @@ export interface World {
   readonly ledger: MemoryLedger
   readonly upstream: TestUpstream
   readonly jobs: string[]
+  /** What is read for people. */
+  reads: AloneSession['read']
   /** Sessions of a gateway's own that were closed, by the approval they were for. */
   readonly closed: string[]
   /** Puts another policy in force, or the same with other approvers. @returns its number */
@@ -75,6 +85,7 @@ export function aWorld(startMs?: number): World {
     ledger,
     upstream: aTestUpstream(),
     jobs: [],
+    reads: async () => err('nothing is read here'),
     closed: [],
     putInForce,
     counters: createMemoryCounters(),
@@ -98,6 +109,8 @@ export async function aGateway(
     timings?: Partial<Timings>
     limits?: Partial<Limits>
     revisions?: Revisions
+    /** What is known about tools; nothing, if it is not said. */
+    facts?: (tool: string) => ToolFacts
   } = {},
 ) {
   const node = options.node ?? 'gateway-1'
@@ -108,6 +121,7 @@ export async function aGateway(
   const revisions = options.revisions ?? ledger.revisions
   const rules = createRulesInForce({
     ...{ revisions, servers: ['github'], readPolicy: readPolicyText, clock, log: silentLog },
+    tools: { facts: (_server, tool) => options.facts?.(tool) ?? unknownTool, quarantineOf: () => null },
   })
   await rules.refresh()
   revisions.onChange(() => void rules.refresh())
@@ -136,7 +150,11 @@ export async function aGateway(
     node,
     timings,
     limits: { ...defaultLimits, ...options.limits },
-    openAlone: (approval) => ({ ...upstream, close: async () => void world.closed.push(approval.id) }),
+    openAlone: (approval) => ({
+      ...upstream,
+      read: (request) => world.reads(request),
+      close: async () => void world.closed.push(approval.id),
+    }),
     stopping: stop.signal,
     clock,
     random,

@@ -38,6 +38,8 @@ const FIELD_MAX = 500
 const PREVIEW_MAX = 1_200
 const PREVIEW_LINES_MAX = 12
 const TITLE_MAX = 120
+/** Of each answer to a look-up. */
+const LOOKUP_MAX = 600
 /** All of what is proposed stands below it anyway. */
 const EDIT_MAX = 1_500
 
@@ -51,8 +53,12 @@ export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: C
   const isSmall =
     still.sent.kind === 'whole' && all.length <= CARD_LINES_MAX && all.join('\n').length <= CARD_TEXT_MAX
   const whole = isSmall ? [...title, ...editBlocks(shown), ...sectionBlocks(shown)] : []
-  const isComplete = head.isWhole && isSmall && textSum([...whole, ...tail]) <= CARD_TEXT_MAX - OFFER_TEXT_MAX
-  const body = isComplete ? whole : [...title, ...preview(still)]
+  const fits = (blocks: readonly Block[]) => textSum([...blocks, ...tail]) <= CARD_TEXT_MAX - OFFER_TEXT_MAX
+  const isComplete = head.isWhole && isSmall && fits(whole)
+  const bare = isComplete ? whole : [...title, ...preview(still)]
+  // What would run comes first: what only helps gives way to it.
+  const looked = lookupBlocks(shown)
+  const body = fits([...bare, ...looked]) ? [...bare, ...looked] : [...bare, ...notLooked(shown)]
   const isOpen = approval.status === 'pending' && nowMs < approval.expiresAtMs
   const offered = isOpen
     ? offer(approval, isComplete ? 'card' : wherePagesFit(still), nowMs, deps)
@@ -108,6 +114,24 @@ const evidenceBlocks = ({ evidence }: Presented): readonly Block[] =>
   evidence.length === 0
     ? []
     : [lines(evidence.map(({ label, text }) => ({ label, text: cut(text, FIELD_MAX).text })))]
+
+/** Of the server, so it stands apart from what would be sent, and is only a beginning where it is long. */
+const lookupBlocks = ({ lookups }: Presented): readonly Block[] =>
+  lookups.flatMap(({ label, about, lines: text, note }) => {
+    const shownText = cut(text.slice(0, PREVIEW_LINES_MAX).join('\n'), LOOKUP_MAX)
+    const isWhole = shownText.isWhole && text.length <= PREVIEW_LINES_MAX
+    const notes = [...(note === null ? [] : [note]), ...(isWhole ? [] : ['The rest is in the console.'])]
+    return [
+      lines([{ label: `Evidence, ${cut(label, 80).text}`, text: cut(about, 200).text }]),
+      ...(text.length === 0 ? [] : [preformatted(shownText.text)]),
+      ...(notes.length === 0 ? [] : [lines([{ label: 'Note', text: cut(notes.join(' '), FIELD_MAX).text }])]),
+    ]
+  })
+
+const notLooked = ({ lookups }: Presented): readonly Block[] =>
+  lookups.length === 0
+    ? []
+    : [lines([{ label: 'Evidence', text: 'there is no room for it here; the console shows it' }])]
 
 const sectionBlocks = ({ sections }: Presented): readonly Block[] =>
   sections.flatMap(({ label, bytes, lines: all }) => [

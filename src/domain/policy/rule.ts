@@ -1,4 +1,6 @@
 /** One rule of a policy, whatever spelling it had. */
+
+import type { LookupCall } from '../lookups.ts'
 import type { Category, Risk } from '../risk.ts'
 import type { Condition } from './condition.ts'
 import type { Glob } from './glob.ts'
@@ -43,6 +45,7 @@ export interface ApprovalTerms {
   readonly remindersMs: readonly number[] | null
   /** In the order of time. */
   readonly escalation: readonly EscalationStep[] | null
+  readonly lookups: readonly LookupCall[] | null
 }
 
 /** From so long after the asking on these people may decide as well. */
@@ -60,6 +63,7 @@ export const usualTerms: ApprovalTerms = {
   reasonRequired: null,
   remindersMs: null,
   escalation: null,
+  lookups: null,
 }
 
 const strictness: Readonly<Record<Action, number>> = { allow: 0, require_approval: 1, deny: 2 }

@@ -1,6 +1,6 @@
 /** The shapes of a policy document. The JSON Schema for editors is made of the same ones (`json-schema.ts`). */
 import { z } from 'zod'
-import { ESCALATIONS_MAX, REASON_LENGTH_MAX, REMINDERS_MAX } from '../../domain/limits.ts'
+import { ESCALATIONS_MAX, LOOKUPS_MAX, REASON_LENGTH_MAX, REMINDERS_MAX } from '../../domain/limits.ts'
 import { clientGoneWays } from '../../domain/policy/rule.ts'
 import { calendarUnits, countedPer } from '../../domain/policy/tally.ts'
 import { weekdays } from '../../domain/policy/time-window.ts'
@@ -136,6 +136,27 @@ export const spendLimitShape = z.strictObject({
 })
 
 const people = { groups: z.array(text).optional(), people: z.array(text).optional() }
+const exactNameShape = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9_.-]{1,128}$/,
+    says('this is not the name of one tool', 'write the name as the server lists it'),
+  )
+const evidenceShape = z.strictObject({
+  tool: exactNameShape,
+  label: text.max(80).optional(),
+  arguments: z
+    .record(
+      text.max(128),
+      z.union([scalarShape, z.strictObject({ path: text })], {
+        error: says(
+          'this must be text, a number, true, false or a `path`',
+          'write { path: args.… } for a value of the call',
+        ),
+      }),
+    )
+    .optional(),
+})
 export const approvalShape = z.strictObject({
   ...people,
   quorum: z.int().min(1).max(20).optional(),
@@ -155,7 +176,10 @@ export const approvalShape = z.strictObject({
     .optional(),
   reason_required: z.boolean().optional(),
   on_client_gone: z.enum(clientGoneWays).optional(),
-  evidence: z.array(z.unknown()).optional(),
+  evidence: z
+    .array(evidenceShape)
+    .max(LOOKUPS_MAX, says(`there are at most ${LOOKUPS_MAX} evidence calls`, 'keep those that people read'))
+    .optional(),
   grants: z.unknown().optional(),
 })
 

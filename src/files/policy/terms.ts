@@ -5,6 +5,7 @@ import { didYouMean } from '../../domain/did-you-mean.ts'
 import { type ApprovalTerms, type EscalationStep, usualTerms } from '../../domain/policy/rule.ts'
 import type { Path } from '../document.ts'
 import { durationMs } from '../duration.ts'
+import { readEvidence } from './evidence.ts'
 import type { Reader } from './reader.ts'
 import type { approvalShape } from './shapes.ts'
 
@@ -51,6 +52,7 @@ export function readTerms(
     reasonRequired: written.reason_required ?? null,
     remindersMs: readReminders(reader, written.reminders ?? [], timeoutMs, at),
     escalation: readEscalation(reader, written.escalation ?? [], timeoutMs, at),
+    lookups: readEvidence(reader, written.evidence ?? [], [...at, 'evidence']),
   }
 }
 
@@ -122,11 +124,10 @@ function checkName(reader: Reader, kind: 'groups' | 'people', name: string, at: 
 }
 
 function unsupported(written: z.output<typeof approvalShape>) {
-  const { quorum = 1, stages = [], evidence = [] } = written
+  const { quorum = 1, stages = [] } = written
   return [
     ['quorum', quorum > 1, 'remove it: one approver decides'],
     ['stages', stages.length > 0, 'name the group of the last stage under `groups`'],
-    ['evidence', evidence.length > 0, 'remove it'],
     ['grants', written.grants !== undefined, 'remove it: every call is decided by itself'],
   ] as const
 }

@@ -1,6 +1,7 @@
 /** Writes a policy in Holdpoint's own spelling: what is read from it again decides every call as before. */
 import { stringify } from 'yaml'
 import type { JsonValue } from '../../domain/canonical.ts'
+import type { LookupCall } from '../../domain/lookups.ts'
 import type { Comparison } from '../../domain/policy/comparison.ts'
 import type { Condition } from '../../domain/policy/condition.ts'
 import { type Glob, isExact } from '../../domain/policy/glob.ts'
@@ -84,7 +85,7 @@ function present(parts: Record<string, JsonValue | undefined>): Written {
 
 function writeTerms(terms: ApprovalTerms): Written {
   const { approvers, selfConfirm, timeoutMs, onClientGone, reasonRequired } = terms
-  const { remindersMs, escalation } = terms
+  const { remindersMs, escalation, lookups } = terms
   return present({
     groups: approvers === null || approvers.groups.length === 0 ? undefined : [...approvers.groups],
     people: approvers === null || approvers.people.length === 0 ? undefined : [...approvers.people],
@@ -92,6 +93,7 @@ function writeTerms(terms: ApprovalTerms): Written {
     timeout: timeoutMs === null ? undefined : `${timeoutMs}ms`,
     on_client_gone: onClientGone ?? undefined,
     reason_required: reasonRequired ?? undefined,
+    evidence: lookups === null ? undefined : lookups.map(writeLookup),
     reminders: remindersMs === null ? undefined : remindersMs.map((ms) => `${ms}ms`),
     escalation:
       escalation === null
@@ -103,6 +105,18 @@ function writeTerms(terms: ApprovalTerms): Written {
               people: people.length === 0 ? undefined : [...people],
             }),
           ),
+  })
+}
+
+function writeLookup({ label, tool, arguments: args }: LookupCall): Written {
+  const filled = args.map((argument) => [
+    argument.name,
+    'path' in argument ? { path: argument.path.source } : argument.value,
+  ])
+  return present({
+    label: label ?? undefined,
+    tool,
+    arguments: args.length === 0 ? undefined : Object.fromEntries(filled),
   })
 }
 

@@ -4,12 +4,13 @@
  */
 import type { Limits } from '../../domain/limits.ts'
 import type { Principal } from '../../domain/principal.ts'
+import { err } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Era } from '../../domain/tool-call.ts'
-import type { AloneSession, UpstreamSession } from '../../ports/upstream-session.ts'
+import type { AloneSession } from '../../ports/upstream-session.ts'
 import { MODERN_REVISION, type Revision } from '../revisions.ts'
 import { closeSession, openFreshSession } from './fresh-session.ts'
-import { createUpstreamSession } from './session.ts'
+import { createReadingSession } from './session.ts'
 import type { Upstream } from './wire.ts'
 
 /** What a handshake begins with; the server may answer with an earlier one. */
@@ -32,9 +33,9 @@ export function createAloneSession(options: {
 }): AloneSession {
   const { upstream, principal, era, limits } = options
   let opened: Readonly<Record<string, string>> | null = null
-  let session: UpstreamSession | null = null
+  let session: ReturnType<typeof createReadingSession> | null = null
 
-  function sessionOn(headers: Readonly<Record<string, string>>): UpstreamSession {
+  function sessionOn(headers: Readonly<Record<string, string>>) {
     const own = {
       envelope: era === 'modern' ? envelope : '{}',
       progressToken: null,
@@ -42,7 +43,7 @@ export function createAloneSession(options: {
       // What the tool is now is compared with what was approved in any case.
       onListed: () => {},
     }
-    return createUpstreamSession({ ...options, ...own, headers })
+    return createReadingSession({ ...options, ...own, headers })
   }
 
   return {
@@ -61,6 +62,9 @@ export function createAloneSession(options: {
     async send(request) {
       if (session !== null) return session.send(request)
       return { kind: 'not_sent', reason: 'there was no session to send it on' }
+    },
+    async read(request) {
+      return session === null ? err('there was no session to read on') : session.read(request)
     },
     async close() {
       if (opened?.['mcp-session-id'] !== undefined) await closeSession(upstream, principal, opened)

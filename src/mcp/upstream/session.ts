@@ -7,10 +7,18 @@ import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
 import type { SendTrace } from '../../domain/evidence.ts'
 import type { Limits } from '../../domain/limits.ts'
 import type { Principal } from '../../domain/principal.ts'
-import { err, ok } from '../../domain/result.ts'
+import { err, ok, type Result } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Era } from '../../domain/tool-call.ts'
-import type { Described, SendRequest, Sent, UpstreamSession } from '../../ports/upstream-session.ts'
+import type {
+  AloneSession,
+  Described,
+  ReadRequest,
+  Reply,
+  SendRequest,
+  Sent,
+  UpstreamSession,
+} from '../../ports/upstream-session.ts'
 import { newOwnId } from '../own-id.ts'
 import { mergeObjects, rawMember } from '../raw-json.ts'
 import { type Asked, ask } from './ask.ts'
@@ -44,7 +52,14 @@ interface UpstreamSessionOptions {
   readonly timings: Pick<Timings, 'replyIdleMs'>
 }
 
-export function createUpstreamSession(options: UpstreamSessionOptions): UpstreamSession {
+/** On which a requester's call is sent. */
+export const createUpstreamSession = (options: UpstreamSessionOptions): UpstreamSession =>
+  createReadingSession(options)
+
+/** Also for what is read for people. */
+export function createReadingSession(
+  options: UpstreamSessionOptions,
+): UpstreamSession & Pick<AloneSession, 'read'> {
   const { upstream, principal, era, envelope, progressToken, onMessage, limits, timings } = options
   const { server } = upstream
   let headers = options.headers
@@ -157,7 +172,37 @@ export function createUpstreamSession(options: UpstreamSessionOptions): Upstream
     }
   }
 
-  return { describe, send }
+  async function read({
+    canonicalParams,
+    answerBytesMax,
+    silenceMs,
+  }: ReadRequest): Promise<Result<Reply, string>> {
+    const id = newOwnId()
+    const isModern = era === 'modern'
+    const params = isModern ? mergeObjects(canonicalParams, `{"_meta":${envelope}}`) : canonicalParams
+    const mirrored = {
+      ...paramHeaders(inputSchema, argumentsOf(canonicalParams)),
+      'mcp-method': 'tools/call',
+      'mcp-name': headerText(nameOf(canonicalParams)),
+    }
+    const asked = await ask({
+      upstream,
+      principal,
+      headers: { ...headers, ...(isModern ? mirrored : {}) },
+      id,
+      body: `{"jsonrpc":"2.0","id":"${id}","method":"tools/call","params":${params}}`,
+      freshConnection: false,
+      mayStart: anyTime,
+      answerBytesMax,
+      silenceMs,
+      // Nobody is there to answer what the server asks meanwhile.
+      onMessage: () => {},
+    })
+    const sent = sentOf(asked)
+    return sent.kind === 'answered' ? ok(sent.reply) : err(sent.reason)
+  }
+
+  return { describe, send, read }
 }
 
 function sentOf(asked: Asked): Sent {

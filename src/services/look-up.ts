@@ -1,0 +1,170 @@
+/**
+ * Reads what a rule wants people to see beside a request: when it was asked, when its arguments were changed, and after an end
+ * that nobody knows. Level-triggered: what is still to be read stands in the record, and whoever is first writes it. Only tools
+ * that the policy itself lets pass for this requester, and that are known to read. It allows nothing and keeps nobody waiting.
+ */
+import type { Approval } from '../domain/approval.ts'
+import type { ApprovalId } from '../domain/approval-id.ts'
+import { canonical, type JsonValue, sha256 } from '../domain/canonical.ts'
+import { LOOKUP_BYTES_MAX, LOOKUP_TEXT_MAX } from '../domain/limits.ts'
+import { type Lookup, type LookupCall, lookupArguments, readableText } from '../domain/lookups.ts'
+import { stopOver } from '../domain/stop.ts'
+import type { Timings } from '../domain/timings.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Ledger } from '../ports/ledger.ts'
+import type { Log } from '../ports/log.ts'
+import type { Rules } from '../ports/rules.ts'
+import type { Stops } from '../ports/stops.ts'
+import type { AloneSession, Reply } from '../ports/upstream-session.ts'
+import type { Change } from './change.ts'
+import type { Judge } from './judge.ts'
+import { argumentsOf } from './rejudge.ts'
+import type { OpenAlone } from './resume.ts'
+
+export type LookUp = (id: ApprovalId) => Promise<void>
+
+/** A person waits for it, and decides without it if it takes longer. */
+const SILENCE_MS = 5_000
+/** With the handshake of a session of its own, also where the server keeps talking. */
+const WHOLE_MS = 10_000
+const PER_ROUND_MAX = 20
+const REASON_LENGTH_MAX = 300
+
+type Found = Omit<Lookup, 'atMs'>
+
+export function createLookUp(deps: {
+  ledger: Pick<Ledger, 'get'>
+  change: Change
+  judge: Judge
+  rules: Pick<Rules, 'facts'>
+  stops: Pick<Stops, 'inForce'>
+  openAlone: OpenAlone
+  clock: Clock
+  log: Log
+}): LookUp {
+  const { ledger, change, judge, rules, stops, openAlone, clock, log } = deps
+  const running = new Set<ApprovalId>()
+
+  return async function lookUp(id) {
+    if (running.has(id)) return
+    running.add(id)
+    try {
+      const approval = (await ledger.get(id))?.approval
+      if (approval !== undefined && isOpen(approval)) await readFor(approval)
+    } finally {
+      running.delete(id)
+    }
+  }
+
+  async function readFor(approval: Approval): Promise<void> {
+    const { id, asking, proposed } = approval
+    const session = openAlone(approval)
+    // Another gateway has this server.
+    if (session === null) return
+    try {
+      const lookups: Found[] = []
+      // One after the other: they share a session, which knows one tool at a time.
+      for (const call of asking.lookups) lookups.push(await one(approval, call, session))
+      // Whoever has changed the arguments meanwhile, or was first, is right.
+      await change(id, { kind: 'look_up', digest: proposed.digest, lookups })
+    } finally {
+      // Not awaited: a server that does not answer must not hold up the next one.
+      session
+        .close()
+        .catch((error: unknown) => log.warn({ err: error, approval: id }, 'a session stays open'))
+    }
+  }
+
+  async function one(approval: Approval, call: LookupCall, session: AloneSession): Promise<Found> {
+    const { label, tool } = call
+    const nothing = (reason: string, args: string | null = null): Found => ({
+      ...{ label, tool, arguments: args },
+      found: { kind: 'none', reason: reason.slice(0, REASON_LENGTH_MAX) },
+    })
+    const filled = lookupArguments(call, argumentsOf(approval.proposed))
+    if (!filled.ok) return nothing(filled.error)
+    try {
+      const refused = await refusalOf(approval, tool, filled.value)
+      if (refused !== null) return nothing(refused)
+      const args = canonical(filled.value)
+      const patience = new AbortController()
+      const late = clock.sleep(WHOLE_MS, patience.signal).then(() => 'the server took too long')
+      const read = await Promise.race([readOn(session, tool, filled.value), late])
+      patience.abort()
+      if (typeof read === 'string') return nothing(read, args)
+      return { label, tool, arguments: args, found: foundOf(read) }
+    } catch (error) {
+      log.warn({ err: error, approval: approval.id, tool }, 'evidence could not be read')
+      return nothing('the gateway could not read it')
+    }
+  }
+
+  /** @returns why it must not be called, `null` where it may be */
+  async function refusalOf({ asked }: Approval, tool: string, args: JsonValue): Promise<string | null> {
+    const { server, requester: principal, session = null } = asked
+    if (stopOver(await stops.inForce(), { server, tool, principal }) !== null) return 'it is stopped'
+    if (rules.facts?.(server, tool).category !== 'read') return `${tool} is not known to only read`
+    const nowMs = clock.wallMs()
+    const judged = await judge({ server, tool, principal, arguments: args, session, nowMs })
+    if (judged?.verdict.kind !== 'allow') return `the policy does not allow ${tool}`
+    // Nothing is counted for it, so what is counted is left alone.
+    return judged.verdict.reservations.length === 0 ? null : `${tool} has a limit of its own`
+  }
+}
+
+/** @returns why there is none, where there is no answer */
+async function readOn(session: AloneSession, tool: string, args: JsonValue): Promise<Reply | string> {
+  const described = await session.describe(tool)
+  if (described.kind === 'unlisted') return 'the server does not offer this tool'
+  if (described.kind === 'unavailable') return described.reason
+  const read = await session.read({
+    canonicalParams: canonical({ name: tool, arguments: args }),
+    answerBytesMax: LOOKUP_BYTES_MAX,
+    silenceMs: SILENCE_MS,
+  })
+  return read.ok ? read.value : read.error
+}
+
+function foundOf({ kind, text, isError }: Reply): Lookup['found'] {
+  const readable = kind === 'error' ? text : readableText(text)
+  return {
+    kind: 'answer',
+    isError,
+    text: readable.slice(0, LOOKUP_TEXT_MAX),
+    isCut: readable.length > LOOKUP_TEXT_MAX,
+    bytes: Buffer.byteLength(text),
+    digest: sha256(text),
+  }
+}
+
+/** Something is still to be read. */
+const isOpen = (approval: Approval): boolean =>
+  approval.status === 'pending'
+    ? approval.lookups === null
+    : approval.status === 'settled' &&
+      approval.outcome.kind === 'indeterminate' &&
+      approval.outcome.evidence.lookupsAfter === null
+
+/** Reads whatever nobody has read, until `stopping` aborts; never rejects. */
+export async function keepLookingUp(deps: {
+  ledger: Pick<Ledger, 'lookupsWanted'>
+  lookUp: LookUp
+  clock: Clock
+  timings: Timings
+  stopping: AbortSignal
+  log: Log
+}): Promise<void> {
+  const { ledger, lookUp, clock, timings, stopping, log } = deps
+  while (!stopping.aborted) {
+    try {
+      for (const id of await ledger.lookupsWanted(PER_ROUND_MAX)) {
+        lookUp(id).catch((error: unknown) =>
+          log.warn({ err: error, approval: id }, 'evidence could not be read'),
+        )
+      }
+    } catch (error) {
+      log.warn({ err: error }, 'what has to be read could not be looked for; the next round follows')
+    }
+    await clock.sleep(timings.loopMs, stopping)
+  }
+}

@@ -1,0 +1,199 @@
+/** Evidence that a rule wants beside a request: read for this requester, bounded, shown as it came, and never in anybody's way. */
+import { describe, expect, test } from 'vitest'
+import type { ApprovalId } from '../../src/domain/approval-id.ts'
+import { present } from '../../src/domain/present.ts'
+import { ok } from '../../src/domain/result.ts'
+import type { Category, ToolFacts } from '../../src/domain/risk.ts'
+import { everything } from '../../src/domain/stop.ts'
+import type { ReadRequest } from '../../src/ports/upstream-session.ts'
+import { aGateway, aWorld, type World } from '../support/world.ts'
+
+const policy = (
+  evidence = '{ tool: get_refund_state, label: State of the refund, arguments: { charge: { path: args.charge }, full: true } }',
+) => `
+default: require_approval
+allow: [get_refund_state, delete_all]
+tools:
+  list_charges: { action: allow, rate_limit: { max: 5, window: 60 } }
+rules:
+  - { tools: delete_repository, action: require_approval, approval: { evidence: [${evidence}] } }`
+const categoryOf = (tool: string): Category | null =>
+  tool.startsWith('get_') || tool.startsWith('list_') ? 'read' : 'destructive'
+const facts = (tool: string): ToolFacts => ({ category: categoryOf(tool), risk: 'low' })
+const answer = (text: string, isError = false) => ok({ kind: 'result' as const, text, isError })
+
+async function asked(text = policy(), prepare: (world: World) => void = () => {}) {
+  const world = aWorld()
+  await world.putInForce(text)
+  const reads: ReadRequest[] = []
+  world.reads = async (request) => {
+    reads.push(request)
+    return answer('{"content":[{"type":"text","text":"refunded: 0 of 100"}]}')
+  }
+  prepare(world)
+  const gateway = await aGateway(world, { facts })
+  const answered = await gateway.ask({ arguments: { charge: 'ch_1', amount: 100 } })
+  if (!answered.ok || answered.value.kind !== 'waiting') throw new Error(JSON.stringify(answered))
+  const { id } = answered.value.approval
+  return { world, gateway, id, reads, lookups: () => lookupsOf(world, id) }
+}
+
+async function lookupsOf(world: World, id: ApprovalId) {
+  await expect
+    .poll(async () => (await world.ledger.get(id))?.approval.lookups, { timeout: 10_000 })
+    .not.toBeNull()
+  return (await world.ledger.get(id))?.approval.lookups ?? []
+}
+
+describe('what a rule wants to be read', () => {
+  test('is read with the values of the call, kept with its digest, and shown beside the request', async () => {
+    const { world, id, reads, lookups } = await asked()
+    expect(await lookups()).toMatchObject([
+      {
+        label: 'State of the refund',
+        tool: 'get_refund_state',
+        arguments: '{"charge":"ch_1","full":true}',
+        found: { kind: 'answer', isError: false, text: 'refunded: 0 of 100', isCut: false },
+      },
+    ])
+    expect(reads.map(({ canonicalParams }) => canonicalParams)).toEqual([
+      '{"arguments":{"charge":"ch_1","full":true},"name":"get_refund_state"}',
+    ])
+    expect(world.upstream.sent).toEqual([])
+    const trail = await world.ledger.auditTrail(id)
+    expect(JSON.parse(trail.at(-1)?.payload ?? '{}')).toMatchObject({
+      event: 'look_up',
+      details: { lookups: [{ tool: 'get_refund_state', digest: expect.stringMatching(/^[0-9a-f]{64}$/) }] },
+    })
+    expect(JSON.stringify(trail)).not.toContain('refunded')
+  })
+
+  test('leaves the digest alone: a yes from before it counts, and it is no other rule', async () => {
+    const { world, gateway, id, lookups } = await asked()
+    const digest = (await world.ledger.get(id))?.approval.proposed.digest
+    await lookups()
+    expect((await world.ledger.get(id))?.approval.proposed.digest).toBe(digest)
+    await world.putInForce(policy('{ tool: get_other }'))
+    expect(await gateway.rejudge(id)).toMatchObject({ kind: 'stands' })
+  })
+
+  test('is read again when the arguments were changed', async () => {
+    const { world, gateway, id, reads, lookups } = await asked()
+    await lookups()
+    const said = {
+      id,
+      person: { id: 'mina', name: 'Mina', groups: ['ops'] },
+      reason: null,
+      via: 'api',
+    } as const
+    const digest = (await world.ledger.get(id))?.approval.proposed.digest ?? ''
+    await gateway.people.edit({ ...said, argumentsText: '{"charge":"ch_2","amount":1}', digest })
+    expect((await world.ledger.get(id))?.approval.lookups).toBeNull()
+    expect(await world.ledger.lookupsWanted(10)).toEqual([id])
+    await gateway.lookUp(id)
+    expect(reads.at(-1)?.canonicalParams).toContain('ch_2')
+  })
+
+  test('is read after an end that nobody knows', async () => {
+    const { world, gateway, id, lookups } = await asked(policy(), (before) => {
+      before.upstream.answer = async () => ({
+        kind: 'indeterminate',
+        reason: 'connection reset',
+        trace: { progress: 'begun', httpStatus: null, error: null },
+      })
+    })
+    await lookups()
+    world.reads = async () => answer('{"content":[{"type":"text","text":"refunded: 100 of 100"}]}')
+    const held = gateway.hold(id)
+    await gateway.decide(id)
+    await held
+    expect(await world.ledger.lookupsWanted(10)).toEqual([id])
+    await gateway.lookUp(id)
+    const approval = (await world.ledger.get(id))?.approval
+    if (approval === undefined) throw new Error('it is there')
+    const shown = present(approval, { nowMs: 0, isRequesterWaiting: false, startWithinMs: 0, when: String })
+    expect(shown.lookups.map(({ label, lines }) => `${label}: ${lines.join()}`)).toEqual([
+      'State of the refund: refunded: 0 of 100',
+      'State of the refund (afterwards): refunded: 100 of 100',
+    ])
+  })
+
+  test('of many that read at once, one writes it', async () => {
+    const { world, gateway, id } = await asked()
+    const other = await aGateway(world, { node: 'gateway-2', facts })
+    await Promise.all([gateway.lookUp(id), other.lookUp(id), other.lookUp(id)])
+    expect(
+      (await world.ledger.auditTrail(id)).filter(({ payload }) => payload.includes('look_up')),
+    ).toHaveLength(1)
+  })
+})
+
+describe('what is not called, or does not answer, is said', () => {
+  test.each([
+    ['a tool that does not only read', '{ tool: delete_all }', 'delete_all is not known to only read'],
+    ['a tool that people are asked about', '{ tool: get_secret }', 'the policy does not allow get_secret'],
+    ['a tool with a limit', '{ tool: list_charges }', 'list_charges has a limit of its own'],
+    [
+      'an argument that is not there',
+      '{ tool: get_refund_state, arguments: { c: { path: args.no } } }',
+      'the call has no args.no',
+    ],
+  ])('%s', async (_what, evidence, reason) => {
+    const { lookups, reads } = await asked(policy(evidence))
+    expect(await lookups()).toMatchObject([{ arguments: null, found: { kind: 'none', reason } }])
+    expect(reads).toEqual([])
+  })
+
+  test('a tool that is stopped', async () => {
+    const scope = { ...everything, server: 'github', tool: 'get_refund_state' }
+    const { reads, lookups } = await asked(policy(), (before) => {
+      void before.ledger.stops.put({ scope, reason: 'now', by: 'mina' })
+    })
+    expect(await lookups()).toMatchObject([{ found: { kind: 'none', reason: 'it is stopped' } }])
+    expect(reads).toEqual([])
+  })
+
+  test('the server that never answers keeps nobody from deciding', async () => {
+    const { world, gateway, id } = await asked(policy(), (before) => {
+      before.reads = () => new Promise(() => {})
+    })
+    expect((await world.ledger.get(id))?.approval.lookups).toBeNull()
+    expect(await gateway.decide(id, 'reject')).toMatchObject({ ok: true })
+  })
+
+  test('a server that does not answer, throws, or says that it failed', async () => {
+    const thrown = await asked(policy(), (before) => {
+      before.reads = () => Promise.reject(new Error('boom'))
+    })
+    expect(await thrown.lookups()).toMatchObject([
+      { found: { kind: 'none', reason: 'the gateway could not read it' } },
+    ])
+    const failed = await asked(policy(), (before) => {
+      before.reads = async () =>
+        answer('{"content":[{"type":"text","text":"no such charge"}],"isError":true}', true)
+    })
+    expect(await failed.lookups()).toMatchObject([
+      { found: { kind: 'answer', isError: true, text: 'no such charge' } },
+    ])
+  })
+})
+
+test('what the server says is bounded, and hostile text stays text', async () => {
+  const hostile = `<script>\u202Eevil\u001B[31m ${'x'.repeat(5_000)}`
+  const { world, id, lookups } = await asked(policy(), (before) => {
+    before.reads = async () => answer(JSON.stringify({ content: [{ type: 'text', text: hostile }] }))
+  })
+  const [lookup] = await lookups()
+  expect(lookup).toMatchObject({ found: { isCut: true } })
+  const approval = (await world.ledger.get(id))?.approval
+  if (approval === undefined) throw new Error('it is there')
+  const [shown] = present(approval, {
+    nowMs: 0,
+    isRequesterWaiting: false,
+    startWithinMs: 0,
+    when: String,
+  }).lookups
+  expect(shown?.note).toMatch(/Only the beginning of 5,\d+ bytes/)
+  expect(shown?.lines.join('\n')).toContain('<script>\\u{202E}evil\\u{1B}[31m xxx')
+  expect(shown?.lines.join('\n').length).toBeLessThan(4_100)
+})
