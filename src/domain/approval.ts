@@ -28,6 +28,8 @@ export interface Asked {
   readonly era: Era
   /** Of the protocol, for limits of a session; not there in older records and where there is none. */
   readonly session?: string | undefined
+  /** Its client was given a task of 2025-11-25 for it; not there in older records. */
+  readonly asTask?: boolean | undefined
 }
 
 /** What would be sent, and the digest that binds a decision to it. */

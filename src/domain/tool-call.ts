@@ -15,6 +15,8 @@ export interface ToolCall {
   readonly idempotencyKey: string | null
   /** Of the protocol, where it has one. */
   readonly session?: string | undefined
+  /** The client waits for it as a task of 2025-11-25, and is told in its session how that goes. */
+  readonly asTask?: boolean | undefined
 }
 
 /** Our keys in `_meta` (MCP: reverse-DNS prefix), on requests and on results. */

@@ -278,6 +278,13 @@ export async function startGateway(deps: {
       agentHoldMs: (agent) => config.agentSettings.get(agent)?.holdMs ?? null,
       onClientGoneOf,
       toolsSeen: catalogue.saw,
+      toolNames: catalogue.names,
+      onRulesChange(listener) {
+        rules.onChange(listener)
+        stops.onChange(listener)
+      },
+      onWakeUp: wakeUps.onWakeUp,
+      read: ledger.get,
       recordVerdict: recorder.record,
       limits,
       timings,

@@ -129,6 +129,7 @@ const header = z.object({
     tool: z.string(),
     era: z.enum(['legacy', 'modern']),
     session: z.string().optional(),
+    asTask: z.boolean().optional(),
   }),
   proposed: z.object({
     canonicalParams: z.string(),

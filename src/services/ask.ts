@@ -194,6 +194,7 @@ export function createAsk(deps: {
         tool,
         era: call.era,
         session: call.session,
+        asTask: call.asTask,
       },
       proposed: {
         canonicalParams,

@@ -12,6 +12,8 @@ export interface StopsInForce {
   all(): readonly Stop[]
   /** @throws where the ledger does not answer */
   refresh(): Promise<void>
+  /** Called when others are in force. */
+  onChange(listener: () => void): void
   /** Keeps the memory true until `stopping` aborts; never rejects. */
   keepFresh(stopping: AbortSignal): Promise<void>
 }
@@ -21,6 +23,7 @@ export function createStopsInForce(deps: { stops: Stops; clock: Clock; log: Log 
   let known: readonly Stop[] = []
   let readings = 0
   let newest = 0
+  const listeners: (() => void)[] = []
 
   async function refresh(): Promise<void> {
     const reading = ++readings
@@ -29,7 +32,10 @@ export function createStopsInForce(deps: { stops: Stops; clock: Clock; log: Log 
     if (reading < newest) return
     newest = reading
     tell(known, read)
+    const numbersOf = (list: readonly Stop[]) => list.map(({ number }) => number).join()
+    const isChanged = numbersOf(known) !== numbersOf(read)
     known = read
+    if (isChanged) for (const listener of listeners) listener()
   }
 
   function tell(was: readonly Stop[], is: readonly Stop[]): void {
@@ -47,6 +53,7 @@ export function createStopsInForce(deps: { stops: Stops; clock: Clock; log: Log 
     over: (call) => stopOver(known, call),
     all: () => known,
     refresh,
+    onChange: (listener) => void listeners.push(listener),
     keepFresh: (stopping) =>
       keepFresh({ ...{ what: 'stops', refresh, clock, stopping, log }, onChange: stops.onChange }),
   }

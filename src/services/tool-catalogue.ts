@@ -17,6 +17,8 @@ export interface ToolCatalogue {
   quarantineOf(server: string, tool: string): string | null
   /** What this server listed last, as far as it was seen. */
   known(server: string): readonly SeenTool[]
+  /** Every tool that was ever seen on this server. */
+  names(server: string): readonly string[]
   /** Tools as a server listed them, some or all. Returns at once. */
   saw(server: string, listed: readonly JsonObject[]): void
   refresh(): Promise<void>
@@ -114,6 +116,8 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
         const seen = pin.server === server ? (pin.waiting ?? pin.accepted) : null
         return seen === null ? [] : [seen]
       }),
+
+    names: (server) => [...memory.values()].flatMap((pin) => (pin.server === server ? [pin.tool] : [])),
 
     saw(server, listed) {
       if (waiting >= WAITING_MAX) return

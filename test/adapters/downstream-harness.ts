@@ -121,6 +121,10 @@ export function aHarness(options: HarnessOptions = {}) {
     toolsSeen: (server, tools) => {
       listed.push({ server, tools })
     },
+    toolNames: () => [],
+    onRulesChange: () => {},
+    onWakeUp: () => () => {},
+    read: async () => null,
     createSession: () => ({
       describe: async () => ({ kind: 'unlisted' }),
       send: async () => ({ kind: 'not_sent', reason: 'a fake does not send' }),

@@ -287,7 +287,7 @@ describe('what a server says it can do', () => {
   const tasks = { list: {}, cancel: {}, requests: { tools: { call: {} } } }
 
   test.each([
-    ['nothing of tasks', '{"tools":{}}', { tools: {}, tasks }],
+    ['nothing of tasks', '{"tools":{}}', { tools: { listChanged: true }, tasks }],
     [
       'some of them',
       '{"tasks":{"requests":{"sampling":{"createMessage":{}}},"x":1}}',
@@ -304,7 +304,7 @@ describe('what a server says it can do', () => {
 
   test('has no tasks in a revision without them', async () => {
     const answer =
-      '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}}}}'
+      '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}}}}'
     const { post } = await aLadder(undefined, { wire: () => wireJson(answer) })
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: initialize })
     expect(await (await post(body)).text()).toBe(answer)
@@ -315,7 +315,7 @@ describe('what a server says it can do', () => {
       wireJson('{"jsonrpc":"2.0","id":1,"result":{"capabilities":{"tools":{},"extensions":{"a/b":{}}}}}')
     const { modern } = await aLadder(undefined, { wire })
     expect((await modern('server/discover', {})).result.capabilities).toEqual({
-      tools: {},
+      tools: { listChanged: true },
       extensions: { 'a/b': {}, 'io.modelcontextprotocol/tasks': {} },
     })
   })

@@ -1,4 +1,5 @@
 /** A server at a URL that answers a `tools/call` in the raw way that the name of its tool says; everything else it answers well. */
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text as readText } from 'node:stream/consumers'
@@ -7,6 +8,8 @@ export interface ScriptedHttp {
   readonly url: string
   /** What came in, with the session it named. */
   readonly requests: { method: string; session: string | undefined; body: string }[]
+  /** That were opened, in order. */
+  readonly sessions: readonly string[]
   close(): Promise<void>
 }
 
@@ -50,6 +53,7 @@ const behaviours: Readonly<Record<string, Behaviour>> = {
 
 export async function startScriptedHttp(): Promise<ScriptedHttp> {
   const requests: ScriptedHttp['requests'] = []
+  const sessions: string[] = []
   const server = createServer((req, res) => void handle(req, res))
 
   async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -68,9 +72,16 @@ export async function startScriptedHttp(): Promise<ScriptedHttp> {
         .setHeader('content-type', 'application/json')
         .end(JSON.stringify({ jsonrpc: '2.0', id, result: value }))
     if (method === 'initialize') {
-      res.setHeader('mcp-session-id', 'the-one-session')
+      const opened = randomUUID()
+      sessions.push(opened)
+      res.setHeader('mcp-session-id', opened)
       const serverInfo = { name: 'scripted', version: '1' }
       return void json({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo })
+    }
+    if (method === 'subscriptions/listen') {
+      const error = { code: -32_601, message: 'Method not found' }
+      res.writeHead(404, { 'content-type': 'application/json' })
+      return void res.end(JSON.stringify({ jsonrpc: '2.0', id, error }))
     }
     const tools = Object.keys(behaviours).map((name) => ({ name, inputSchema: { type: 'object' } }))
     if (method !== 'tools/call') return void json({ resultType: 'complete', tools })
@@ -84,6 +95,7 @@ export async function startScriptedHttp(): Promise<ScriptedHttp> {
   return {
     url: `http://127.0.0.1:${address.port}/mcp`,
     requests,
+    sessions,
     async close() {
       server.closeAllConnections()
       server.close()

@@ -51,9 +51,10 @@ describe('each session has its server to itself', () => {
     const earlier = place.http.requests.length
     await client.open()
     await client.call('answer', '1')
-    expect(client.session()).not.toBe('the-one-session')
+    const opened = place.http.sessions.at(-1)
+    expect(client.session()).not.toBe(opened)
     const named = place.http.requests.slice(earlier).map(({ session }) => session)
-    expect(named).toEqual([undefined, 'the-one-session', 'the-one-session'])
+    expect(named).toEqual([undefined, opened, opened])
   })
 })
 
@@ -289,6 +290,9 @@ describe('the small print of Streamable HTTP', () => {
     const atUrl = place.client('http')
     await atUrl.open()
     await atUrl.end()
-    expect(place.http.requests.at(-1)).toMatchObject({ method: 'DELETE', session: 'the-one-session' })
+    expect(place.http.requests.at(-1)).toMatchObject({
+      method: 'DELETE',
+      session: place.http.sessions.at(-1),
+    })
   })
 })

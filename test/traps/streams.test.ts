@@ -51,7 +51,11 @@ describe('before the client listens', () => {
     const response = await client.listen(AbortSignal.any([leaving.signal, AbortSignal.timeout(10_000)]))
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
     let heard = messages.join()
-    while (!heard.includes('list_changed')) heard += (await reader?.read())?.value ?? ''
+    while (!heard.includes('list_changed')) {
+      const piece = await reader?.read()
+      if (piece?.value === undefined) break
+      heard += piece.value
+    }
     leaving.abort()
     expect(heard.match(/list_changed/g)).toHaveLength(1)
   })
@@ -208,6 +212,8 @@ describe('time-outs and buffers', () => {
           })
           await arrived
           const response = headersFirst ? await exchanged : null
+          // A timer counts from the first tick that sees it.
+          undiciTimers.tick(1)
           undiciTimers.tick(4 * 60 * 60_000)
           answer()
           expect(await new Response((response ?? (await exchanged)).body).text()).toBe('data: {}\n\n')

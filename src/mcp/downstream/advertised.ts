@@ -33,13 +33,13 @@ export function createAdvertise(deps: {
     if (policy === undefined || !asksAnything(policy)) {
       return message.method === 'tools/list'
         ? hidingFor(requester.upstream.server, requester.spoken.era)
-        : null
+        : withListChanges
     }
     switch (message.method) {
       case 'initialize':
-        return withTaskCapability
+        return (raw) => withListChanges(withTaskCapability(raw))
       case 'server/discover':
-        return withTasksExtension
+        return (raw) => withListChanges(withTasksExtension(raw))
       case 'tools/list':
         return listing(requester, message, policy)
       default:
@@ -123,6 +123,19 @@ function withTasksExtension(rawMessage: string): string {
     if (rawMember(extensions, TASKS_EXTENSION) !== null) return capabilities
     return withMember(capabilities, 'extensions', withMember(extensions, TASKS_EXTENSION, '{}'))
   })
+}
+
+const withToolsSchema = z.object({
+  result: z.object({ capabilities: z.object({ tools: z.looseObject({}) }) }),
+})
+
+/** What is in force can change a list at any time, whatever the server says of itself. */
+function withListChanges(rawMessage: string): string {
+  const said = withToolsSchema.safeParse(parseJson(rawMessage))
+  if (!said.success || said.data.result.capabilities.tools.listChanged === true) return rawMessage
+  return inCapabilities(rawMessage, (capabilities) =>
+    withMember(capabilities, 'tools', withMember(memberOf(capabilities, 'tools'), 'listChanged', 'true')),
+  )
 }
 
 function inCapabilities(rawMessage: string, change: (capabilities: string) => string): string {

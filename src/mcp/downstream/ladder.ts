@@ -9,10 +9,12 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Ledger } from '../../ports/ledger.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Rules } from '../../ports/rules.ts'
+import type { WakeUps } from '../../ports/wake-ups.ts'
 import type { Ask } from '../../services/ask.ts'
 import type { AwaitOutcome } from '../../services/await-outcome.ts'
 import type { OwnCalls } from '../../services/own-calls.ts'
 import type { Pollers } from '../../services/pollers.ts'
+import type { StopsInForce } from '../../services/stops-in-force.ts'
 import type { createUpstreamSession } from '../upstream/session.ts'
 import { createAdvertise } from './advertised.ts'
 import { createStreamSeal } from './event-ids.ts'
@@ -20,12 +22,15 @@ import { createHoldCall } from './held-call.ts'
 import type { HeldRequests } from './held-requests.ts'
 import type { HidingFor } from './hidden-tools.ts'
 import { createOpenHold } from './hold.ts'
+import { createListViews } from './list-views.ts'
+import { createListens } from './listening.ts'
 import { createListOwnTasks } from './own-task-list.ts'
 import { createPause } from './pause.ts'
 import { createRequestStates } from './request-state.ts'
 import { createUpstreamSessionOf } from './requester.ts'
 import { createResumeStream } from './resume-stream.ts'
 import { createTaskIds } from './task-id.ts'
+import { createTaskNews } from './task-news.ts'
 import { createTaskResult } from './task-result.ts'
 import { createTasks } from './tasks.ts'
 import { createWaitTool } from './wait-tool.ts'
@@ -34,6 +39,11 @@ import type { ToolsSeen } from './watch-lists.ts'
 
 export function createLadder(deps: {
   rules: Rules
+  stops: Pick<StopsInForce, 'over'>
+  toolNames(server: string): readonly string[]
+  onRulesChange(listener: () => void): void
+  onWakeUp: WakeUps['onWakeUp']
+  read: Ledger['get']
   ask: Ask
   awaitOutcome: AwaitOutcome
   ownCalls: OwnCalls
@@ -62,8 +72,11 @@ export function createLadder(deps: {
   const tasks = createTasks({ ...deps, taskIds, taskResult, upstreamSessionOf })
   const waitTool = createWaitTool({ ...deps, holdCall, upstreamSessionOf, terms })
   const waiting = { holdCall, streams, terms, waitTool }
+  const listViews = createListViews({ ...deps, terms })
   const requestStates = createRequestStates(sealKey)
   return {
+    listViews,
+    listens: createListens({ ...deps, listViews, taskNews: createTaskNews(deps), tasks, taskIds }),
     tasks,
     waitTool,
     pause: createPause({ ...deps, ...waiting, createTask: tasks.create, requestStates }),

@@ -17,6 +17,8 @@ import type { Gate } from './gate.ts'
 import { type HeldRequests, heldKey } from './held-requests.ts'
 import type { Rewrite } from './hidden-tools.ts'
 import { isObject, objectMember } from './json.ts'
+import type { ListViews } from './list-views.ts'
+import type { Listens } from './listening.ts'
 import { type Message, printable, readMessage } from './message.ts'
 import type { ListOwnTasks } from './own-task-list.ts'
 import { stoppedRefusal } from './replies.ts'
@@ -73,13 +75,15 @@ export function createOnPost(deps: {
   tasks: Pick<Tasks, 'answer'>
   listOwnTasks: ListOwnTasks
   advertise: Advertise
+  listViews: Pick<ListViews, 'seen'>
+  listens: Pick<Listens, 'onListen'>
   forward: Forward
   toolsSeen: ToolsSeen
   limits: Pick<Limits, 'replyBytesMax'>
   log: Log
 }) {
   const { extraMethods, readBody, openSessionOf, held, stops, gate, tasks, listOwnTasks } = deps
-  const { advertise, forward, toolsSeen, limits, log } = deps
+  const { advertise, listViews, listens, forward, toolsSeen, limits, log } = deps
 
   /** @param setAnswering told the id of the request as soon as it is known, for whoever must answer after a fault */
   return async function onPost(from: From, setAnswering: (id: Id) => void): Promise<Response> {
@@ -100,6 +104,8 @@ export function createOnPost(deps: {
     const common = { upstream, principal, headers, spoken, session, client, accepts, signal }
     const passOn = (rewrite: Rewrite | null, onUnsent: (() => Promise<void>) | null = null) =>
       forward({ ...common, method: 'POST', body: text, id, isAnswered, rewrite, onUnsent })
+    if (message.kind === 'notification' && message.method === 'notifications/initialized')
+      listViews.seen(common)
     if (message.kind !== 'request') return passOn(null)
     if (isAboutOwnTask(message)) return tasks.answer(common, message)
     const stop = stops.over({ server: upstream.server, tool: null, principal })
@@ -116,7 +122,12 @@ export function createOnPost(deps: {
       case 'initialize':
       case 'server/discover':
         return passOn(await advertise(common, message))
+      case 'subscriptions/listen':
+        return listens.onListen(common, message, text, (body) =>
+          forward({ ...common, method: 'POST', body, id, isAnswered, rewrite: null, onUnsent: null }),
+        )
       case 'tools/list':
+        listViews.seen(common)
         return list(upstream.server, await advertise(common, message), passOn)
       case 'tasks/list':
         return passOn(await listOwnTasks(common))

@@ -196,6 +196,7 @@ function callOf(
     canonicalParams: canonicalParams(tool, args, meta, answers),
     idempotencyKey,
     session: session?.id,
+    asTask: call.asTask && spoken.era === 'legacy' ? true : undefined,
   }
 }
 

@@ -13,6 +13,7 @@ import type { Ledger } from '../../ports/ledger.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Random } from '../../ports/random.ts'
 import type { Rules } from '../../ports/rules.ts'
+import type { WakeUps } from '../../ports/wake-ups.ts'
 import type { Ask } from '../../services/ask.ts'
 import type { AwaitOutcome } from '../../services/await-outcome.ts'
 import { createJudge } from '../../services/judge.ts'
@@ -56,6 +57,12 @@ export interface McpDeps extends DoorDeps {
   readonly markDelivered: Ledger['markDelivered']
   readonly createSession: typeof createUpstreamSession
   readonly toolsSeen: ToolsSeen
+  /** Every tool that was ever seen on a server. */
+  toolNames(server: string): readonly string[]
+  /** Calls back when other rules or stops are in force. */
+  onRulesChange(listener: () => void): void
+  readonly onWakeUp: WakeUps['onWakeUp']
+  readonly read: Ledger['get']
   /** 32 bytes, the same for all gateways and after a restart. */
   readonly sealKey: Uint8Array
   readonly limits: Limits
@@ -142,19 +149,23 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
       signal,
     }
     const lastEventId = headers.get('last-event-id')
+    const accepts = readAccepts(headers.get('accept'))
     if (method === 'GET' && lastEventId !== null && isOwnEventId(lastEventId)) {
-      const accepts = readAccepts(headers.get('accept'))
       return accepts === null
         ? refusalResponse(notAcceptable())
         : ladder.resumeStream({ ...common, accepts }, lastEventId)
     }
-    return forward({
-      ...common,
-      ...{ method, body: null, id: null, isAnswered: false },
-      // A resumed stream can repeat the answer to an earlier tools/list.
-      rewrite: hidingFor(upstream.server, spoken.value.era),
-      onUnsent: null,
-    })
+    const passOn = () =>
+      forward({
+        ...common,
+        ...{ method, body: null, id: null, isAnswered: false },
+        // A resumed stream can repeat the answer to an earlier tools/list.
+        rewrite: hidingFor(upstream.server, spoken.value.era),
+        onUnsent: null,
+      })
+    return method === 'GET' && accepts !== null
+      ? ladder.listens.onGet({ ...common, accepts }, passOn)
+      : passOn()
   }
 
   return app

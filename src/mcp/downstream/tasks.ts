@@ -2,14 +2,16 @@
  * Paused calls as tasks, for clients that declare them: created once the ledger has them, polled at any gateway, cancelled
  * by their agent, known to nobody else. Tasks of the upstream itself are not ours and pass.
  */
-import type { Approval } from '../../domain/approval.ts'
+import type { Approval, Settled } from '../../domain/approval.ts'
+import type { ApprovalId } from '../../domain/approval-id.ts'
 import type { Result } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
+import type { Era } from '../../domain/tool-call.ts'
 import type { Ledger } from '../../ports/ledger.ts'
 import { NewerForm } from '../../ports/ledger-faults.ts'
 import type { Log } from '../../ports/log.ts'
 import type { UpstreamSession } from '../../ports/upstream-session.ts'
-import type { OwnCall, OwnCalls } from '../../services/own-calls.ts'
+import type { OwnCall, OwnCalls, Owner } from '../../services/own-calls.ts'
 import type { Pollers } from '../../services/pollers.ts'
 import { createAnswerStream } from './answer-stream.ts'
 import { declaresTasks, readEnvelope, TASKS_EXTENSION } from './envelope.ts'
@@ -51,6 +53,8 @@ export interface Tasks {
   readonly create: CreateTask
   /** Answers a request about a task of ours. */
   answer(requester: Requester, message: RequestMessage): Promise<Response>
+  /** The raw notification of how a task is now, as `tasks/get` would say it. */
+  news(owner: Owner, era: Era, id: ApprovalId, call: OwnCall): string
 }
 
 /** Whether a request is about a task of ours; if nobody has it, we say so. */
@@ -109,6 +113,19 @@ export function createTasks(deps: {
         return refusalResponse(refusal(200, INTERNAL_ERROR, text, message.id))
       }
     },
+
+    news(owner, era, id, { approval, nowMs, replyText }) {
+      const fields = taskFields(taskIds.idOf(id, owner), approval, nowMs, era, timings)
+      if (era === 'legacy') return notification('notifications/tasks/status', JSON.stringify(fields))
+      const answer = approval.status === 'settled' ? answerInside(approval, replyText) : null
+      return notification('notifications/tasks', detailedTask(fields, answer))
+    },
+  }
+
+  function answerInside(approval: Settled, replyText: string | null): Answer {
+    return (
+      taskQuestion(approval, replyText) ?? settledAnswer(approval, replyText, 'modern', timings.coolDownMs)
+    )
   }
 
   /** Of requests that are not right, whatever the task. */
@@ -158,8 +175,7 @@ export function createTasks(deps: {
         kind: 'result',
         text: spoken.era === 'legacy' ? JSON.stringify(fields) : detailedTask(fields, null),
       })
-    const answer =
-      taskQuestion(approval, replyText) ?? settledAnswer(approval, replyText, 'modern', timings.coolDownMs)
+    const answer = answerInside(approval, replyText)
     return respond(requester, message, { kind: 'result', text: detailedTask(fields, answer) }, approval)
   }
 
@@ -223,6 +239,9 @@ function asError({ kind, text }: Answer): Answer {
     typeof first === 'object' && first !== null && 'text' in first ? String(first.text) : 'NOT EXECUTED.'
   return errorAnswer(INVALID_PARAMS, message)
 }
+
+const notification = (method: string, rawParams: string) =>
+  `{"jsonrpc":"2.0","method":"${method}","params":${rawParams}}`
 
 export const TASK_NOT_FOUND = 'Failed to retrieve task: Task not found'
 const acknowledged: Answer = { kind: 'result', text: '{"resultType":"complete"}' }
