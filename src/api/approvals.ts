@@ -23,6 +23,7 @@ import {
   extensionBody,
   listQuery,
   showQuery,
+  takeBackBody,
   ticketParam,
 } from './schemas.ts'
 import { iso, lookupsView, noLookups, toRow, toView } from './view.ts'
@@ -100,6 +101,22 @@ const extendRoute = createRoute({
   request: { params: ticketParam, body: { required: true, content: json(extensionBody) } },
   responses: {
     200: { description: 'Moved', content: json(changed) },
+    ...refusalsOfInput,
+    ...notFound,
+    ...conflicts,
+    ...tooLate,
+  },
+})
+
+const takeBackRoute = createRoute({
+  method: 'post',
+  path: '/{id}/take-back',
+  operationId: 'takeBackYes',
+  summary: 'Take your own yes back, while others are still missing',
+  security,
+  request: { params: ticketParam, body: { content: json(takeBackBody) } },
+  responses: {
+    200: { description: 'Taken back', content: json(changed) },
     ...refusalsOfInput,
     ...notFound,
     ...conflicts,
@@ -227,6 +244,15 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
     const expiresAtMs = Date.parse(until)
     const done = await act('extend', c.req.valid('param').id, (id) =>
       people.extend({ id, person, expiresAtMs, reason: reason ?? null, via }),
+    )
+    return done.ok ? c.json({ approval: toView(done.value) }, 200) : c.json(done.body, done.status)
+  })
+
+  app.openapi(takeBackRoute, async (c) => {
+    const { reason, via } = c.req.valid('json')
+    const person = c.get('person')
+    const done = await act('decide', c.req.valid('param').id, (id) =>
+      people.takeBack({ id, person, reason: reason ?? null, via }),
     )
     return done.ok ? c.json({ approval: toView(done.value) }, 200) : c.json(done.body, done.status)
   })

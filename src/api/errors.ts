@@ -106,6 +106,11 @@ function transitionRefused(
       const { text, remedy } = refusedStep(refusal, iso)
       return { status: 422, code: refusal.reason, message: text, remedy, field: 'reason' }
     }
+    case 'voted_already':
+    case 'not_your_turn':
+    case 'not_needed':
+    case 'votes_fallen':
+    case 'no_vote':
     case 'asked_again':
     case 'it_happened':
     case 'same_params':

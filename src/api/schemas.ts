@@ -72,6 +72,8 @@ export const extensionBody = z
   })
   .openapi('ExtensionRequest')
 
+export const takeBackBody = z.strictObject({ reason: reason.optional(), via }).openapi('TakeBackRequest')
+
 export const askAgainBody = z.strictObject({ reason: reason.optional(), via }).openapi('AskAgainRequest')
 
 export const annotationBody = z
@@ -97,8 +99,22 @@ const decision = z
     digest,
     via: z.enum(doors),
     at: instant,
+    with: z
+      .array(z.string())
+      .openapi({ description: 'whose yeses it needed besides, oldest first; empty where one decides' }),
   })
   .openapi('Decision')
+
+const vote = z
+  .object({
+    stage: z.number().int().openapi({ description: 'from 0' }),
+    by: z.string(),
+    reason: z.string().nullable(),
+    digest,
+    via: z.enum(doors),
+    at: instant,
+  })
+  .openapi('Vote')
 
 const annotation = z.object({
   finding: z.enum(['happened', 'did_not_happen']),
@@ -218,6 +234,10 @@ const header = {
     description:
       'execute: once approved it runs also without its agent, which collects the outcome; cancel: it is withdrawn when nobody waits for it any more',
   }),
+  stages: z
+    .array(z.object({ groups: z.array(z.string()), people: z.array(z.string()), quorum: z.number().int() }))
+    .openapi({ description: 'so many yeses of different people, in this order; empty: one yes decides' }),
+  votes: z.array(vote).openapi({ description: 'the yeses that count, oldest first, where it needs several' }),
   reasonRequired: z.boolean().openapi({ description: 'a yes and a no count only with a `reason`' }),
   escalation: z
     .array(z.object({ from: instant, groups: z.array(z.string()), people: z.array(z.string()) }))
@@ -263,6 +283,10 @@ export const approvalPage = z
         requester,
         risk: z.enum(risks),
         digest,
+        yeses: z
+          .object({ said: z.number().int(), wanted: z.number().int() })
+          .nullable()
+          .openapi({ description: 'in all stages; null: one yes decides' }),
         createdAt: instant,
         expiresAt: instant,
       }),

@@ -4,6 +4,7 @@ import { bindingDigest } from '../domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
 import type { Evidence } from '../domain/evidence.ts'
 import type { Presentable } from '../domain/present.ts'
+import { yesesWanted } from '../domain/quorum.ts'
 import type { ApprovalDetail, ApprovalPage, ApprovalView } from './schemas.ts'
 
 export const iso = (atMs: number) => new Date(atMs).toISOString()
@@ -47,6 +48,10 @@ export function toView(approval: Approval): ApprovalView {
     })),
     reminders: asking.remindersMs.map((afterMs) => iso(approval.createdAtMs + afterMs)),
     nudges: approval.nudges.map(({ kind, atMs }) => ({ kind, at: iso(atMs) })),
+    stages: asking.stages.map(({ groups, people, quorum }) => ({
+      ...{ groups: [...groups], people: [...people], quorum },
+    })),
+    votes: approval.votes.map(dated),
     predecessor: approval.predecessor,
     like: approval.like === null ? null : { id: approval.like.id, differs: [...approval.like.differs] },
     createdAt: iso(approval.createdAtMs),
@@ -93,6 +98,8 @@ export function toRow(approval: Approval): ApprovalPage['approvals'][number] {
     requester: { name: asked.requester.name, owner: asked.requester.owner },
     risk: asking.risk,
     digest: proposed.digest,
+    yeses:
+      asking.stages.length === 0 ? null : { said: approval.votes.length, wanted: yesesWanted(asking.stages) },
     createdAt: iso(approval.createdAtMs),
     expiresAt: iso(approval.expiresAtMs),
   }
@@ -119,7 +126,9 @@ export function fromView(view: ApprovalView, lookups: LookupsView = noLookups): 
         afterMs: Date.parse(from) - createdAtMs,
         ...{ groups, people },
       })),
+      stages: view.stages,
     },
+    votes: view.votes.map(undated),
     nudges: view.nudges.map(undated),
     lookups: lookups.before?.map(undated) ?? null,
     predecessor: view.predecessor,
@@ -152,7 +161,11 @@ export function isDigestOfWhatIsShown(view: ApprovalView): boolean {
 type DecisionView = Extract<ApprovalView, { status: 'approved' }>['decision']
 type OutcomeView = Extract<ApprovalView, { status: 'settled' }>['outcome']
 
-const decisionView = ({ atMs, ...rest }: Decision): DecisionView => ({ ...rest, at: iso(atMs) })
+const decisionView = ({ atMs, ...rest }: Decision): DecisionView => ({
+  ...rest,
+  with: [...rest.with],
+  at: iso(atMs),
+})
 const decisionOf = ({ at, ...rest }: DecisionView): Decision => ({ ...rest, atMs: Date.parse(at) })
 
 function outcomeView(outcome: Outcome): OutcomeView {

@@ -2,6 +2,7 @@
 import type { ApprovalView } from '../api/schemas.ts'
 import { fromView } from '../api/view.ts'
 import { decisionText, outcomeText } from '../domain/present.ts'
+import { progressText } from '../domain/quorum-text.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { visible } from '../domain/visible.ts'
 import { openStatuses } from './approvals-read.ts'
@@ -96,6 +97,14 @@ async function askedReason(io: Io, { reasonRequired }: ApprovalView): Promise<st
   return typed === '' ? null : typed
 }
 
+/** One's own yes, while others are missing. */
+export function takeBack(parts: Parts, typed: string, { reason, json }: ReasonOptions): Promise<ExitCode> {
+  return withClient(parts, async (client) => {
+    const id = await resolveTicket(client, typed, ['pending'])
+    return id.ok ? report(parts.io, await client.takeBack(id.value, reason), json) : id
+  })
+}
+
 export function cancel(parts: Parts, typed: string, { reason, json }: ReasonOptions): Promise<ExitCode> {
   return withClient(parts, async (client) => {
     const id = await resolveTicket(client, typed, openStatuses)
@@ -143,7 +152,7 @@ function after(view: ApprovalView): string {
   const approval = fromView(view)
   switch (approval.status) {
     case 'pending':
-      return 'It still waits for a decision.'
+      return progressText(approval.asking.stages, approval.votes) ?? 'It still waits for a decision.'
     case 'approved': {
       const until = localTime(approval.startByMs, approval.decision.atMs)
       return `${decisionText(approval.decision)}. It runs once the agent is there for the result, until ${until}.`

@@ -71,7 +71,7 @@ function rows({ approvals, now }: ApprovalPage): readonly string[] {
     ...approvals.map((row) => [
       visible(row.id),
       riskWords[row.risk],
-      row.outcome === null ? row.status : (endingOf.get(row.outcome) ?? visible(row.outcome)),
+      row.outcome === null ? stateOf(row) : (endingOf.get(row.outcome) ?? visible(row.outcome)),
       visible(row.server),
       visible(row.tool),
       `${visible(row.requester.name)} (${visible(row.requester.owner)})`,
@@ -80,6 +80,10 @@ function rows({ approvals, now }: ApprovalPage): readonly string[] {
     ]),
   ])
 }
+
+/** With how many of the yeses are there, where it needs several. */
+const stateOf = ({ status, yeses }: ApprovalPage['approvals'][number]) =>
+  status === 'pending' && yeses !== null ? `${status}, ${yeses.said} of ${yeses.wanted}` : status
 
 export interface ShowOptions {
   readonly reply: boolean

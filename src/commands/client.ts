@@ -36,6 +36,7 @@ export interface Client {
     edit: { arguments: string; digest: string; reason: string | null },
   ): Answer<ApprovalView>
   extend(id: ApprovalId, extension: { untilMs: number; reason: string | null }): Answer<ApprovalView>
+  takeBack(id: ApprovalId, reason: string | null): Answer<ApprovalView>
   cancel(id: ApprovalId, reason: string | null): Answer<ApprovalView>
   /** Answers with the new approval. */
   askAgain(id: ApprovalId, reason: string | null): Answer<ApprovalView>
@@ -113,6 +114,7 @@ export function createClient(settings: ClientSettings): Client {
         via: 'cli',
         ...text('reason', reason),
       }),
+    takeBack: (id, reason) => change(id, 'take-back', { via: 'cli', ...text('reason', reason) }),
     cancel: (id, reason) => change(id, 'cancel', text('reason', reason)),
     askAgain: (id, reason) => change(id, 'ask-again', { via: 'cli', ...text('reason', reason) }),
     tools({ server, state }) {

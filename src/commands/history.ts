@@ -44,9 +44,16 @@ function sentence(kind: string, details: Readonly<Record<string, unknown>>): str
       return asking.success ? `${visible(asking.data.name)} asked` : 'asked'
     }
     case 'decide': {
+      if (typeof details.yeses === 'number' && details.yeses < Number(details.of)) {
+        return `${text('by')} said yes, ${details.yeses} of ${String(details.of)}${doors.get(text('via')) ?? ''}${said('reason')}`
+      }
       const deed = deeds.get(text('decision')) ?? text('decision')
       return `${text('by')} ${deed}${doors.get(text('via')) ?? ''}${said('reason')}`
     }
+    case 'take_back':
+      return `${text('by')} took their yes back${doors.get(text('via')) ?? ''}${said('reason')}`
+    case 'void_votes':
+      return `the yes of ${Array.isArray(details.people) ? details.people.map((one) => visible(String(one))).join(', ') : ''} does not count any more: ${text('change')}`
     case 'edit':
       return `${text('by')} changed the arguments${doors.get(text('via')) ?? ''}${said('reason')}`
     case 'extend':

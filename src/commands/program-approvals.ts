@@ -81,6 +81,16 @@ export function addApprovals(program: Command, parts: Parts, finish: (code: Exit
       finish(await deny(parts, typed, { reason: reason ?? null, json }))
     })
   approvals
+    .command('take-back')
+    .description('take your own yes back, while the rule still misses others')
+    .argument('<ticket>', ticket)
+    .option('--reason <text>', 'for the audit')
+    .option('--json', 'for programs')
+    .action(async (typed: string, { reason, json = false }: Reason) => {
+      const { takeBack } = await import('./approvals-decide.ts')
+      finish(await takeBack(parts, typed, { reason: reason ?? null, json }))
+    })
+  approvals
     .command('cancel')
     .description('withdraw it before it is sent')
     .argument('<ticket>', ticket)

@@ -76,6 +76,8 @@ function perform(people: People, id: ApprovalId, person: Person, form: URLSearch
     }
     case 'ask-again':
       return people.askAgain({ id, person, reason, via: 'console' })
+    case 'take-back':
+      return people.takeBack({ id, person, reason, via: 'console' })
     case 'cancel':
       return people.cancel({ id, person, reason })
     case 'annotate': {

@@ -4,7 +4,7 @@ import { authorise, authoriseEdit } from '../domain/authority.ts'
 import { shortDigest } from '../domain/canonical.ts'
 import { type Yes as OfferedYes, type Presented, yesOf } from '../domain/present.ts'
 import { visible } from '../domain/visible.ts'
-import { Annotate, AskAgain, EditArguments, Extend, Form, Reason, Withdraw } from './forms.tsx'
+import { Annotate, AskAgain, EditArguments, Extend, Form, Reason, TakeBack, Withdraw } from './forms.tsx'
 import type { Reader } from './layout.tsx'
 import { Told } from './told.tsx'
 
@@ -71,9 +71,11 @@ function Acts(parts: DecidingParts) {
       }
       const yes = yesHere(parts)
       const isInTime = nowMs < approval.expiresAtMs
+      const hasSaidYes = approval.votes.some(({ by }) => by === person.id)
       return (
         <>
-          {yes.kind === 'withheld' && (
+          {hasSaidYes && isInTime && <TakeBack approval={approval} reader={reader} />}
+          {yes.kind === 'withheld' && !hasSaidYes && (
             <p class="withheld">
               <strong>You cannot approve this.</strong> {yes.because}
             </p>

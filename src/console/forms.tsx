@@ -22,6 +22,22 @@ export function Withdraw({ approval, reader }: { approval: Approval; reader: Rea
   )
 }
 
+/** One's own yes, while others are missing. */
+export function TakeBack({ approval, reader }: { approval: Approval; reader: Reader }) {
+  return (
+    <Form reader={reader} approval={approval}>
+      <p class="note">
+        You have said yes. It does not decide alone; until the others are there you can take it back.
+      </p>
+      <div class="buttons">
+        <button type="submit" name="act" value="take-back" id="take-back">
+          Take my yes back
+        </button>
+      </div>
+    </Form>
+  )
+}
+
 /** Longer arguments are edited in an editor, not in a box of a page: the command line takes a file. */
 const EDITABLE_LENGTH_MAX = 16 * 1024
 

@@ -2,6 +2,7 @@
 import type { Approval, InstantMs, Pending } from '../domain/approval.ts'
 import { decisionText, riskWords, spanText, yesOf } from '../domain/present.ts'
 import type { Person } from '../domain/principal.ts'
+import { progressOf } from '../domain/quorum.ts'
 import { visible } from '../domain/visible.ts'
 import { page, type Reader } from './layout.tsx'
 import { SetUpItems } from './set-up-page.tsx'
@@ -90,6 +91,7 @@ export function Queue({ view, person }: { view: QueueView; person: Person }) {
 function PendingCall(parts: { approval: Pending; nowMs: InstantMs; person: Person }) {
   const { approval, nowMs, person } = parts
   const leftMs = approval.expiresAtMs - nowMs
+  const progress = progressOf(approval.asking.stages, approval.votes)
   return (
     <li id={`call-${approval.id}`}>
       <Call approval={approval}>
@@ -98,6 +100,12 @@ function PendingCall(parts: { approval: Pending; nowMs: InstantMs; person: Perso
           {leftMs > 0 && leftMs < URGENT_MS && ' · soon'}
         </span>
         <span class="note">asked {spanText(nowMs - approval.createdAtMs)} ago</span>
+        {progress !== null && (
+          <span class="note">
+            {progress.stages > 1 && `stage ${progress.stage + 1} of ${progress.stages}: `}
+            {progress.said.length} of {progress.wanted} approved
+          </span>
+        )}
         <span class="note">{yours(approval, person, nowMs)}</span>
       </Call>
     </li>
@@ -140,6 +148,7 @@ function Call({ approval, children }: { approval: Approval; children?: unknown }
 
 function yours(approval: Pending, person: Person, nowMs: InstantMs): string {
   const yes = yesOf(approval, person, nowMs)
+  if (approval.votes.some(({ by }) => by === person.id)) return 'you said yes'
   if (yes.kind === 'offered') return yes.word === 'Confirm' ? 'yours to confirm' : 'yours to decide'
   return nowMs < approval.expiresAtMs ? 'others decide' : ''
 }

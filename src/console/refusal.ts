@@ -64,6 +64,11 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
       const { text, remedy } = refusedStep(why, instantMark)
       return { status: 422, text: `${text} ${remedy}` }
     }
+    case 'voted_already':
+    case 'not_your_turn':
+    case 'not_needed':
+    case 'votes_fallen':
+    case 'no_vote':
     case 'asked_again':
     case 'it_happened':
     case 'same_params':

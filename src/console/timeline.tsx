@@ -13,6 +13,8 @@ const event = z.object({
 
 const words: Readonly<Record<string, string>> = {
   ask: 'Asked',
+  take_back: 'Yes taken back',
+  void_votes: 'A yes does not count any more',
   edit: 'Arguments changed',
   extend: 'Deadline moved',
   nudge: 'People called again',
@@ -45,6 +47,7 @@ const findings: Readonly<Record<string, string>> = {
 /** Digests and nonces are for programs. */
 const told: readonly (readonly [name: string, before: string])[] = [
   ['by', 'by'],
+  ['people', 'of'],
   ['via', 'via'],
   ['called', 'to'],
   ['mayFrom', 'who might since'],
@@ -80,7 +83,8 @@ function Entry({ payload }: { payload: string }) {
   const { at, event: kind, details } = parsed.data
   const facts = told.flatMap(([name, before]) => {
     if (kind === 'ask' && name === 'expiresAt') return []
-    const value = details[name]
+    const value =
+      name === 'people' && Array.isArray(details.people) ? details.people.join(', ') : details[name]
     return typeof value === 'string' && value !== ''
       ? [`${before} ${name === 'by' ? actorText(value) : visible(value)}`]
       : []
@@ -97,6 +101,9 @@ function Entry({ payload }: { payload: string }) {
 }
 
 function word(kind: string, details: Record<string, unknown>): string {
+  if (kind === 'decide' && typeof details.yeses === 'number' && details.yeses < Number(details.of)) {
+    return `Said yes (${details.yeses} of ${String(details.of)})`
+  }
   const by =
     decisions[String(details.decision)] ?? findings[String(details.finding)] ?? nudges[String(details.nudge)]
   return by ?? words[kind] ?? visible(kind)

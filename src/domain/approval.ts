@@ -5,7 +5,7 @@ import type { Checked, Evidence } from './evidence.ts'
 import type { Likeness } from './likeness.ts'
 import type { Lookup, LookupCall } from './lookups.ts'
 import { type Nudge, nextNudgeMs } from './nudges.ts'
-import type { EscalationStep, OnClientGone } from './policy/rule.ts'
+import type { EscalationStep, OnClientGone, Stage } from './policy/rule.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Principal } from './principal.ts'
 import type { Risk } from './risk.ts'
@@ -70,6 +70,8 @@ export interface Asking {
   readonly remindersMs: readonly number[]
   /** Who may decide as well from some time after the asking on, in the order of time. */
   readonly escalation: readonly EscalationStep[]
+  /** Several yeses of different people, in this order; empty: one yes decides. All who are named here are approvers. */
+  readonly stages: readonly Stage[]
 }
 
 export type DecisionKind = 'approve' | 'confirm' | 'reject'
@@ -82,7 +84,26 @@ export interface Decision {
   readonly digest: string
   readonly via: Door
   readonly atMs: InstantMs
+  /** Whose yeses it needed besides, oldest first; empty where one decides. */
+  readonly with: readonly string[]
 }
+
+/** One of several yeses that a rule asks for. It counts for the digest that is proposed now, and ends with it. */
+export interface Vote {
+  /** From 0. */
+  readonly stage: number
+  readonly by: string
+  readonly reason: string | null
+  readonly digest: string
+  readonly via: Door
+  readonly atMs: InstantMs
+}
+
+/** Everybody whose yes a decision is, oldest first. */
+export const decidersOf = (decision: Pick<Decision, 'by' | 'with'>): readonly string[] => [
+  ...decision.with,
+  decision.by,
+]
 
 /** The doors a decision can come through. */
 export const doors = ['api', 'cli', 'demo', 'console', 'slack'] as const
@@ -153,8 +174,8 @@ export interface Predecessor {
 export type Form = 1 | 2
 
 /** The lowest form that says all of this, so that older processes go on with whatever they understand. */
-export const formOf = ({ reasonRequired, onClientGone }: Asking): Form =>
-  reasonRequired || onClientGone === 'cancel' ? 2 : 1
+export const formOf = ({ reasonRequired, onClientGone, stages }: Asking): Form =>
+  reasonRequired || onClientGone === 'cancel' || stages.length > 0 ? 2 : 1
 
 interface Header {
   /** The form of this record. A process that meets a higher one leaves it alone. */
@@ -174,6 +195,8 @@ interface Header {
   readonly nudges: readonly Nudge[]
   /** What was read for these arguments; `null`: not yet. */
   readonly lookups: readonly Lookup[] | null
+  /** The yeses that count, oldest first, where the rule asks for several; the one that completed them is the decision. */
+  readonly votes: readonly Vote[]
   /** `null`: it was asked for by its requester. */
   readonly predecessor: Predecessor | null
   /** `null`: when it was asked, nothing like it waited. */
@@ -204,10 +227,10 @@ export type Approval = Pending | Approved | Executing | Settled
 
 /** What an approval is whatever its status: the part that every next state takes over. */
 export function headerOf(approval: Approval): Header {
-  const { v, id, version, auditHead, nonce, asked, proposed, edits, asking, nudges } = approval
+  const { v, id, version, auditHead, nonce, asked, proposed, edits, asking, votes, nudges } = approval
   const { lookups, predecessor, like, createdAtMs, expiresAtMs } = approval
   return {
-    ...{ v, id, version, auditHead, nonce, asked, proposed, edits, asking, nudges },
+    ...{ v, id, version, auditHead, nonce, asked, proposed, edits, asking, votes, nudges },
     ...{ lookups, predecessor, like, createdAtMs, expiresAtMs },
   }
 }

@@ -1,9 +1,10 @@
 /** The audit event of one transition and the chain it hangs in: each names the hash of the one before. */
 import type { Approval, InstantMs } from './approval.ts'
 import { approversAt } from './authority.ts'
-import { canonical, sha256 } from './canonical.ts'
+import { canonical, type JsonObject, sha256 } from './canonical.ts'
 import { unknownSend } from './evidence.ts'
 import { calledBy, type Nudge } from './nudges.ts'
+import { yesesWanted } from './quorum.ts'
 import type { ApprovalEvent } from './transition.ts'
 
 /** The head of a chain that has no events yet. */
@@ -59,11 +60,15 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
       const { mayFromMs = next.createdAtMs } = event
       const isEscalated = mayFromMs > next.createdAtMs
       return {
-        ...{ decision: kind, by, reason, digest, via },
+        ...{ decision: kind, by, reason, digest, via, ...counted(event, next) },
         // Their right came with an escalation.
         ...(isEscalated ? { mayFrom: new Date(mayFromMs).toISOString() } : {}),
       }
     }
+    case 'take_back':
+      return { by: event.by, via: event.via, reason: event.reason, ...yeses(next) }
+    case 'void_votes':
+      return { people: [...event.people], change: 'no approvers of their stage any more', ...yeses(next) }
     case 'edit': {
       const { by, via, reason, digest: replaced } = event
       return { by, via, reason, replaced, digest: next.proposed.digest }
@@ -125,3 +130,17 @@ function calledWords(nudge: Nudge, next: Omit<Approval, 'auditHead'>): string {
       : [approversAt({ ...next, status: 'pending' }, nudge.atMs)]
   return whom.flatMap(({ groups, people }) => [...groups, ...people]).join(', ')
 }
+/** Of one of several yeses: in which stage it counts, and whether it completed them. */
+function counted(
+  { decision }: Extract<ApprovalEvent, { kind: 'decide' }>,
+  next: Omit<Approval, 'auditHead'>,
+): JsonObject {
+  if (decision.kind === 'reject' || next.asking.stages.length === 0) return {}
+  const vote = next.votes.find(({ by }) => by === decision.by)
+  return { stage: (vote?.stage ?? 0) + 1, ...yeses(next) }
+}
+
+const yeses = ({ votes, asking }: Omit<Approval, 'auditHead'>): JsonObject => ({
+  yeses: votes.length,
+  of: yesesWanted(asking.stages),
+})

@@ -21,7 +21,7 @@ export type Unauthorised =
 /** What of an approval says who may decide about it. Every `Approval` is one. */
 export type Decidable = {
   readonly asked: Pick<Asked, 'requester'>
-  readonly asking: Pick<Asking, 'approvers' | 'escalation'>
+  readonly asking: Pick<Asking, 'approvers' | 'escalation' | 'stages'>
   readonly createdAtMs: InstantMs
 } & (
   | { readonly status: Exclude<Approval['status'], 'settled'> }
@@ -42,7 +42,8 @@ export function authorise(
   const { asked } = approval
   const { approvers } = approval.asking
   if (person.id === asked.requester.owner) {
-    if (!approvers.selfConfirm) return err(ownCall(approval, nowMs))
+    // A confirmation is none of several yeses.
+    if (!approvers.selfConfirm || approval.asking.stages.length > 0) return err(ownCall(approval, nowMs))
     return ok(answer === 'approve' ? 'confirm' : 'reject')
   }
   const fromMs = mayDecideFromMs(person, approval)

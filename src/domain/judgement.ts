@@ -1,6 +1,7 @@
 /** What becomes of an open approval under the policy in force now. Looser is never a reason to end it: people were asked already. */
 import type { Asking } from './approval.ts'
-import { type ApproverChain, effectiveRuleDigest, type Verdict } from './policy.ts'
+import { type ApproverChain, effectiveRuleDigest, stagesOf, type Verdict } from './policy.ts'
+import { stagesText } from './quorum-text.ts'
 import { risks } from './risk.ts'
 
 export type Judgement =
@@ -52,6 +53,7 @@ export function askingOf(
     remindersMs: terms.remindersMs ?? [],
     escalation: terms.escalation ?? [],
     lookups: terms.lookups ?? [],
+    stages: stagesOf(terms, approvers),
   }
 }
 
@@ -71,6 +73,7 @@ function differenceOf(before: Asking, after: Asking): string {
     ['approvers', approversWords(before.approvers), approversWords(after.approvers)],
     ['escalation', escalationWords(before.escalation), escalationWords(after.escalation)],
     // Milder is no other rule: more is known of the tool by now.
+    ['yeses', stagesText(before.stages) || 'one', stagesText(after.stages) || 'one'],
     ['risk', before.risk, risks.indexOf(after.risk) > risks.indexOf(before.risk) ? after.risk : before.risk],
     ['without the agent', before.onClientGone, after.onClientGone],
     ['reason', said(before.reason), said(after.reason)],

@@ -1,5 +1,5 @@
 /** Who should hear how a call ended without having to look: its owner of every outcome, and who said yes when nobody knows the end. */
-import type { Outcome, Settled } from './approval.ts'
+import { decidersOf, type Outcome, type Settled } from './approval.ts'
 
 export interface News {
   readonly person: string
@@ -14,8 +14,9 @@ export function newsOf(approval: Settled): readonly News[] {
   const { outcome, asked } = approval
   const { owner } = asked.requester
   const forOwner: readonly News[] = isKnownTo(owner, approval) ? [] : [{ person: owner, why: 'owner' }]
-  if (outcome.kind !== 'indeterminate' || outcome.decision.by === owner) return forOwner
-  return [...forOwner, { person: outcome.decision.by, why: 'decided' }]
+  if (outcome.kind !== 'indeterminate') return forOwner
+  const others = decidersOf(outcome.decision).filter((person) => person !== owner)
+  return [...forOwner, ...others.map((person) => ({ person, why: 'decided' }) as const)]
 }
 
 /** What the owner ended themselves, or said yes to a moment ago; and what goes on under another ticket, of which they hear then. */

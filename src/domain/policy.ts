@@ -16,11 +16,13 @@ import {
   isStricter,
   type OnClientGone,
   type Rule,
+  type Stage,
   usualTerms,
 } from './policy/rule.ts'
 import { countedFor, historyFor, rulesFor } from './policy/rule-index.ts'
 import { amountOf, type Limit, type Reservation, tallyKey, type Window } from './policy/tally.ts'
 import { allOf, type Truth } from './policy/truth.ts'
+import { yesesWanted } from './quorum.ts'
 import { type Risk, risks } from './risk.ts'
 
 /** The languages a policy can be written in. All of them end in this one model. */
@@ -259,8 +261,15 @@ function strictestTerms({ terms }: Candidate, asking: readonly Candidate[]): App
   const said = asking.map((each) => each.terms.selfConfirm)
   const isAllowed = said.every((each) => each === true) ? true : null
   const moments = asking.flatMap((each) => each.terms.remindersMs ?? [])
+  // As many as the strictest rule wants; what the winner's own stages lack is asked of its last one.
+  const wanted = Math.max(
+    1,
+    ...asking.map((each) => each.terms.quorum ?? yesesWanted(each.terms.stages ?? [])),
+  )
   return {
     approvers: terms.approvers,
+    stages: terms.stages,
+    quorum: wanted === 1 ? null : wanted,
     selfConfirm: said.includes(false) ? false : isAllowed,
     timeoutMs: timeouts.length === 0 ? null : Math.min(...timeouts),
     onClientGone: strictestWay(asking.map((each) => each.terms.onClientGone)),
@@ -288,6 +297,37 @@ function uncountable({ tally: { amount } }: Limit): string {
   return `${where} must be a number that can be counted: not negative, and at most 1,000,000,000,000,000`
 }
 
+/** Whom a rule asks, where it does not name them: the usual ones of the server. A confirmation is none of several yeses. */
+export function chainOf(terms: ApprovalTerms, usual: ApproverChain): ApproverChain {
+  const chain = { ...usual, ...terms.approvers, selfConfirm: terms.selfConfirm ?? usual.selfConfirm }
+  return stagesOf(terms, chain).length === 0 ? chain : { ...chain, selfConfirm: false }
+}
+
+/** Empty where one yes decides, so that digests and records of before there were stages stay right. */
+export function stagesOf(
+  { stages, quorum }: Pick<ApprovalTerms, 'stages' | 'quorum'>,
+  { groups, people }: ApproverChain,
+): readonly Stage[] {
+  const written = stages ?? [{ groups, people, quorum: 1 }]
+  const missing = Math.max(0, (quorum ?? 1) - yesesWanted(written))
+  const last = written.length - 1
+  const found = written.map((stage, at) =>
+    at === last && missing > 0 ? { ...stage, quorum: stage.quorum + missing } : stage,
+  )
+  return yesesWanted(found) === 1 ? [] : found
+}
+
+const digestOfStages = (stages: readonly Stage[]) =>
+  stages.length === 0
+    ? {}
+    : {
+        stages: stages.map(({ groups, people, quorum }) => ({
+          groups: [...groups].sort(),
+          people: [...people].sort(),
+          quorum,
+        })),
+      }
+
 const digestOfWay = (way: OnClientGone | null) =>
   way === null || way === 'wait' ? {} : { onClientGone: way }
 
@@ -304,6 +344,7 @@ export function effectiveRuleDigest(
     risk: verdict.risk,
     // Left out where it is usual, so that digests of before there was a choice stay right.
     ...digestOfWay(verdict.terms.onClientGone),
+    ...digestOfStages(stagesOf(verdict.terms, approvers)),
     ...(verdict.terms.reasonRequired === true ? { reasonRequired: true } : {}),
     ...(escalation.length === 0 ? {} : { escalation: escalation.map(sortedStep) }),
     approvers: {

@@ -11,9 +11,12 @@ import type {
   Edit,
   InstantMs,
   Outcome,
+  Pending,
   Predecessor,
   Proposed,
+  Vote,
 } from './approval.ts'
+import { decidersOf } from './approval.ts'
 import { approversAt, authorise, type Unauthorised } from './authority.ts'
 import { shortDigest } from './canonical.ts'
 import { editOf, type ShownEdit } from './edited-text.ts'
@@ -24,6 +27,8 @@ import type { Nudge } from './nudges.ts'
 import type { OnClientGone } from './policy/rule.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Person } from './principal.ts'
+import { standingOf, turnOf } from './quorum.ts'
+import { namesText, progressText, turnText } from './quorum-text.ts'
 import type { Risk } from './risk.ts'
 import { jsonMembers, visible, visibleJson } from './visible.ts'
 
@@ -34,6 +39,7 @@ export type Presentable = {
   readonly proposed: Pick<Proposed, 'canonicalParams' | 'toolTitle' | 'digest'>
   readonly edits: readonly Edit[]
   readonly asking: Omit<Asking, 'ruleDigest' | 'lookups'>
+  readonly votes: readonly Vote[]
   readonly predecessor: (Omit<Predecessor, 'id'> & { readonly id: string }) | null
   readonly like: { readonly id: string; readonly differs: readonly string[] } | null
   readonly nudges: readonly Pick<Nudge, 'kind' | 'atMs'>[]
@@ -112,7 +118,7 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
       field('Why it asks', whyText(asking)),
       ...(approval.predecessor === null ? [] : [field('Asked again', askedAgainText(approval.predecessor))]),
       ...(approval.like === null ? [] : [field('Like', likeText(approval.like))]),
-      field('Who may decide', approversText(approversAt(approval, beholder.nowMs), requester.owner)),
+      field('Who may decide', decidersText(approval, beholder.nowMs)),
       ...(asking.reasonRequired && approval.status === 'pending'
         ? [field('It takes', 'a reason, with a yes and with a no')]
         : []),
@@ -145,10 +151,21 @@ export function yesOf(approval: Approval, person: Person, nowMs: InstantMs): Yes
   if (approval.status !== 'pending') return { kind: 'withheld', because: 'It is decided already.' }
   if (nowMs >= approval.expiresAtMs) return { kind: 'withheld', because: 'It is too late to decide.' }
   const kind = authorise(person, 'approve', approval, nowMs)
+  const turn = kind.ok ? waitsForOthers(approval, person, nowMs) : null
+  if (turn !== null) return { kind: 'withheld', because: turn }
   if (!kind.ok) {
     return { kind: 'withheld', because: unauthorisedText(kind.error, approval.asked.requester.owner) }
   }
   return { kind: 'offered', word: kind.value === 'confirm' ? 'Confirm' : 'Approve' }
+}
+
+/** Why a yes of this approver would not count now. `null`: it would. */
+function waitsForOthers(approval: Pending, person: Person, nowMs: InstantMs): string | null {
+  const { asking, votes } = approval
+  if (asking.stages.length === 0) return null
+  const { stages } = standingOf(person, approval, () => null, nowMs)
+  const turn = turnOf(asking.stages, votes, person.id, stages)
+  return turn.kind === 'counts' ? null : turnText(turn.kind, asking.stages, votes)
 }
 
 /** How an approval ended, in plain words. Says "nothing was sent" only where that is certain. */
@@ -187,11 +204,35 @@ export function outcomeText(outcome: Outcome): string {
   }
 }
 
+/** Who may decide at this moment, and how many of them it takes. */
+export function decidersText(approval: Presentable, nowMs: InstantMs): string {
+  const { asking, asked } = approval
+  const { stages } = asking
+  const { owner } = asked.requester
+  const chain = approversAt(approval, nowMs)
+  if (stages.length === 0) return approversText(chain, owner)
+  const several = stages.map((stage, at) => {
+    const of = stages.length === 1 ? '' : `stage ${at + 1}: `
+    return `${of}${stage.quorum} of ${approversText({ ...stage, selfConfirm: false }, owner, false)}`
+  })
+  const joined = {
+    groups: chain.groups.filter((group) => !asking.approvers.groups.includes(group)),
+    people: chain.people.filter((person) => !asking.approvers.people.includes(person)),
+    selfConfirm: false,
+  }
+  const called =
+    joined.groups.length + joined.people.length === 0
+      ? ''
+      : `; in their place also ${approversText(joined, owner, false)}`
+  return `${several.join('; ')}${called}; each a different person, never the owner of the agent; one no denies it`
+}
+
 const decisionWords = { approve: 'Approved', confirm: 'Confirmed by the owner', reject: 'Denied' } as const
 
-export function decisionText({ kind, by, reason }: Pick<Decision, 'kind' | 'by' | 'reason'>): string {
-  const said =
-    kind === 'confirm' ? `${decisionWords[kind]}, ${visible(by)}` : `${decisionWords[kind]} by ${visible(by)}`
+export function decisionText(decision: Pick<Decision, 'kind' | 'by' | 'reason' | 'with'>): string {
+  const { kind, reason } = decision
+  const by = namesText(decidersOf(decision))
+  const said = kind === 'confirm' ? `${decisionWords[kind]}, ${by}` : `${decisionWords[kind]} by ${by}`
   return said + because(reason)
 }
 
@@ -199,12 +240,16 @@ export function decisionText({ kind, by, reason }: Pick<Decision, 'kind' | 'by' 
  * Names who may decide. The owner of the asking agent is left out, unless their own yes counts. Who is in a group is not known
  * here, so a group comes with the rule, which holds either way; to name the owner would say that they are in it.
  */
-export function approversText({ groups, people, selfConfirm }: ApproverChain, owner: string): string {
+export function approversText(
+  { groups, people, selfConfirm }: ApproverChain,
+  owner: string,
+  isWithRule = true,
+): string {
   const may = [
     ...groups.map((group) => `anyone in ${visible(group)}`),
     ...people.filter((person) => person !== owner).map((person) => visible(person)),
   ]
-  const rule = groups.length > 0 && !selfConfirm ? '; never the owner of the agent' : ''
+  const rule = isWithRule && groups.length > 0 && !selfConfirm ? '; never the owner of the agent' : ''
   const others = may.length === 0 ? '' : may.join(', ') + rule
   const self = selfConfirm ? `${visible(owner)} may confirm as the owner` : ''
   return [others, self].filter((part) => part !== '').join('; ') || 'nobody: no approver is configured'
@@ -257,7 +302,9 @@ function evidenceOf(approval: Presentable, { when }: Beholder): readonly Evidenc
 function stateText(approval: Presentable, { nowMs, isRequesterWaiting, when }: Beholder): string {
   switch (approval.status) {
     case 'pending':
-      return nowMs < approval.expiresAtMs ? 'Waiting for a decision' : 'Too late to decide; nothing was sent'
+      return nowMs < approval.expiresAtMs
+        ? (progressText(approval.asking.stages, approval.votes) ?? 'Waiting for a decision')
+        : 'Too late to decide; nothing was sent'
     case 'approved':
       return `${decisionText(approval.decision)}, not run yet; ${
         isRequesterWaiting

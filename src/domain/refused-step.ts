@@ -1,5 +1,6 @@
 /** Why an act on a call that waits did not take effect, and what does, in the same words at every door. */
 
+import { turnText } from './quorum-text.ts'
 import type { Refusal } from './transition.ts'
 import { visible } from './visible.ts'
 
@@ -9,6 +10,11 @@ export interface RefusedStep {
 }
 
 const steps = [
+  'voted_already',
+  'not_your_turn',
+  'not_needed',
+  'votes_fallen',
+  'no_vote',
   'reason_required',
   'reason_too_long',
   'same_params',
@@ -24,6 +30,31 @@ export type OfAStep = Extract<Refusal, { reason: (typeof steps)[number] }>
 /** @param when an instant in the words of the surface */
 export function refusedStep(refusal: OfAStep, when: (atMs: number) => string): RefusedStep {
   switch (refusal.reason) {
+    case 'voted_already':
+      return {
+        text: 'You have said yes already, and nobody counts twice. Nothing was changed.',
+        remedy: 'Others have to say yes now. While they have not, you can take yours back, or deny the call.',
+      }
+    case 'not_your_turn':
+      return {
+        text: `Nothing was changed. ${turnText('not_yet', refusal.stages, refusal.votes)}`,
+        remedy: 'You are asked when the earlier yeses are there. A no counts at any time.',
+      }
+    case 'not_needed':
+      return {
+        text: `Nothing was changed. ${turnText('not_needed', refusal.stages, refusal.votes)}`,
+        remedy: 'There is nothing for you to do; a no counts at any time.',
+      }
+    case 'votes_fallen':
+      return {
+        text: 'Somebody who had said yes is no approver any more. Nothing was decided.',
+        remedy: 'Try again: their yes does not count any more.',
+      }
+    case 'no_vote':
+      return {
+        text: 'There is no yes of yours that could be taken back. Nothing was changed.',
+        remedy: 'An edit of the arguments takes every yes away by itself.',
+      }
     case 'reason_required':
       return {
         text: 'The rule asks for a reason, with a yes and with a no. Nothing was decided.',

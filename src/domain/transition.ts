@@ -12,6 +12,7 @@ import {
   type Pending,
   type ReplyRef,
   recomputedDigest,
+  type Vote,
 } from './approval.ts'
 import type { ApprovalId } from './approval-id.ts'
 import {
@@ -25,18 +26,26 @@ import {
 import { EDITS_MAX, REASON_LENGTH_MAX } from './limits.ts'
 import { type Lookup, nothingLookedUp } from './lookups.ts'
 import { dueNudge, nextNudgeMs } from './nudges.ts'
+import type { Stage } from './policy/rule.ts'
+import { type Standing, stageNow, turnOf } from './quorum.ts'
 import { err, ok, type Result } from './result.ts'
 import { EXTENSION_MIN_MS, type Timings } from './timings.ts'
 
 export type ApprovalEvent =
   | {
       readonly kind: 'decide'
-      readonly decision: Omit<Decision, 'atMs'>
+      readonly decision: Omit<Decision, 'atMs' | 'with'>
       /** When their right to decide begins; left out: it was there from the start. */
       readonly mayFromMs?: InstantMs
+      /** Needed for a yes where the rule asks for several. */
+      readonly standing?: Standing
     }
   /** What the rule's look-ups found, for the arguments with this digest. */
   | { readonly kind: 'look_up'; readonly digest: string; readonly lookups: readonly Omit<Lookup, 'atMs'>[] }
+  /** A person takes their yes back, while it has not decided anything. */
+  | { readonly kind: 'take_back'; readonly by: string; readonly via: Door; readonly reason: string | null }
+  /** Whose yes does not count any more, because they are no approvers of their stage now. */
+  | { readonly kind: 'void_votes'; readonly people: readonly string[] }
   /** People are called again. */
   | { readonly kind: 'nudge' }
   /** Other `params` are proposed instead. Whatever people have seen or said of the earlier ones does not count any more. */
@@ -101,6 +110,15 @@ export type Refusal =
   | { readonly reason: 'too_early'; readonly dueMs: InstantMs }
   | { readonly reason: 'digest_differs'; readonly shown: string; readonly current: string }
   | { readonly reason: 'wrong_status'; readonly status: Approval['status'] }
+  /** The person's own yes counts already. */
+  | { readonly reason: 'voted_already' }
+  | { readonly reason: 'not_your_turn'; readonly stages: readonly Stage[]; readonly votes: readonly Vote[] }
+  /** Their stage has all the yeses it needs. */
+  | { readonly reason: 'not_needed'; readonly stages: readonly Stage[]; readonly votes: readonly Vote[] }
+  /** Somebody whose yes is in the record is no approver any more: it has to be voided first. */
+  | { readonly reason: 'votes_fallen' }
+  /** There is no yes of this person to take back. */
+  | { readonly reason: 'no_vote' }
   /** The rule asks for one, with a yes and with a no. */
   | { readonly reason: 'reason_required' }
   | { readonly reason: 'reason_too_long'; readonly max: number }
@@ -140,16 +158,40 @@ export function transition(
       if (unexplained !== null) return err(unexplained)
       const { mayFromMs: fromMs = approval.createdAtMs } = event
       if (nowMs < fromMs) return err({ reason: 'too_early', dueMs: fromMs })
-      const decision: Decision = { ...event.decision, atMs: nowMs }
+      const decision: Decision = { ...event.decision, atMs: nowMs, with: [] }
       const deadline: Deadline =
         fromMs > approval.createdAtMs
           ? { kind: 'within', fromMs, beforeMs: approval.expiresAtMs }
           : { kind: 'before', atMs: approval.expiresAtMs }
       if (decision.kind === 'reject') return settle({ kind: 'rejected', decision }, deadline)
       const startByMs = nowMs + timings.startByMs
+      if (approval.asking.stages.length === 0) {
+        return ok({
+          next: { ...headerOf(approval), version, status: 'approved', decision, startByMs },
+          deadline,
+        })
+      }
+      const votes = votesWith(approval, decision, event.standing)
+      if (!votes.ok) return votes
+      const counted: Pending = { ...approval, version, votes: votes.value }
+      if (stageNow(approval.asking.stages, votes.value) < approval.asking.stages.length) {
+        return ok({ next: counted, deadline })
+      }
+      const others = votes.value.slice(0, -1).map(({ by }) => by)
+      const next: Approval = {
+        ...headerOf(counted),
+        ...{ status: 'approved', decision: { ...decision, with: others }, startByMs },
+      }
+      return ok({ next, deadline })
+    }
+    case 'take_back': {
+      if (approval.status !== 'pending') return wrongStatus
+      if (nowMs >= approval.expiresAtMs) return err({ reason: 'too_late', deadlineMs: approval.expiresAtMs })
+      const votes = approval.votes.filter(({ by }) => by !== event.by)
+      if (votes.length === approval.votes.length) return err({ reason: 'no_vote' })
       return ok({
-        next: { ...headerOf(approval), version, status: 'approved', decision, startByMs },
-        deadline,
+        next: { ...approval, version, votes },
+        deadline: { kind: 'before', atMs: approval.expiresAtMs },
       })
     }
     case 'look_up': {
@@ -165,6 +207,12 @@ export function transition(
       const current = approval.proposed.digest
       if (event.digest !== current) return err({ reason: 'digest_differs', shown: event.digest, current })
       return ok({ next: { ...approval, version, lookups: found }, deadline: none })
+    }
+    case 'void_votes': {
+      if (approval.status !== 'pending') return wrongStatus
+      const votes = approval.votes.filter(({ by }) => !event.people.includes(by))
+      if (votes.length === approval.votes.length) return err({ reason: 'no_vote' })
+      return ok({ next: { ...approval, version, votes }, deadline: none })
     }
     case 'nudge': {
       if (approval.status !== 'pending') return wrongStatus
@@ -294,6 +342,27 @@ export function transition(
   }
 }
 
+/** The yeses with one more, or why it is none. Without a standing nobody is known to be an approver. */
+function votesWith(
+  { asking: { stages }, votes }: Pending,
+  { by, reason, digest, via, atMs, kind }: Decision,
+  standing: Standing = { stages: [], voters: [] },
+): Result<readonly Vote[], Refusal> {
+  if (votes.some((vote) => !standing.voters.includes(vote.by))) return err({ reason: 'votes_fallen' })
+  // A confirmation is none of several yeses.
+  const turn = turnOf(stages, votes, by, kind === 'approve' ? standing.stages : [])
+  switch (turn.kind) {
+    case 'said':
+      return err({ reason: 'voted_already' })
+    case 'not_yet':
+      return err({ reason: 'not_your_turn', stages, votes })
+    case 'not_needed':
+      return err({ reason: 'not_needed', stages, votes })
+    case 'counts':
+      return ok([...votes, { stage: turn.stage, by, reason, digest, via, atMs }])
+  }
+}
+
 /** Blanks and punctuation explain nothing. */
 const SAYS_SOMETHING = /[\p{L}\p{N}]/u
 
@@ -320,6 +389,8 @@ function edited(
     // They were about other arguments.
     lookups: nothingLookedUp(approval.asking),
     edits: [...approval.edits, { by, via, reason, atMs, replaced }],
+    // They were said to something else.
+    votes: [],
   }
   return { ...next, proposed: { ...next.proposed, digest: recomputedDigest(next) } }
 }

@@ -1,7 +1,9 @@
 /** Finds the calls that nobody could decide: waiting for an approver who does not exist, they would only ever expire. */
-import type { EscalationStep } from '../domain/policy/rule.ts'
-import { type ApproverChain, withShadow } from '../domain/policy.ts'
+import type { EscalationStep, Stage } from '../domain/policy/rule.ts'
+import { type ApproverChain, chainOf, stagesOf, withShadow } from '../domain/policy.ts'
 import type { Person, Principal } from '../domain/principal.ts'
+import { canBeMet } from '../domain/quorum.ts'
+import { stagesText } from '../domain/quorum-text.ts'
 import type { ServerConfig } from './config-file.ts'
 import type { Document } from './document.ts'
 import { ENVIRONMENT, type Problem } from './problem.ts'
@@ -14,21 +16,28 @@ export function undecidable(
   document: Document | null,
 ): Problem[] {
   // One sentence for each chain: several rules that name the same people are one mistake.
-  const chains = new Map(chainsOf(server.rules).map((chain) => [JSON.stringify(chain), chain]))
-  return [...chains.values()].flatMap((chain) => stuckWith(chain, server, agents, people, document))
+  const asked = new Map(askedBy(server.rules).map((one) => [JSON.stringify(one), one]))
+  return [...asked.values()].flatMap((one) => stuckWith(one, server, agents, people, document))
+}
+
+/** Who can be asked, and how many of them have to say yes; no stages: one. */
+interface AskedPeople {
+  readonly chain: ApproverChain
+  readonly stages: readonly Stage[]
 }
 
 /** Whom the rules that ask can ask. */
-function chainsOf({ policy, approvers }: ServerConfig['rules']): ApproverChain[] {
+function askedBy({ policy, approvers }: ServerConfig['rules']): AskedPeople[] {
   const asking = withShadow(policy).rules.filter(({ action }) => action === 'require_approval')
-  const usual = policy.fallback.action === 'require_approval' ? [approvers] : []
+  const usual = policy.fallback.action === 'require_approval' ? [{ chain: approvers, stages: [] }] : []
   return [
     ...usual,
-    ...asking.map(({ terms }) => ({
-      ...approvers,
-      ...withLater(terms.approvers ?? approvers, terms.escalation ?? []),
-      selfConfirm: terms.selfConfirm ?? approvers.selfConfirm,
-    })),
+    ...asking.map(({ terms }) => {
+      const chain = chainOf(terms, approvers)
+      const later = terms.escalation ?? []
+      const stages = stagesOf(terms, chain).map((stage) => ({ ...stage, ...withLater(stage, later) }))
+      return { chain: { ...chain, ...withLater(chain, later) }, stages }
+    }),
   ]
 }
 
@@ -44,7 +53,7 @@ function withLater(
 }
 
 function stuckWith(
-  approvers: ApproverChain,
+  { chain: approvers, stages }: AskedPeople,
   server: ServerConfig,
   agents: readonly Principal[],
   people: ReadonlyMap<string, Person>,
@@ -55,14 +64,29 @@ function stuckWith(
     ({ id, groups }) =>
       approvers.people.includes(id) || groups.some((group) => approvers.groups.includes(group)),
   )
-  const stuck =
-    deciders.length === 0
-      ? ['any agent']
-      : agents.filter((agent) => deciders.every(({ id }) => id === agent.owner)).map(({ name }) => name)
+  const withoutOwner = (owner: string) => deciders.filter(({ id }) => id !== owner)
+  const isStuck = (able: readonly Person[]) =>
+    stages.length === 0 ? able.length === 0 : !canBeMet(stages, able)
+  const stuck = isStuck(deciders)
+    ? ['any agent']
+    : agents.filter(({ owner }) => isStuck(withoutOwner(owner))).map(({ name }) => name)
   if (stuck.length === 0) return []
   const path = ['servers', server.name, 'approvers']
   const place = document?.at(path) ?? { line: null, column: null }
+  const isEveryone = stuck[0] === 'any agent'
   const why = deciders.length === 0 ? 'no approver is a person' : 'their owner is the only approver'
+  if (stages.length > 0 && deciders.length > 0) {
+    const besides = isEveryone ? '' : ' besides their owner'
+    return [
+      {
+        file: document?.file ?? ENVIRONMENT,
+        ...place,
+        path: `/${path.join('/')}`,
+        message: `the calls of ${stuck.join(', ')} to "${server.name}" can never be approved: ${stagesText(stages)} must say yes, each a different person, and there are not so many${besides}`,
+        remedy: 'ask for fewer yeses in `quorum`, or put more people into the groups',
+      },
+    ]
+  }
   return [
     {
       file: document?.file ?? ENVIRONMENT,

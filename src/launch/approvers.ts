@@ -1,6 +1,6 @@
 /** Who may decide about anything at all by the rules in force: named by a server, in one of its groups, or an owner who may confirm. */
 import type { Config } from '../config.ts'
-import { type ApproverChain, withShadow } from '../domain/policy.ts'
+import { type ApproverChain, chainOf, withShadow } from '../domain/policy.ts'
 import type { Person } from '../domain/principal.ts'
 import type { Rules, ServerRules } from '../ports/rules.ts'
 
@@ -25,11 +25,10 @@ function chainsOf(serverRules: ServerRules | null): ApproverChain[] {
   if (serverRules === null) return []
   const { policy, approvers } = serverRules
   const own = withShadow(policy).rules.flatMap(({ terms }) => {
-    const { approvers: named, selfConfirm, escalation } = terms
-    const later = (escalation ?? []).map((step) => ({ ...step, selfConfirm: false }))
-    return named === null && selfConfirm === null
+    const later = (terms.escalation ?? []).map((step) => ({ ...step, selfConfirm: false }))
+    return terms.approvers === null && terms.selfConfirm === null
       ? later
-      : [{ ...approvers, ...named, selfConfirm: selfConfirm ?? approvers.selfConfirm }, ...later]
+      : [chainOf(terms, approvers), ...later]
   })
   return [approvers, ...own]
 }

@@ -104,8 +104,10 @@ export async function startGateway(deps: {
   await ledger.renewLease(node, timings.nodeLeaseMs)
   lease.renewed(askedAtMs)
   const onClientGoneOf = (agent: string) => config.agentSettings.get(agent)?.onClientGone ?? null
+  const directory = createDirectory(config.people)
   const services = createServices({
     lease,
+    directory,
     onClientGoneOf,
     ledger,
     counters: store.counters,
@@ -141,7 +143,6 @@ export async function startGateway(deps: {
     isKnownAgent: (name) => config.agents.has(name) || config.localPrincipal?.name === name,
   })
 
-  const directory = createDirectory(config.people)
   const authenticator = createAuthenticator({
     store: credentials,
     agents: config.agents,

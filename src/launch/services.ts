@@ -4,6 +4,7 @@ import type { OnClientGone } from '../domain/policy/rule.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Counters } from '../ports/counters.ts'
+import type { Directory } from '../ports/directory.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Queue } from '../ports/queue.ts'
@@ -46,6 +47,7 @@ export interface ServicesDeps {
   readonly clock: Clock
   readonly random: Random
   readonly lease: Lease
+  readonly directory: Pick<Directory, 'person'>
   onClientGoneOf(agent: string): OnClientGone | null
   readonly log: Log
 }

@@ -27,6 +27,20 @@ const decision = z.object({
   digest: z.string(),
   via: z.enum(doors),
   atMs: z.number(),
+  with: z.array(z.string()).default([]),
+})
+const vote = z.object({
+  stage: z.number().int().min(0),
+  by: z.string(),
+  reason: z.string().nullable(),
+  digest: z.string(),
+  via: z.enum(doors),
+  atMs: z.number(),
+})
+const stage = z.object({
+  groups: z.array(z.string()),
+  people: z.array(z.string()),
+  quorum: z.number().int().positive(),
 })
 const annotation = z.object({
   finding: z.enum(['happened', 'did_not_happen']),
@@ -152,7 +166,9 @@ const header = z.object({
     escalation: z
       .array(z.object({ afterMs: z.number(), groups: z.array(z.string()), people: z.array(z.string()) }))
       .default([]),
+    stages: z.array(stage).default([]),
   }),
+  votes: z.array(vote).default([]),
   nudges: z.array(z.object({ kind: z.enum(nudgeKinds), afterMs: z.number(), atMs: z.number() })).default([]),
   lookups: z.array(lookup).nullable().default([]),
   like: z

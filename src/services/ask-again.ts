@@ -130,6 +130,7 @@ export function createAskAgain(deps: {
       asking,
       nudges: [],
       lookups: nothingLookedUp(asking),
+      votes: [],
       predecessor: { id, difference, why: 'unknown_end' },
       createdAtMs: nowMs,
       expiresAtMs: nowMs + (verdict.terms.timeoutMs ?? timings.decisionMs),

@@ -214,6 +214,7 @@ export function createAsk(deps: {
       asking,
       nudges: [],
       lookups: nothingLookedUp(asking),
+      votes: [],
       predecessor: null,
       like,
       createdAtMs: nowMs,

@@ -3,14 +3,16 @@ import type { Approval, Door, InstantMs } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { authorise, mayDecideFromMs, type Unauthorised } from '../domain/authority.ts'
 import type { Person } from '../domain/principal.ts'
+import { type Standing, standingOf, YESES_MAX } from '../domain/quorum.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { ApprovalEvent } from '../domain/transition.ts'
+import type { Directory } from '../ports/directory.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Random } from '../ports/random.ts'
 import { type AskAgain, createAskAgain, type NotAskable } from './ask-again.ts'
-import type { Announce, Change } from './change.ts'
+import type { Announce, Change, ChangeOptions } from './change.ts'
 import { createEdit, type Edit, type EditRefusal } from './edit.ts'
 import type { Judge } from './judge.ts'
 import type { Rejudge } from './rejudge.ts'
@@ -44,6 +46,13 @@ export interface People {
     reason: string | null
     via: Door
   }): Promise<Result<Approval, DecideRefusal>>
+  /** One's own yes, where the rule asks for several and they are not complete. */
+  takeBack(request: {
+    id: ApprovalId
+    person: Person
+    reason: string | null
+    via: Door
+  }): Promise<Result<Approval, DecideRefusal>>
   /** By an approver, or by the owner of the requesting agent. */
   cancel(request: {
     id: ApprovalId
@@ -60,12 +69,16 @@ export interface People {
   readonly askAgain: AskAgain
 }
 
-/** Revisions of a policy are made by people: more of them than this during one click mean something else is wrong. */
-const ROUNDS_MAX = 20
+/**
+ * Revisions of a policy are made by people, and people who say yes at the same moment take turns: more rounds than this during
+ * one click mean something else is wrong.
+ */
+const ROUNDS_MAX = 2 * YESES_MAX + 20
 
 export function createPeople(deps: {
   ledger: Ledger
   change: Change
+  directory: Pick<Directory, 'person'>
   judge: Judge
   rejudge: Rejudge
   announce: Announce
@@ -73,7 +86,7 @@ export function createPeople(deps: {
   random: Random
   log: Log
 }): People {
-  const { ledger, change, rejudge, log } = deps
+  const { ledger, change, directory, rejudge, log } = deps
   const edit = createEdit(deps)
   const askAgain = createAskAgain(deps)
 
@@ -85,19 +98,43 @@ export function createPeople(deps: {
     return err({ reason: 'unauthorised', because } as const)
   }
 
+  /**
+   * Where the rule asks for several yeses: what is known of everybody at this moment. Whoever is no approver of their stage any
+   * more loses their yes first, in a step of its own that the audit shows. `null`: look again.
+   */
+  async function standing(
+    id: ApprovalId,
+    person: Person,
+  ): Promise<(ChangeOptions & { standing?: Standing }) | null> {
+    const reading = await ledger.get(id)
+    const approval = reading?.approval
+    if (reading === null || approval?.status !== 'pending' || approval.asking.stages.length === 0) return {}
+    const { version, votes } = approval
+    const found = standingOf(person, approval, directory.person, reading.nowMs)
+    const fallen = votes.flatMap(({ by }) => (found.voters.includes(by) ? [] : [by]))
+    if (fallen.length === 0) return { standing: found, version }
+    await change(id, { kind: 'void_votes', people: fallen }, { version })
+    return null
+  }
+
   /** A yes counts only under the rule that is in force at the moment it is written; what that rule ends, nobody decides. */
   async function sayYes(
     id: ApprovalId,
-    event: Extract<ApprovalEvent, { kind: 'decide' }>,
+    person: Person,
+    said: Extract<ApprovalEvent, { kind: 'decide' }>,
   ): Promise<Result<Approval, DecideRefusal>> {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const judged = await rejudge(id)
       if (judged?.kind === 'unreadable') return err({ reason: 'rules_unreadable' })
-      const guard = judged?.kind === 'stands' ? { inForce: judged.revision } : {}
-      const decided = await change(id, event, guard)
+      const inForce = judged?.kind === 'stands' ? { inForce: judged.revision } : {}
+      const known = await standing(id, person)
+      if (known === null) continue
+      const { standing: found, ...guard } = known
+      const event = found === undefined ? said : { ...said, standing: found }
+      const decided = await change(id, event, { ...guard, ...inForce })
       if (decided.ok || decided.error.reason !== 'moved_on') return decided
     }
-    throw new Error(`the policy that ${id} asks under kept changing for ${ROUNDS_MAX} rounds`)
+    throw new Error(`${id} or the policy that it asks under kept changing for ${ROUNDS_MAX} rounds`)
   }
 
   return {
@@ -111,7 +148,7 @@ export function createPeople(deps: {
       // The ledger compares it with its own clock once more as it writes.
       const mayFromMs = mayDecideFromMs(person, approval) ?? approval.createdAtMs
       const event = { kind: 'decide', decision, mayFromMs } as const
-      return answer === 'reject' ? change(id, event) : sayYes(id, event)
+      return answer === 'reject' ? change(id, event) : sayYes(id, person, event)
     },
 
     async edit(request) {
@@ -133,6 +170,8 @@ export function createPeople(deps: {
       if (!authority.ok) return authority
       return change(id, { kind: 'extend', expiresAtMs, by: person.id, via, reason })
     },
+
+    takeBack: ({ id, person, reason, via }) => change(id, { kind: 'take_back', by: person.id, via, reason }),
 
     async cancel({ id, person, reason }) {
       const authority = await approverOrOwner(id, person)

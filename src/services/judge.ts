@@ -5,6 +5,7 @@ import { type OnClientGone, usualTerms } from '../domain/policy/rule.ts'
 import {
   type ApproverChain,
   asIf,
+  chainOf,
   evaluate,
   type Policy,
   talliesToRead,
@@ -99,7 +100,7 @@ async function judgedBy(
   const tried = asIf(policy, whole)
   return {
     verdict: forAgent(verdict, principal, deps),
-    approvers: chainOf(verdict, approvers),
+    approvers: chainOfVerdict(verdict, approvers),
     revision,
     asIf: tried === null ? null : otherThan(verdict, quarantined(tried, call, deps.rules)),
   }
@@ -147,9 +148,6 @@ async function withHistory(policy: Policy, call: JudgedCall, { counters, log }: 
   }
 }
 
-/** Whom a verdict asks, where the rule does not name them: the usual ones of the server. */
-export function chainOf(verdict: Verdict, usual: ApproverChain): ApproverChain {
-  if (verdict.kind !== 'require_approval') return usual
-  const { approvers, selfConfirm } = verdict.terms
-  return { ...usual, ...approvers, selfConfirm: selfConfirm ?? usual.selfConfirm }
-}
+/** Whom a verdict asks. */
+export const chainOfVerdict = (verdict: Verdict, usual: ApproverChain): ApproverChain =>
+  verdict.kind === 'require_approval' ? chainOf(verdict.terms, usual) : usual

@@ -170,6 +170,7 @@ export function createRejudge(deps: {
         asking,
         nudges: [],
         lookups: nothingLookedUp(asking),
+        votes: [],
         predecessor: { id, difference, why: 'rule_changed' },
         like,
       },

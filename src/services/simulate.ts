@@ -9,7 +9,7 @@ import type { Timings } from '../domain/timings.ts'
 import type { DecisionLog, LoggedVerdict } from '../ports/decision-log.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Rules, ServerRules } from '../ports/rules.ts'
-import { chainOf, PINNED_TOOLS } from './judge.ts'
+import { chainOfVerdict, PINNED_TOOLS } from './judge.ts'
 
 /** @param spanMs how far back from now */
 export type Simulate = (server: string, rules: ServerRules, spanMs: number) => Promise<Simulation>
@@ -85,7 +85,7 @@ export function createSimulate(deps: {
       asIf: tried === null ? null : answerOf(tried.kind),
       sameness: paramsDigest === null ? null : `${principal.name} ${principal.owner} ${paramsDigest}`,
       rule: verdict.kind === 'hide' ? null : verdict.rule,
-      asked: askedBy(chainOf(verdict, approvers), principal.owner),
+      asked: askedBy(chainOfVerdict(verdict, approvers), principal.owner),
     }
   }
 

@@ -427,6 +427,7 @@ test('OpenAPI describes every route from the same schemas', async () => {
     '/approvals/{id}/deadline',
     '/approvals/{id}/decision',
     '/approvals/{id}/edit',
+    '/approvals/{id}/take-back',
     '/calls/{id}',
     '/decisions',
     '/policies/{server}',
@@ -472,6 +473,7 @@ test('OpenAPI describes every route from the same schemas', async () => {
     'simulatePolicy',
     'stop',
     'suggestRules',
+    'takeBackYes',
   ])
   for (const { responses } of operations)
     expect(Object.keys(responses)).toEqual(expect.arrayContaining(['401', '403', '404']))

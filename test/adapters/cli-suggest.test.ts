@@ -91,6 +91,7 @@ function decided(
       digest: 'd',
       via: 'slack',
       atMs: approval.createdAtMs,
+      with: [],
     } as const
     const { status: _status, ...header } = approval
     settled.push({

@@ -673,6 +673,29 @@ describe('calls that nobody could decide', () => {
     ])
   })
 
+  test('more yeses than there are people besides the owner are a problem', () => {
+    const asks = (approval: string) =>
+      `default: deny\ntools: { pay: { action: require_approval, approval: ${approval} } }\n`
+    const file = (more = '') =>
+      `people: { mina: , jun: , lee: , sora:  }\ngroups: { ops: [mina, jun, lee], sec: [lee, sora] }\n${more}servers: { s: { url: "https://x.example", policy: p.yaml, approvers: [ops] } }\n`
+    const short = (of: string) => expect.stringContaining(`can never be approved: ${of} must say yes`)
+    const agent = 'agents: { night: { owner: jun } }\n'
+    write('p.yaml', asks('{ groups: [ops], quorum: 3 }'))
+    expect(problems(file())).toEqual([])
+    expect(problems(file(agent))).toMatchObject([
+      { message: short('3 of ops'), remedy: expect.stringContaining('fewer yeses') },
+    ])
+    write('p.yaml', asks('{ quorum: 2 }'))
+    expect(problems(file(agent))).toEqual([])
+    // Lee counts in one of the stages only.
+    write('p.yaml', asks('{ stages: [{ groups: [ops], quorum: 3 }, { groups: [sec], quorum: 2 }] }'))
+    expect(problems(file())).toMatchObject([{ message: short('3 of ops, then 2 of sec') }])
+    write('p.yaml', asks('{ stages: [{ groups: [ops], quorum: 2 }, { groups: [sec], quorum: 2 }] }'))
+    expect(problems(file())).toEqual([])
+    write('p.yaml', asks('{ groups: [sec], quorum: 3, escalation: [{ after: 1m, people: [mina] }] }'))
+    expect(problems(file())).toEqual([])
+  })
+
   test('the local person without self-confirmation could decide nothing', () => {
     expect(problems('servers: { a: { command: x, self_confirm: false } }')).toMatchObject([
       { message: nobody },

@@ -220,6 +220,7 @@ const decision: Decision = {
   reason: null,
   digest: 'd',
   via: 'api',
+  with: [],
   atMs: 1_000_000,
 }
 

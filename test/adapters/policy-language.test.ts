@@ -21,6 +21,8 @@ const load = (text: string) => {
 const ruleOf = (rule: string) => `rules:\n  - { ${rule} }`
 const when = (condition: string) => ruleOf(`tools: t, action: deny, when: { ${condition} }`)
 
+const quorumOf = (approval: string) => `tools: { t: { action: require_approval, approval: ${approval} } }`
+
 describe('a rule that does not load', () => {
   test.each([
     ['no target', ruleOf('action: deny'), 'which tools this rule is about', '`tools: "*"`'],
@@ -63,17 +65,59 @@ describe('a rule that does not load', () => {
       '',
     ],
     [
-      'a quorum',
-      'tools: { t: { action: require_approval, approval: { quorum: 2 } } }',
-      'not enforced',
-      'one approver',
+      'a quorum of more than are named',
+      quorumOf('{ people: [mina, jun], quorum: 3 }'),
+      '3 different people have to say yes, and 2 are named',
+      'fewer yeses',
+    ],
+    ['a quorum of none', quorumOf('{ quorum: 0 }'), 'at least one', 'write 1'],
+    ['a quorum of a crowd', quorumOf('{ quorum: 21 }'), 'a poll', 'at most 20'],
+    [
+      'a quorum that an owner confirms',
+      quorumOf('{ quorum: 2, self_confirm: true }'),
+      'none of several yeses',
+      'remove it',
     ],
     [
-      'a stage',
-      'tools: { t: { action: require_approval, approval: { stages: [{ groups: [ops] }] } } }',
-      '`stages`',
-      '',
+      'stages and a quorum',
+      quorumOf('{ quorum: 2, stages: [{ groups: [ops] }] }'),
+      'say two things',
+      'in its stage',
     ],
+    [
+      'stages and groups',
+      quorumOf('{ groups: [ops], stages: [{ groups: [ops] }] }'),
+      'say two things',
+      'in its stage',
+    ],
+    [
+      'a stage of nobody',
+      quorumOf('{ stages: [{ groups: [ops] }, { quorum: 2 }] }'),
+      'nobody is named',
+      'in this stage',
+    ],
+    [
+      'a stage of more than are named',
+      quorumOf('{ stages: [{ people: [mina], quorum: 2 }] }'),
+      '2 different people have to say yes, and 1 is named',
+      'fewer yeses',
+    ],
+    ['no stage', quorumOf('{ stages: [] }'), 'there are 0 stages', '1 to 5'],
+    [
+      'six stages',
+      quorumOf(
+        '{ stages: [{ groups: [ops] }, { groups: [ops] }, { groups: [ops] }, { groups: [ops] }, { groups: [ops] }, { groups: [ops] }] }',
+      ),
+      'too many stages',
+      'at most 5',
+    ],
+    [
+      'more yeses than a decision has',
+      quorumOf('{ stages: [{ groups: [ops], quorum: 15 }, { groups: [ops], quorum: 6 }] }'),
+      'takes 21 yeses',
+      'at most 20',
+    ],
+    ['an unknown group in a stage', quorumOf('{ stages: [{ groups: [opps] }] }'), 'no "opps"', '"ops"'],
     [
       'an unknown group',
       'tools: { t: { action: require_approval, approval: { groups: [opps] } } }',

@@ -58,6 +58,7 @@ const clicks = createClicks({
       return ok(stored)
     },
     askAgain: async () => ok(stored),
+    takeBack: async () => ok(stored),
   },
   retire() {},
   clock,

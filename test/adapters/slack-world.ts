@@ -114,6 +114,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
     announce,
     timings: config.timings,
     change,
+    directory,
     judge: async () => ({
       verdict: aVerdict(),
       approvers: { groups: ['ops'], people: [], selfConfirm: false },

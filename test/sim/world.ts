@@ -5,7 +5,7 @@ import { bindingDigest } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { unknownSend } from '../../src/domain/evidence.ts'
 import { effectiveRuleDigest, evaluate } from '../../src/domain/policy.ts'
-import type { Principal } from '../../src/domain/principal.ts'
+import type { Person, Principal } from '../../src/domain/principal.ts'
 import { unknownTool } from '../../src/domain/risk.ts'
 import type { Timings } from '../../src/domain/timings.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
@@ -17,7 +17,7 @@ import type { Queue } from '../../src/ports/queue.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
 import type { Stops } from '../../src/ports/stops.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
-import { aRevision } from '../support/builders.ts'
+import { aRevision, mina, owner } from '../support/builders.ts'
 import { createMemoryLedger, type MemoryLedger } from '../support/memory-ledger.ts'
 import { createDice, createScheduler, type Dice, type Owner, type Scheduler } from './scheduler.ts'
 
@@ -64,6 +64,8 @@ export interface SimWorld {
   readonly history: { atStep: number; atMs: number; approval: Approval }[]
   readonly jobs: { id: ApprovalId; kind: 'attend' | 'execute'; dueMs: number }[]
   readonly owners: Owner[]
+  /** The directory, which changes. */
+  people: readonly Person[]
   /** The tool as the upstream describes it now. */
   toolDefinitionDigest: string
   isUpstreamUp: boolean
@@ -152,6 +154,7 @@ export function createSimWorld(seed: number): SimWorld {
     history,
     jobs: [],
     owners: [],
+    people: [mina, owner],
     toolDefinitionDigest: 'd'.repeat(64),
     isUpstreamUp: true,
     isStormy: true,

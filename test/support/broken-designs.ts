@@ -49,6 +49,7 @@ export function timeoutApproves(ledger: Ledger): Ledger {
         digest: previous.proposed.digest,
         via: 'api',
         atMs: next.settledAtMs,
+        with: [],
       } as const
       const { outcome: _outcome, settledAtMs, ...header } = next
       return ledger.save({

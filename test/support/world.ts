@@ -4,6 +4,7 @@ import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { defaultLimits, type Limits } from '../../src/domain/limits.ts'
 import type { OnClientGone } from '../../src/domain/policy/rule.ts'
 import type { ApproverChain } from '../../src/domain/policy.ts'
+import type { Person } from '../../src/domain/principal.ts'
 import { err } from '../../src/domain/result.ts'
 import { type ToolFacts, unknownTool } from '../../src/domain/risk.ts'
 import { defaultTimings, type Timings } from '../../src/domain/timings.ts'
@@ -30,6 +31,7 @@ import {
   type CallWish,
   approvers as defaultApprovers,
   mina,
+  owner,
 } from './builders.ts'
 import { createMemoryCounters, type MemoryCounters } from './memory-counters.ts'
 import { createMemoryLedger, type MemoryLedger } from './memory-ledger.ts'
@@ -104,6 +106,8 @@ export function aWorld(startMs?: number): World {
 export async function aGateway(
   world: World,
   options: {
+    /** The directory. */
+    people?: readonly Person[]
     onClientGoneOf?: (agent: string) => OnClientGone | null
     node?: string
     timings?: Partial<Timings>
@@ -128,6 +132,7 @@ export async function aGateway(
   const lease = createLease(clock, timings)
   lease.renewed(clock.monotonicMs())
   const services = createServices({
+    directory: { person: (id) => (options.people ?? [mina, owner]).find((one) => one.id === id) ?? null },
     onClientGoneOf: options.onClientGoneOf ?? (() => null),
     lease,
     ledger,

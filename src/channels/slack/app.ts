@@ -71,6 +71,14 @@ export function createSlackApp(deps: {
     tell(respond, asked.ok ? asked.value : asked.error)
   })
 
+  app.action('take-back', async ({ ack, body, respond }) => {
+    const click = parseCardClick(body)
+    const taken = click === null ? null : await clicks.takeBack(click)
+    await ack()
+    if (taken === null) return tell(respond, foreignText)
+    tell(respond, taken.ok ? taken.value : taken.error)
+  })
+
   app.action('review', async ({ ack, body, respond }) => {
     const click = parseCardClick(body)
     const opened = click === null ? null : await review.open(click)
@@ -110,7 +118,7 @@ export function createSlackApp(deps: {
   })
 
   // Bolt answers nothing that nobody listens to, and Slack would show an error after three seconds.
-  const known = new Set(['approve', 'reject', 'ask-again', 'review', PAGE_BACK, PAGE_ON])
+  const known = new Set(['approve', 'reject', 'take-back', 'ask-again', 'review', PAGE_BACK, PAGE_ON])
   app.action(/.*/, async ({ ack, action }) => {
     if (!('action_id' in action) || !known.has(action.action_id)) await ack()
   })

@@ -2,7 +2,7 @@
  * A click on a card, judged at the moment it arrives: by whom, on which message, about which digest. Whatever does not
  * fit decides nothing and is answered with the reason.
  */
-import type { Approval } from '../../domain/approval.ts'
+import { type Approval, decidersOf } from '../../domain/approval.ts'
 import type { ApprovalId } from '../../domain/approval-id.ts'
 import type { Person } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
@@ -15,7 +15,15 @@ import type { DecideRefusal, People } from '../../services/decide.ts'
 import type { Account, Accounts } from './accounts.ts'
 import { type Place, placeText } from './place.ts'
 import { isSealOf, type Purpose, parseSealed, type Sealed } from './seal.ts'
-import { changedText, decidedText, foreignText, newerFormText, refusalText, unknownText } from './words.ts'
+import {
+  changedText,
+  decidedText,
+  foreignText,
+  newerFormText,
+  refusalText,
+  takenBackText,
+  unknownText,
+} from './words.ts'
 
 export interface Shown {
   readonly account: Account
@@ -45,6 +53,8 @@ export interface Clicks {
     purpose: Purpose,
     reason: string | null,
   ): Promise<Result<Decided, string>>
+  /** One's own yes, while others are missing. */
+  takeBack(shown: Shown): Promise<Result<string, string>>
   /** About a call whose end nobody knows. */
   askAgain(shown: Shown): Promise<Result<string, string>>
   /** Who looks at what, without deciding anything. */
@@ -57,7 +67,7 @@ export function createClicks(deps: {
   ledger: Pick<Ledger, 'get'>
   cards: Pick<Cards, 'approvalAt'>
   accounts: Accounts
-  people: Pick<People, 'decide' | 'askAgain'>
+  people: Pick<People, 'decide' | 'askAgain' | 'takeBack'>
   /** A card of ours that we lost track of: it was posted, and then the answer of Slack or our note of it was lost. */
   retire(place: Place, id: ApprovalId): void
   clock: Clock
@@ -122,6 +132,13 @@ export function createClicks(deps: {
         ? ok(`People are asked again, as ${asked.value.id}. It runs only after a new yes.`)
         : err(refusalText(asked.error, reading.approval))
     },
+    async takeBack(shown) {
+      const looked = await look(shown, 'take-back')
+      if (!looked.ok) return looked
+      const { person, reading } = looked.value
+      const taken = await people.takeBack({ id: reading.approval.id, person, reason: null, via: 'slack' })
+      return taken.ok ? ok(takenBackText(taken.value)) : err(refusalText(taken.error, reading.approval))
+    },
     async decide(shown, answer, purpose, written) {
       const looked = await look(shown, purpose)
       if (!looked.ok) return looked
@@ -148,9 +165,12 @@ export function createClicks(deps: {
     answer: 'approve' | 'reject',
   ): Promise<Approval | null> {
     const approval = (await ledger.get(id))?.approval
-    if (approval === undefined || approval.status === 'pending') return null
+    if (approval === undefined) return null
+    if (approval.status === 'pending') {
+      return answer === 'approve' && approval.votes.some(({ by }) => by === person.id) ? approval : null
+    }
     const decision = approval.status === 'settled' ? decisionOf(approval.outcome) : approval.decision
-    if (decision === null || decision.by !== person.id) return null
+    if (decision === null || !decidersOf(decision).includes(person.id)) return null
     return (decision.kind === 'reject') === (answer === 'reject') ? approval : null
   }
 }

@@ -39,10 +39,20 @@ export function offer(
   const review = button({ id: 'review', text: 'Review…', value: seal(key, 'review', bound) })
   const first = { card: [yes], review: [review], elsewhere: [] }[whole]
   const deny = button({ id: 'reject', text: 'Deny', style: 'danger', value: seal(key, 'reject', bound) })
+  // The card is one for all: whoever has said no yes is told so.
+  const takeBack =
+    approval.votes.length === 0
+      ? []
+      : [button({ id: 'take-back', text: 'Take my yes back', value: seal(key, 'take-back', bound) })]
   const note = noteText(approval, word, whole, publicUrl !== null)
   return [
     ...(note === null ? [] : [context(note)]),
-    actions([...first, deny, ...(publicUrl === null ? [] : [consoleButton(publicUrl, approval.id)])]),
+    actions([
+      ...first,
+      deny,
+      ...takeBack,
+      ...(publicUrl === null ? [] : [consoleButton(publicUrl, approval.id)]),
+    ]),
   ]
 }
 

@@ -9,7 +9,13 @@ import { type ApprovalId, parseApprovalId } from '../../domain/approval-id.ts'
  * A page of a review is sealed only as it is drawn: its number, the digest of the layout it is a page of, and the account
  * that has it before them.
  */
-export type Purpose = 'approve' | 'reject' | 'review' | 'ask-again' | `page ${number} ${string} ${string}`
+export type Purpose =
+  | 'approve'
+  | 'reject'
+  | 'review'
+  | 'ask-again'
+  | 'take-back'
+  | `page ${number} ${string} ${string}`
 
 export interface Sealed {
   readonly id: ApprovalId

@@ -4,6 +4,7 @@ import type { Approval } from '../../domain/approval.ts'
 import type { Unauthorised } from '../../domain/authority.ts'
 import { CLI } from '../../domain/command-line.ts'
 import { decisionText, outcomeText, unauthorisedText } from '../../domain/present.ts'
+import { progressText } from '../../domain/quorum-text.ts'
 import { refusedStep } from '../../domain/refused-step.ts'
 import { visible } from '../../domain/visible.ts'
 import { type Unread, writtenByNewer } from '../../ports/ledger-faults.ts'
@@ -48,6 +49,11 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
           return 'Too late: the time for a decision is over. Nothing was sent.'
         case 'digest_differs':
           return staleText
+        case 'voted_already':
+        case 'not_your_turn':
+        case 'not_needed':
+        case 'votes_fallen':
+        case 'no_vote':
         case 'reason_required':
         case 'reason_too_long': {
           const { text, remedy } = refusedStep(refusal.refusal, String)
@@ -106,8 +112,14 @@ export function presentText(approval: Approval): string {
 
 /** After a decision, where the card alone would not say enough. */
 export function decidedText(approval: Approval): string | null {
+  if (approval.status === 'pending') {
+    return `Your yes counts. ${progressText(approval.asking.stages, approval.votes) ?? ''}`
+  }
   const isConfirmed = approval.status === 'approved' && approval.decision.kind === 'confirm'
   return isConfirmed
     ? 'You answer for this agent, so your yes counts as the owner’s confirmation, not as an approval.'
     : null
 }
+
+export const takenBackText = ({ asking, votes }: Approval) =>
+  `Your yes does not count any more. ${progressText(asking.stages, votes) ?? ''}`

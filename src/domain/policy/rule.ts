@@ -32,9 +32,20 @@ export interface Rule {
 export const clientGoneWays = ['wait', 'execute', 'cancel'] as const
 export type OnClientGone = (typeof clientGoneWays)[number]
 
+/** Who is asked together, and how many of them have to say yes. */
+export interface Stage {
+  readonly groups: readonly string[]
+  readonly people: readonly string[]
+  readonly quorum: number
+}
+
 /** On which terms people decide; `null` leaves it to the server's configuration. */
 export interface ApprovalTerms {
   readonly approvers: { readonly groups: readonly string[]; readonly people: readonly string[] } | null
+  /** In this order; `null`: the approvers are one stage. */
+  readonly stages: readonly Stage[] | null
+  /** Yeses of different people, in all; `null`: as many as the stages say, or one. */
+  readonly quorum: number | null
   readonly selfConfirm: boolean | null
   /** How long people have. */
   readonly timeoutMs: number | null
@@ -57,6 +68,8 @@ export interface EscalationStep {
 
 export const usualTerms: ApprovalTerms = {
   approvers: null,
+  stages: null,
+  quorum: null,
   selfConfirm: null,
   timeoutMs: null,
   onClientGone: null,

@@ -82,6 +82,8 @@ const sameEntry = (a: Rule, b: Rule) => {
   return section === 'tools' && b.pointer.startsWith(`/tools/${tool}`)
 }
 
+const whoOf = ({ terms: { approvers, stages, quorum } }: Rule) => JSON.stringify([approvers, stages, quorum])
+
 /** Where two rules ask about one tool, the one with the higher risk names the approvers; between equals it has to be said. */
 function noteApprovers(reader: Reader, rules: readonly Rule[]) {
   const asking = rules.filter(
@@ -93,7 +95,7 @@ function noteApprovers(reader: Reader, rules: readonly Rule[]) {
       .find(
         (each) =>
           each.treatAs === rule.treatAs &&
-          JSON.stringify(each.terms.approvers) !== JSON.stringify(rule.terms.approvers) &&
+          whoOf(each) !== whoOf(rule) &&
           each.tools.some((a) => rule.tools.some((b) => covers(a, b) || covers(b, a))),
       )
     if (other === undefined) continue

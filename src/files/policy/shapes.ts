@@ -4,6 +4,7 @@ import { ESCALATIONS_MAX, LOOKUPS_MAX, REASON_LENGTH_MAX, REMINDERS_MAX } from '
 import { clientGoneWays } from '../../domain/policy/rule.ts'
 import { calendarUnits, countedPer } from '../../domain/policy/tally.ts'
 import { weekdays } from '../../domain/policy/time-window.ts'
+import { STAGES_MAX, YESES_MAX } from '../../domain/quorum.ts'
 import { categories, risks } from '../../domain/risk.ts'
 import { durationShape } from '../duration.ts'
 import { says } from '../shape.ts'
@@ -157,10 +158,19 @@ const evidenceShape = z.strictObject({
     )
     .optional(),
 })
+const quorumShape = z
+  .int(says('a quorum is a whole number', 'write how many people have to say yes'))
+  .min(1, says('a quorum is at least one', 'write 1, or remove the line'))
+  .max(YESES_MAX, says('a quorum this large is a poll', `ask for at most ${YESES_MAX} yeses`))
+  .describe('How many different people have to say yes. One no denies the call.')
 export const approvalShape = z.strictObject({
   ...people,
-  quorum: z.int().min(1).max(20).optional(),
-  stages: z.array(z.strictObject({ ...people, quorum: z.int().min(1).max(20).optional() })).optional(),
+  quorum: quorumShape.optional(),
+  stages: z
+    .array(z.strictObject({ ...people, quorum: quorumShape.optional() }))
+    .max(STAGES_MAX, says('there are too many stages', `write at most ${STAGES_MAX}`))
+    .optional()
+    .describe('In this order: the next stage is asked when the one before it has all its yeses.'),
   self_confirm: z.boolean().optional(),
   timeout: durationShape.optional(),
   reminders: z
@@ -174,8 +184,13 @@ export const approvalShape = z.strictObject({
     .array(z.strictObject({ after: durationShape, ...people }))
     .max(ESCALATIONS_MAX, says(`there are at most ${ESCALATIONS_MAX} steps`, 'name more people in one step'))
     .optional(),
-  reason_required: z.boolean().optional(),
-  on_client_gone: z.enum(clientGoneWays).optional(),
+  reason_required: z.boolean().optional().describe('Neither a yes nor a no counts without a reason.'),
+  on_client_gone: z
+    .enum(clientGoneWays)
+    .optional()
+    .describe(
+      'When nobody is there for the outcome: wait for the agent, execute without it, or cancel the call.',
+    ),
   evidence: z
     .array(evidenceShape)
     .max(LOOKUPS_MAX, says(`there are at most ${LOOKUPS_MAX} evidence calls`, 'keep those that people read'))

@@ -2,7 +2,8 @@
 
 import type { z } from 'zod'
 import { didYouMean } from '../../domain/did-you-mean.ts'
-import { type ApprovalTerms, type EscalationStep, usualTerms } from '../../domain/policy/rule.ts'
+import { type ApprovalTerms, type EscalationStep, type Stage, usualTerms } from '../../domain/policy/rule.ts'
+import { STAGES_MAX, YESES_MAX, yesesWanted } from '../../domain/quorum.ts'
 import type { Path } from '../document.ts'
 import { durationMs } from '../duration.ts'
 import { readEvidence } from './evidence.ts'
@@ -25,27 +26,23 @@ export function readTerms(
   for (const [key, isUsed, remedy] of unsupported(written)) {
     if (isUsed) reader.refuseKey([...at, key], `\`${key}\` is not enforced in this version`, remedy)
   }
-  const { groups, people, self_confirm: selfConfirm = null, timeout } = written
+  const { self_confirm: selfConfirm = null, timeout } = written
   const timeoutMs = timeout === undefined ? null : durationMs(timeout)
   if (timeoutMs !== null && !(timeoutMs >= TIMEOUT_MS_MIN && timeoutMs <= TIMEOUT_MS_MAX)) {
     reader.refuse([...at, 'timeout'], 'the duration is out of bounds', 'write one between 10s and 20d')
   }
-  const isNamed = groups !== undefined || people !== undefined
-  const approvers = isNamed ? { groups: groups ?? [], people: people ?? [] } : null
-  if (approvers !== null && approvers.groups.length + approvers.people.length === 0) {
-    reader.refuse(
-      at,
-      'nobody is named',
-      "name `groups` or `people`, or remove the lines: then the server's approvers decide",
+  const { approvers, stages, quorum } = readWho(reader, written, at)
+  if (selfConfirm === true && (stages !== null || quorum !== null)) {
+    reader.refuseKey(
+      [...at, 'self_confirm'],
+      "an owner's confirmation is none of several yeses",
+      'remove it, or let one yes decide',
     )
-  }
-  for (const kind of ['groups', 'people'] as const) {
-    for (const [index, name] of (written[kind] ?? []).entries()) {
-      checkName(reader, kind, name, [...at, kind, index])
-    }
   }
   return {
     approvers,
+    stages,
+    quorum,
     selfConfirm,
     timeoutMs,
     onClientGone: written.on_client_gone ?? null,
@@ -53,6 +50,86 @@ export function readTerms(
     remindersMs: readReminders(reader, written.reminders ?? [], timeoutMs, at),
     escalation: readEscalation(reader, written.escalation ?? [], timeoutMs, at),
     lookups: readEvidence(reader, written.evidence ?? [], [...at, 'evidence']),
+  }
+}
+
+type Written = z.output<typeof approvalShape>
+type Who = Pick<ApprovalTerms, 'approvers' | 'stages' | 'quorum'>
+
+/** Whom the rule asks: its own people, or stages of them, or the server's. */
+function readWho(reader: Reader, written: Written, at: Path): Who {
+  const { groups, people, quorum, stages } = written
+  if (stages !== undefined) {
+    const others = (['groups', 'people', 'quorum'] as const).filter((key) => written[key] !== undefined)
+    for (const key of others) {
+      reader.refuseKey([...at, key], `\`${key}\` and \`stages\` say two things`, 'write it in its stage')
+    }
+    return readStages(reader, stages, [...at, 'stages'])
+  }
+  if (quorum !== undefined) checkCount(reader, quorum, [...at, 'quorum'])
+  const several = quorum === undefined || quorum === 1 ? null : quorum
+  if (groups === undefined && people === undefined) return { approvers: null, stages: null, quorum: several }
+  const approvers = readPeople(
+    reader,
+    { groups, people },
+    at,
+    "or remove the lines: then the server's approvers decide",
+  )
+  checkEnough(reader, { ...approvers, quorum: several ?? 1 }, at)
+  return { approvers, stages: null, quorum: several }
+}
+
+function readStages(reader: Reader, written: NonNullable<Written['stages']>, at: Path): Who {
+  if (written.length === 0 || written.length > STAGES_MAX) {
+    reader.refuse(at, `there are ${written.length} stages`, `write 1 to ${STAGES_MAX} of them`)
+  }
+  const stages = written.map(({ groups, people, quorum = 1 }, index) => {
+    const place = [...at, index]
+    const stage = { ...readPeople(reader, { groups, people }, place, 'who say yes in this stage'), quorum }
+    checkEnough(reader, stage, place)
+    return stage
+  })
+  checkCount(reader, yesesWanted(stages), at)
+  const approvers = {
+    groups: [...new Set(stages.flatMap(({ groups }) => groups))],
+    people: [...new Set(stages.flatMap(({ people }) => people))],
+  }
+  return { approvers, stages, quorum: null }
+}
+
+function readPeople(
+  reader: Reader,
+  written: Pick<Written, 'groups' | 'people'>,
+  at: Path,
+  remedy: string,
+): NonNullable<ApprovalTerms['approvers']> {
+  const { groups = [], people = [] } = written
+  if (groups.length + people.length === 0) {
+    reader.refuse(at, 'nobody is named', `name \`groups\` or \`people\`, ${remedy}`)
+  }
+  for (const kind of ['groups', 'people'] as const) {
+    for (const [index, name] of (written[kind] ?? []).entries()) {
+      checkName(reader, kind, name, [...at, kind, index])
+    }
+  }
+  return { groups, people }
+}
+
+/** Without a group it is known here how many there are; with one, where people and agents are known. */
+function checkEnough(reader: Reader, { groups, people, quorum }: Stage, at: Path): void {
+  const there = new Set(people).size
+  if (groups.length > 0 || there === 0 || quorum <= there) return
+  const message = `${quorum} different people have to say yes, and ${there} ${there === 1 ? 'is' : 'are'} named`
+  reader.refuseKey([...at, 'quorum'], message, 'name more people, or ask for fewer yeses')
+}
+
+function checkCount(reader: Reader, yeses: number, at: Path): void {
+  if (yeses > YESES_MAX) {
+    reader.refuse(
+      at,
+      `it takes ${yeses} yeses`,
+      `ask for at most ${YESES_MAX}: more is a poll, not a decision`,
+    )
   }
 }
 
@@ -124,10 +201,5 @@ function checkName(reader: Reader, kind: 'groups' | 'people', name: string, at: 
 }
 
 function unsupported(written: z.output<typeof approvalShape>) {
-  const { quorum = 1, stages = [] } = written
-  return [
-    ['quorum', quorum > 1, 'remove it: one approver decides'],
-    ['stages', stages.length > 0, 'name the group of the last stage under `groups`'],
-    ['grants', written.grants !== undefined, 'remove it: every call is decided by itself'],
-  ] as const
+  return [['grants', written.grants !== undefined, 'remove it: every call is decided by itself']] as const
 }

@@ -84,11 +84,12 @@ function present(parts: Record<string, JsonValue | undefined>): Written {
 }
 
 function writeTerms(terms: ApprovalTerms): Written {
-  const { approvers, selfConfirm, timeoutMs, onClientGone, reasonRequired } = terms
+  const { stages, quorum, selfConfirm, timeoutMs, onClientGone, reasonRequired } = terms
   const { remindersMs, escalation, lookups } = terms
   return present({
-    groups: approvers === null || approvers.groups.length === 0 ? undefined : [...approvers.groups],
-    people: approvers === null || approvers.people.length === 0 ? undefined : [...approvers.people],
+    ...(stages === null ? writePeople(terms.approvers) : {}),
+    stages: stages?.map((stage) => present({ ...writePeople(stage), quorum: stage.quorum })),
+    quorum: quorum ?? undefined,
     self_confirm: selfConfirm ?? undefined,
     timeout: timeoutMs === null ? undefined : `${timeoutMs}ms`,
     on_client_gone: onClientGone ?? undefined,
@@ -119,6 +120,11 @@ function writeLookup({ label, tool, arguments: args }: LookupCall): Written {
     arguments: args.length === 0 ? undefined : Object.fromEntries(filled),
   })
 }
+
+const writePeople = (approvers: ApprovalTerms['approvers']) => ({
+  groups: approvers === null || approvers.groups.length === 0 ? undefined : [...approvers.groups],
+  people: approvers === null || approvers.people.length === 0 ? undefined : [...approvers.people],
+})
 
 function writeLimit({ tally, max, reason }: Limit): Written {
   const { amount } = tally

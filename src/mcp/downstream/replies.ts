@@ -4,9 +4,18 @@
  */
 
 import { isRuleActor } from '../../domain/actor.ts'
-import { type Approval, isEdited, type Outcome, type Settled } from '../../domain/approval.ts'
+import {
+  type Approval,
+  type Decision,
+  decidersOf,
+  isEdited,
+  type Outcome,
+  type Settled,
+} from '../../domain/approval.ts'
 import type { JsonObject } from '../../domain/canonical.ts'
 import { editForAgent } from '../../domain/edited-text.ts'
+import { yesesWanted } from '../../domain/quorum.ts'
+import { namesText } from '../../domain/quorum-text.ts'
 import { type Stop, scopeText } from '../../domain/stop.ts'
 import { type Era, META_APPROVAL } from '../../domain/tool-call.ts'
 import type { AskRefusal } from '../../services/ask.ts'
@@ -14,7 +23,7 @@ import { mergeObjects, rawMember } from '../raw-json.ts'
 import { withEdit } from './edited-reply.ts'
 import { type Answer, errorAnswer, httpCode, type Id, INVALID_PARAMS, type Refusal, refusal } from './rpc.ts'
 import { newerFormText } from './unavailable.ts'
-import { askedInWords } from './waiting-words.ts'
+import { askedText } from './waiting-words.ts'
 
 /** What to do with this call: let it be, send it again as it is, or send a different one. */
 type Retry = 'never' | 'same' | 'changed'
@@ -90,10 +99,10 @@ function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: number):
     case 'lapsed':
       return {
         text:
-          `NOT EXECUTED. ${outcome.decision.by} said yes to ticket ${id}, but nobody was waiting for the result in time, ` +
+          `NOT EXECUTED. ${namesText(decidersOf(outcome.decision))} said yes to ticket ${id}, but nobody was waiting for the result in time, ` +
           'and an old yes is not used. If it is still needed, the same call asks again; then keep waiting for it.',
         retry: 'same',
-        details: { decidedBy: outcome.decision.by },
+        details: decidedBy(outcome.decision),
       }
     case 'cancelled':
       if (isRuleActor(outcome.by)) {
@@ -144,7 +153,7 @@ function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: number):
           `NOT EXECUTED, certainly: ticket ${id} was approved, but the call could not be sent to the server, and nothing ` +
           'of it arrived. If it is still needed, the same call asks again.',
         retry: 'same',
-        details: { decidedBy: outcome.decision.by },
+        details: decidedBy(outcome.decision),
       }
     case 'indeterminate':
       return indeterminate(id, outcome)
@@ -214,7 +223,7 @@ function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean, wa
       return {
         text:
           `NOT EXECUTED. Waiting for human approval, ticket ${id}. ${next} ${noDetour} ` +
-          `Asked: ${askedInWords(approval)}. It can be decided until ${iso(approval.expiresAtMs)}.${gone}` +
+          `${sentence(askedText(approval))} It can be decided until ${iso(approval.expiresAtMs)}.${gone}` +
           changedRule(approval) +
           likeText(approval),
         retry: 'same',
@@ -222,18 +231,18 @@ function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean, wa
     case 'approved':
       return {
         text:
-          `APPROVED by ${approval.decision.by}, but not executed so far, ticket ${id}. It runs while you wait for it, ` +
+          `APPROVED by ${namesText(decidersOf(approval.decision))}, but not executed so far, ticket ${id}. It runs while you wait for it, ` +
           `until ${iso(approval.startByMs)}. ${again} to let it run and collect the result. ${noDetour}`,
         retry: 'same',
-        details: { decidedBy: approval.decision.by, startBy: iso(approval.startByMs) },
+        details: { ...decidedBy(approval.decision), startBy: iso(approval.startByMs) },
       }
     case 'executing':
       return {
         text:
-          `APPROVED by ${approval.decision.by} and SENT, no result so far, ticket ${id}. ${again} to collect the result: ` +
+          `APPROVED by ${namesText(decidersOf(approval.decision))} and SENT, no result so far, ticket ${id}. ${again} to collect the result: ` +
           `it does not run twice. ${noDetour}`,
         retry: 'same',
-        details: { decidedBy: approval.decision.by },
+        details: decidedBy(approval.decision),
       }
   }
 }
@@ -426,6 +435,12 @@ function toolError(meta: JsonObject, { text, retry, details = {} }: Told, era: E
   return { kind: 'result', text: JSON.stringify(result) }
 }
 
+/** `decidedWith`: whose yeses it needed besides. */
+const decidedBy = (decision: Decision): JsonObject => ({
+  decidedBy: decision.by,
+  ...(decision.with.length === 0 ? {} : { decidedWith: decision.with }),
+})
+
 function approvalMeta(approval: Approval): JsonObject {
   const { id, status, expiresAtMs, asking } = approval
   return {
@@ -441,6 +456,9 @@ function approvalMeta(approval: Approval): JsonObject {
       people: asking.approvers.people,
       selfConfirm: asking.approvers.selfConfirm,
     },
+    ...(asking.stages.length === 0
+      ? {}
+      : { yeses: { said: approval.votes.map(({ by }) => by), wanted: yesesWanted(asking.stages) } }),
   }
 }
 
@@ -453,4 +471,5 @@ function withResultType(resultText: string, era: Era): string {
 }
 
 const iso = (ms: number) => new Date(ms).toISOString()
+const sentence = (text: string) => (text.endsWith('.') ? text : `${text}.`)
 const lowerFirst = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)

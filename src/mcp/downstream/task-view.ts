@@ -90,7 +90,7 @@ function keptUntilMs(approval: Approval, { startByMs, keepOutcomeMs }: TaskTimin
 function changedAtMs(approval: Approval): InstantMs {
   switch (approval.status) {
     case 'pending':
-      return approval.createdAtMs
+      return approval.votes.at(-1)?.atMs ?? approval.createdAtMs
     case 'approved':
       return approval.decision.atMs
     case 'executing':
