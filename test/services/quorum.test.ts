@@ -247,7 +247,7 @@ describe('at the same moment', () => {
     const said = await Promise.all(
       crowd.flatMap((person, n) =>
         // Everybody twice, through two gateways.
-        [0, 1].map((more) => gateways[(n + more) % 3]?.decide(id, 'approve', person)),
+        [0, 1].map(async (more) => gateways[(n + more) % 3]?.decide(id, 'approve', person)),
       ),
     )
     expect(said.filter((one) => one?.ok)).toHaveLength(20)
