@@ -9,7 +9,7 @@ import { attacksOn } from '../domain/risk/attacks.ts'
 import { proposedPolicy } from '../domain/risk/proposed-policy.ts'
 import { type ScannedServer, type ScannedTool, scanned } from '../domain/risk/scanned.ts'
 import { visible } from '../domain/visible.ts'
-import { readyPolicies } from '../launch/ready-policies.ts'
+import { readyFor } from '../launch/ready-policies.ts'
 import { toolsOf } from '../launch/scan.ts'
 import type { ExitCode, Io } from './io.ts'
 import type { Parts } from './parts.ts'
@@ -158,7 +158,6 @@ function explain(
     tell(io, { message: `No scanned server has a tool "${wanted}"`, remedy: null })
     return 1
   }
-  const ready = readyPolicies()
   const told = found.map(({ server, tool, others }) => ({
     server,
     tool,
@@ -167,7 +166,7 @@ function explain(
       tool.evidence.map(({ rule }) => rule),
     ),
     related: related(tool, others),
-    readyPolicies: ready.filter(({ tools }) => tools.includes(tool.name)).map(({ file }) => file),
+    readyPolicies: readyFor(tool.name),
   }))
   if (isJson) {
     printJson(io, told)

@@ -15,6 +15,7 @@ import type { People } from '../services/decide.ts'
 import type { SetUps } from '../services/set-up.ts'
 import type { StopChanges } from '../services/stop-changes.ts'
 import type { StopsInForce } from '../services/stops-in-force.ts'
+import type { ToolReviews } from '../services/tool-reviews.ts'
 import { accountsRoutes } from './accounts-page.tsx'
 import { actRoute } from './act.tsx'
 import { agentsRoutes } from './agents.ts'
@@ -31,6 +32,7 @@ import { setUpRoutes } from './set-up-page.tsx'
 import { isShow, settledPage } from './settled.ts'
 import { askToSignIn, signInRoutes } from './sign-in.tsx'
 import { stopsRoutes } from './stops-page.tsx'
+import { toolsRoutes } from './tools.ts'
 
 export interface ConsoleDeps {
   readonly ledger: Pick<Ledger, 'nowMs' | 'get' | 'list' | 'auditTrail' | 'waitingNodes' | 'lateReplies'>
@@ -49,6 +51,7 @@ export interface ConsoleDeps {
   /** What this process knows to be stopped, for the banner. */
   readonly inForce: Pick<StopsInForce, 'all'>
   readonly setUps: SetUps
+  readonly toolReviews: ToolReviews
   readonly publicUrl: URL | null
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly stopping: AbortSignal
@@ -63,6 +66,8 @@ const pages = [
   '/accounts',
   '/stops',
   '/set-up/*',
+  '/tools',
+  '/tools/*',
   '/oauth/callback',
   '/approvals/*',
   '/queues/*',
@@ -88,6 +93,8 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
     '/accounts',
     '/stops',
     '/set-up/*',
+    '/tools',
+    '/tools/*',
     '/oauth/callback',
     '/approvals/*',
     '/queues/*',
@@ -131,6 +138,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
     const view = {
       ...{ nowMs, unsettled: found.slice(0, QUEUE_MAX), isCut: found.length > QUEUE_MAX },
       toSetUp: deps.setUps.waiting(),
+      changed: deps.toolReviews.waiting(),
     }
     const reader = readerOf(c)
     if (!isPart(c)) return c.html(queuePage(view, reader))
@@ -191,6 +199,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
   app.post('/agents', agents.markSeen)
 
   app.route('/', stopsRoutes({ stops: deps.stops, publicUrl, readerOf }))
+  app.route('/', toolsRoutes({ reviews: deps.toolReviews, publicUrl, readerOf }))
   app.route('/', setUpRoutes({ setUps: deps.setUps, publicUrl, readerOf }))
   if (accounts !== null) app.route('/', accountsRoutes({ accounts, publicUrl, readerOf }))
 

@@ -7,6 +7,7 @@ import { visible } from '../domain/visible.ts'
 import { page, type Reader } from './layout.tsx'
 import { SetUpItems } from './set-up-page.tsx'
 import { RiskMark } from './told.tsx'
+import { ChangedItems } from './tools-page.tsx'
 
 /** What has less time left than this comes first and says so. */
 const URGENT_MS = 15 * 60_000
@@ -19,10 +20,13 @@ export interface QueueView {
   readonly isCut: boolean
   /** Servers that nobody has accepted a policy for. */
   readonly toSetUp: readonly string[]
+  /** Servers with tools that changed or appeared. */
+  readonly changed: readonly { readonly server: string; readonly tools: number }[]
 }
 
-export const queueTitle = ({ unsettled, toSetUp }: QueueView) => {
-  const count = unsettled.filter(({ status }) => status === 'pending').length + toSetUp.length
+export const queueTitle = ({ unsettled, toSetUp, changed }: QueueView) => {
+  const count =
+    unsettled.filter(({ status }) => status === 'pending').length + toSetUp.length + changed.length
   return count === 0 ? 'Nothing waits' : `(${count}) Waiting`
 }
 
@@ -42,22 +46,24 @@ export const queuePage = (view: QueueView, reader: Reader) =>
   })
 
 export function Queue({ view, person }: { view: QueueView; person: Person }) {
-  const { nowMs, unsettled, isCut, toSetUp } = view
+  const { nowMs, unsettled, isCut, toSetUp, changed } = view
+  const hasChores = toSetUp.length + changed.length > 0
   const pending = unsettled.filter((one) => one.status === 'pending').toSorted(byUrgency(nowMs))
   const decided = unsettled.filter((one) => one.status !== 'pending')
   return (
     <div id="queue" hx-get="./" hx-trigger="changed from:#live, every 20s" hx-swap="outerMorph">
       <h1>Waiting for a decision</h1>
       <SetUpItems servers={toSetUp} />
+      <ChangedItems changed={changed} />
       <p class="count" role="status">
         {pending.length === 0
-          ? toSetUp.length === 0
-            ? 'Nothing waits.'
-            : 'No call waits.'
+          ? hasChores
+            ? 'No call waits.'
+            : 'Nothing waits.'
           : `${pending.length} ${pending.length === 1 ? 'call waits' : 'calls wait'}.`}
         {isCut && ' There are more; the newest are shown.'}
       </p>
-      {pending.length === 0 && toSetUp.length > 0 ? null : pending.length === 0 ? (
+      {pending.length === 0 && hasChores ? null : pending.length === 0 ? (
         <div class="empty">
           <svg viewBox="0 0 48 48" width="56" height="56" aria-hidden="true">
             <circle cx="24" cy="24" r="20" fill="none" stroke="currentColor" stroke-width="2" />

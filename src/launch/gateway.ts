@@ -32,6 +32,7 @@ import { createStopChanges } from '../services/stop-changes.ts'
 import { createStopsInForce } from '../services/stops-in-force.ts'
 import { createSuggest } from '../services/suggest.ts'
 import { createToolCatalogue } from '../services/tool-catalogue.ts'
+import { createToolReviews } from '../services/tool-reviews.ts'
 import {
   createLease,
   keepClaimsTrue,
@@ -52,6 +53,7 @@ import { watchOpenServers } from './open-servers.ts'
 import { operatorsOf } from './operators.ts'
 import { openPolicies, readNewPolicy, readPolicyText } from './policies.ts'
 import { newNodeId, random } from './random.ts'
+import { readyFor } from './ready-policies.ts'
 import { createServices } from './services.ts'
 import { createSites } from './sites.ts'
 import { openSlackDoor } from './slack.ts'
@@ -335,6 +337,14 @@ export async function startGateway(deps: {
       stops: stopChanges,
       inForce: stops,
       setUps,
+      toolReviews: createToolReviews({
+        ...{ tools: catalogue, toolPins: store.toolPins, rules, decisionLog: store.decisionLog, log },
+        ...{
+          nowMs: ledger.nowMs,
+          readyFor,
+          mayAccept: (person, server) => isApproverOf(rules, person, server),
+        },
+      }),
       isApprover: approversOf(config, rules),
       publicUrl: config.publicUrl,
       clock,

@@ -9,7 +9,7 @@ interface ReadyPolicy {
   readonly tools: readonly string[]
 }
 
-export function readyPolicies(): readonly ReadyPolicy[] {
+function readyPolicies(): readonly ReadyPolicy[] {
   const directory = join(packageRoot(), 'policies')
   return readdirSync(directory)
     .filter((name) => /\.(?:ya?ml|json)$/.test(name) && !/\.test\.ya?ml$/.test(name))
@@ -17,4 +17,12 @@ export function readyPolicies(): readonly ReadyPolicy[] {
       const text = readFileSync(join(directory, name), 'utf8')
       return { file: `policies/${name}`, tools: [...new Set(text.match(/[A-Za-z0-9_.-]+/g) ?? [])] }
     })
+}
+
+let read: readonly ReadyPolicy[] | null = null
+
+/** The files that name this tool; read once for each process. */
+export function readyFor(tool: string): readonly string[] {
+  read ??= readyPolicies()
+  return read.filter(({ tools }) => tools.includes(tool)).map(({ file }) => file)
 }

@@ -19,6 +19,8 @@ export interface ToolCatalogue {
   known(server: string): readonly SeenTool[]
   /** Every tool that was ever seen on this server. */
   names(server: string): readonly string[]
+  /** Everything that is known, in no order. */
+  pins(): readonly ToolPin[]
   /** Tools as a server listed them, some or all. Returns at once. */
   saw(server: string, listed: readonly JsonObject[]): void
   refresh(): Promise<void>
@@ -118,6 +120,7 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
       }),
 
     names: (server) => [...memory.values()].flatMap((pin) => (pin.server === server ? [pin.tool] : [])),
+    pins: () => [...memory.values()],
 
     saw(server, listed) {
       if (waiting >= WAITING_MAX) return

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isBrowserMissing, openBrowser, openPage, shotsDirectory } from '../support/browser.ts'
-import { mina, owner } from '../support/builders.ts'
+import { aRevision, mina, owner } from '../support/builders.ts'
 import { serveConsole } from '../support/console-server.ts'
 import { aConsole } from '../support/console-world.ts'
 import { aSetUpGateway, shopTools } from '../support/set-ups.ts'
@@ -61,6 +61,64 @@ describe.skipIf(isBrowserMissing)('tools of servers', () => {
     await page.getByRole('button', { name: 'Put it in force' }).click()
     await page.getByText('shop is set up.').waitFor()
     await page.screenshot({ path: shot('set-up-done'), fullPage: true })
+    expect(complaints).toEqual([])
+    await close()
+    await served.close()
+  })
+
+  test.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['dark', 390],
+    ['light', 390],
+  ] as const)('tools that changed are looked at and accepted: %s, %i wide', async (colorScheme, width) => {
+    const site = await aSetUpGateway()
+    const text =
+      'default: deny\nallow: [get_order]\nrules:\n  - { tools: "*", action: deny, reason: 아직은 시험만 합니다., shadow: true }\n'
+    await site.ledger.revisions.putInForce(aRevision(text, { server: 'shop' }), null)
+    await site.rules.refresh()
+    await site.saw('shop', shopTools)
+    const world = await aConsole({ setUps: site.setUps, toolReviews: site.toolReviews })
+    const served = await serveConsole(world)
+    const { token } = await world.sessionOf(mina)
+    const { page, complaints, close } = await openPage(browser, {
+      colorScheme,
+      viewport: { width, height: 900 },
+    })
+    await page
+      .context()
+      .addCookies([{ name: 'holdpoint', value: token, domain: new URL(served.url).hostname, path: '/' }])
+    const shot = (name: string) => join(shotsDirectory, `${name}-${colorScheme}-${width}.png`)
+    const isWithin = () => page.evaluate('document.documentElement.scrollWidth <= innerWidth')
+    await page.goto(`${served.url}/tools/shop`)
+    await page.screenshot({ path: shot('tools-quiet'), fullPage: true })
+    await site.saw('shop', [
+      {
+        ...shopTools[0],
+        description: `Get one order. ${'아주 긴 설명입니다. '.repeat(20)}`,
+        inputSchema: {
+          type: 'object',
+          properties: { path: { type: 'string', description: 'A file on this machine.' } },
+        },
+      },
+      { name: long, title: '모든 창고', description: '되돌릴 수 없습니다.' },
+    ])
+    await page.goto(`${served.url}/`)
+    await page.screenshot({ path: shot('queue-tools'), fullPage: true })
+    await page.getByText('2 tools of shop changed or appeared').click()
+    await page.screenshot({ path: shot('tools'), fullPage: true })
+    expect(await isWithin()).toBe(true)
+    await page.getByRole('link', { name: 'delete_order' }).click()
+    await page.getByText('Attacks that use such access').waitFor()
+    await page.screenshot({ path: shot('tool'), fullPage: true })
+    expect(await isWithin()).toBe(true)
+    await page.goto(`${served.url}/tools/shop/get_order`)
+    await page.screenshot({ path: shot('tool-changed'), fullPage: true })
+    expect(await isWithin()).toBe(true)
+    await page.getByRole('button', { name: 'Accept it' }).click()
+    await page.getByText('1 of 5 tools changed or appeared').waitFor()
+    await page.goto(`${served.url}/tools`)
+    await page.screenshot({ path: shot('tools-servers'), fullPage: true })
     expect(complaints).toEqual([])
     await close()
     await served.close()

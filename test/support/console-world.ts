@@ -19,10 +19,11 @@ import { createChange } from '../../src/services/change.ts'
 import type { SetUps } from '../../src/services/set-up.ts'
 import { createStopChanges } from '../../src/services/stop-changes.ts'
 import { createStopsInForce } from '../../src/services/stops-in-force.ts'
+import type { ToolReviews } from '../../src/services/tool-reviews.ts'
 import { agent, anApproval, mina, owner } from './builders.ts'
 import { memoryIdentities } from './memory-identities.ts'
 import { memoryOutcomes } from './memory-outcomes.ts'
-import { noSetUps } from './set-ups.ts'
+import { noSetUps, noToolReviews } from './set-ups.ts'
 import { aGateway, aWorld } from './world.ts'
 
 export const guest: Person = { id: 'guest', name: 'Guest', groups: [] }
@@ -44,7 +45,9 @@ export interface Wish {
   readonly asking?: Partial<Approval['asking']>
 }
 
-export async function aConsole(options: { publicUrl?: string; accounts?: Accounts; setUps?: SetUps } = {}) {
+export async function aConsole(
+  options: { publicUrl?: string; accounts?: Accounts; setUps?: SetUps; toolReviews?: ToolReviews } = {},
+) {
   const world = aWorld(START_MS)
   const { ledger, wakeUps } = world
   const gateway = await aGateway(world)
@@ -77,6 +80,7 @@ export async function aConsole(options: { publicUrl?: string; accounts?: Account
     }),
     inForce,
     setUps: options.setUps ?? noSetUps,
+    toolReviews: options.toolReviews ?? noToolReviews,
     isApprover: ({ groups }) => groups.includes('ops'),
     publicUrl: options.publicUrl === undefined ? null : new URL(options.publicUrl),
     clock: { monotonicMs: () => clock.nowMs },

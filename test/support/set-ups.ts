@@ -4,11 +4,14 @@ import { err } from '../../src/domain/result.ts'
 import { clock } from '../../src/launch/clock.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { readPolicyText } from '../../src/launch/policies.ts'
+import { readyFor } from '../../src/launch/ready-policies.ts'
 import { createPolicyChanges } from '../../src/services/policy-changes.ts'
 import { createRulesInForce } from '../../src/services/rules-in-force.ts'
 import { createSetUps, type SetUps } from '../../src/services/set-up.ts'
 import { createToolCatalogue } from '../../src/services/tool-catalogue.ts'
+import { createToolReviews, type ToolReviews } from '../../src/services/tool-reviews.ts'
 import { approvers } from './builders.ts'
+import { createMemoryDecisionLog } from './memory-decision-log.ts'
 import { createMemoryLedger, type MemoryLedger } from './memory-ledger.ts'
 import { createMemoryToolPins } from './memory-tool-pins.ts'
 
@@ -17,6 +20,16 @@ export const noSetUps: SetUps = {
   show: () => null,
   mayAccept: () => false,
   accept: async () => err({ reason: 'not_waiting' }),
+}
+
+export const noToolReviews: ToolReviews = {
+  waiting: () => [],
+  servers: () => [],
+  ofServer: () => [],
+  show: () => null,
+  tried: async () => [],
+  mayAccept: () => false,
+  accept: async () => false,
 }
 
 export const shopTools: readonly JsonObject[] = [
@@ -57,8 +70,13 @@ export async function aSetUpGateway(
     ...{ servers, rules, tools, policies, readPolicy: readPolicyText, isOperator, log: silentLog },
     problemOf: (server) => (tools.known(server).length > 0 ? null : (problems.get(server) ?? null)),
   })
+  const decisionLog = createMemoryDecisionLog()
+  const toolReviews = createToolReviews({
+    ...{ tools, toolPins: pins, rules, decisionLog, readyFor, nowMs: async () => Date.now(), log: silentLog },
+    mayAccept: isOperator,
+  })
   return {
-    ...{ ledger, pins, rules, tools, policies, setUps },
+    ...{ ledger, pins, rules, tools, policies, setUps, toolReviews, decisionLog },
     async saw(server: string, listed: readonly JsonObject[]) {
       tools.saw(server, listed)
       await tools.settled()
