@@ -3,7 +3,7 @@ import type { InstantMs } from './approval.ts'
 import { canonical, type JsonObject, type JsonValue, sha256 } from './canonical.ts'
 import type { Principal } from './principal.ts'
 import type { Category, Risk } from './risk.ts'
-import { isTransportMeta } from './tool-call.ts'
+import { keptMeta } from './tool-call.ts'
 
 /**
  * `limited`: the policy allows it, and a limit was reached or could not be counted. `stopped`: the kill switch refused it before
@@ -66,11 +66,11 @@ export function keysOf(args: JsonValue): readonly string[] | null {
 /** The digest that an approval of the same call shows as its params. */
 export function paramsDigest(params: JsonObject): string | null {
   const { task: _task, _meta: meta, arguments: args = {}, ...rest } = params
-  const kept = isObject(meta) ? Object.entries(meta).filter(([key]) => !isTransportMeta(key)) : []
+  const kept = isObject(meta) ? keptMeta(meta) : {}
   const text = canonicalOrNull({
     ...rest,
     arguments: args,
-    ...(kept.length === 0 ? {} : { _meta: Object.fromEntries(kept) }),
+    ...(Object.keys(kept).length === 0 ? {} : { _meta: kept }),
   })
   return text === null ? null : sha256(text)
 }

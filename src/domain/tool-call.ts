@@ -30,12 +30,23 @@ export const envelopeKeys: ReadonlySet<string> = new Set(
   ),
 )
 
+/** Codex names what it adds to a call without any prefix: these are its own beside this one, and anybody's else. */
+const CODEX_TURN = 'x-codex-turn-metadata'
+const codexKeys = new Set(['callId', 'itemId', 'sessionId', 'threadId', 'windowId', CODEX_TURN])
+
 /**
- * Keys of `params._meta` that belong to the transport of one request, so that they are neither shown, nor hashed,
- * nor stored: the protocol's envelope, the progress token, W3C trace context, and the identifiers that Claude Code and
- * VS Code add to every call (a repeat of the same call must still be the same call). None of them is sent on, the envelope excepted.
+ * What of `params._meta` is shown, hashed, stored and sent: everything but what belongs to the transport of one request. That is the
+ * protocol's envelope, the progress token, W3C trace context, and the identifiers that Claude Code, Codex and VS Code add to
+ * every call (a repeat of the same call must still be the same call). None of them is sent on, the envelope excepted.
+ * `npm run clients` finds out when one of them begins to send another.
  */
-export function isTransportMeta(key: string): boolean {
+export function keptMeta(meta: JsonObject): JsonObject {
+  const isCodex = CODEX_TURN in meta
+  const isTransport = (key: string) => isTransportMeta(key) || (isCodex && codexKeys.has(key))
+  return Object.fromEntries(Object.entries(meta).filter(([key]) => !isTransport(key)))
+}
+
+function isTransportMeta(key: string): boolean {
   return (
     key === 'progressToken' ||
     key === 'traceparent' ||
@@ -58,9 +69,9 @@ export function canonicalParams(
   meta: JsonObject,
   answers: JsonObject = {},
 ): string {
-  const kept = Object.entries(meta).filter(([key]) => !isTransportMeta(key))
+  const kept = keptMeta(meta)
   const params: Record<string, JsonValue> = { ...answers, name, arguments: args }
-  if (kept.length > 0) params._meta = Object.fromEntries(kept)
+  if (Object.keys(kept).length > 0) params._meta = kept
   return canonical(params)
 }
 

@@ -38,6 +38,15 @@ test('metadata that only carries the request is neither shown nor hashed, all ot
   )
 })
 
+test('what Codex adds to every call is no part of it; of anybody else the same names are', () => {
+  const ids = { callId: 'call_1', itemId: 'i', sessionId: 's', threadId: 't', windowId: 'w' }
+  const turn = { 'x-codex-turn-metadata': { turn_id: '01a2', turn_started_at_unix_ms: 1_795_373_193_819 } }
+  expect(canonicalParams('t', {}, { ...ids, ...turn })).toBe('{"arguments":{},"name":"t"}')
+  expect(canonicalParams('t', {}, { threadId: 'C012' })).toBe(
+    '{"_meta":{"threadId":"C012"},"arguments":{},"name":"t"}',
+  )
+})
+
 test('any two different parameter texts have different digests', () => {
   const binding = {
     nonce: 'n',
