@@ -4,6 +4,8 @@
 export interface ClientBudget {
   /** As the client states its name in `clientInfo`. */
   readonly names: readonly string[]
+  /** The first version that is known to wait so long, such as `0.169.0`; `null`: any, and one that states none. */
+  readonly since: string | null
   /** `null`: as long as people may take. */
   readonly holdMs: number | null
   /** The client only waits so long for requests that carry a progress token. */
@@ -27,10 +29,22 @@ export function holdBudgetMs(
   { budgets, agentHoldMs, defaultMs, endlessMs }: Holding,
 ): number {
   if (agentHoldMs !== null) return Math.min(agentHoldMs, endlessMs)
-  const known = client === null ? undefined : budgets.find(({ names }) => names.some(isNameOf(client)))
+  const known = client === null ? undefined : budgets.find(isOf(client))
   if (known === undefined || (known.needsProgress && !hasProgress)) return defaultMs
   return known.holdMs === null ? endlessMs : Math.min(known.holdMs, endlessMs)
 }
 
 /** The name alone, before a version or what a bridge adds, as in `claude-ai (via mcp-remote 0.1.37)`. */
-const isNameOf = (client: string) => (name: string) => client === name || client.startsWith(`${name} `)
+const isOf = (client: string) => (budget: ClientBudget) =>
+  budget.names.some((name) => {
+    if (client !== name && !client.startsWith(`${name} `)) return false
+    return budget.since === null || isAsNew(client.slice(name.length + 1), budget.since)
+  })
+
+/** By the numbers of each version; what is not written in numbers is older than all that is. */
+function isAsNew(version: string, since: string): boolean {
+  const numbersOf = (text: string) => (/^\d+(\.\d+)*/.exec(text)?.[0] ?? '').split('.').map(Number)
+  const stated = numbersOf(version)
+  const first = numbersOf(since).map((number, index) => (stated[index] ?? 0) - number)
+  return (first.find((difference) => difference !== 0) ?? 0) >= 0
+}

@@ -11,6 +11,10 @@ const duration = z.custom<StringValue>(
 const fileShape = z.array(
   z.strictObject({
     names: z.array(z.string().min(1)).min(1),
+    since: z
+      .string()
+      .regex(/^\d+(\.\d+)*$/)
+      .optional(),
     client: z.string(),
     /** `null`: it waits as long as people may take. */
     hold: duration.nullable(),
@@ -24,8 +28,9 @@ const fileShape = z.array(
 
 export function readClientBudgets(): readonly ClientBudget[] {
   const text = readFileSync(new URL('client-budgets.json', import.meta.url), 'utf8')
-  return fileShape.parse(JSON.parse(text)).map(({ names, hold, needsProgress }) => ({
+  return fileShape.parse(JSON.parse(text)).map(({ names, since = null, hold, needsProgress }) => ({
     names,
+    since,
     holdMs: hold === null ? null : ms(hold),
     needsProgress,
   }))

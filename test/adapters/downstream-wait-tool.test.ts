@@ -1,7 +1,7 @@
 /** `holdpoint_wait`: who sees it, under which name, and what a ticket gets. And how long a request is held before. */
 import { describe, expect, test } from 'vitest'
 import { aPolicy } from '../support/builders.ts'
-import { call, wireJson } from './downstream-harness.ts'
+import { call, modernHeaders, modernMeta, wireJson } from './downstream-harness.ts'
 import { aLadder, as, sentTimes } from './downstream-ladder.ts'
 
 const refund = { name: 'delete', arguments: { id: 7 } }
@@ -86,10 +86,10 @@ describe('holdpoint_wait', () => {
 })
 
 describe('a request is held', () => {
-  const initialize = (name: string) => ({
+  const initialize = (name: string, version: string) => ({
     protocolVersion: '2025-06-18',
     capabilities: {},
-    clientInfo: { name, version: '1.2' },
+    clientInfo: { name, version },
   })
   const hours = 60 * 60_000
 
@@ -100,15 +100,24 @@ describe('a request is held', () => {
     ['of VS Code', 'Visual Studio Code', {}, 5 * hours],
     ['of Gemini CLI', 'gemini-cli-mcp-client', {}, 540_000],
     ['of one that is only called alike', 'gemini-cli-mcp-client-x', {}, 50_000],
+    ['of Codex since it waits for 5 min', 'codex-mcp-client', {}, 270_000, '0.169.0'],
+    ['of a newer Codex', 'codex-mcp-client', {}, 270_000, '1.0'],
+    ['of an older Codex', 'codex-mcp-client', {}, 50_000, '0.99.12'],
+    ['of a Codex that states no numbers', 'codex-mcp-client', {}, 50_000, 'dev'],
     ['of one behind a bridge', 'goose (via mcp-remote 0.1.37)', {}, 270_000],
-  ])('%s as long as it is known to wait', async (_who, name, meta, holdMs) => {
+  ])('%s as long as it is known to wait', async (_who, name, meta, holdMs, version = '1.2') => {
     const wire = () =>
       wireJson('{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{}}}', {
         'mcp-session-id': 'upstream-1',
       })
     const holdsMs: (number | (() => number))[] = []
     const ladder = await aLadder(undefined, { wire, timings: { holdMs: 50_000 }, holdsMs })
-    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: initialize(name) })
+    const body = JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'initialize',
+      params: initialize(name, version),
+    })
     const opened = await ladder.post(body)
     const session = opened.headers.get('mcp-session-id') ?? ''
     const response = await ladder.post(call('delete', { arguments: {}, _meta: meta }), {
@@ -116,6 +125,26 @@ describe('a request is held', () => {
     })
     await expect.poll(() => holdsMs).toEqual([holdMs])
     await response.body?.cancel()
+  })
+
+  const claudeCode = {
+    ...modernMeta,
+    'io.modelcontextprotocol/clientInfo': { name: 'claude-code', version: '2.1.330' },
+  }
+
+  test('of Claude Code on 2026-07-28 half an hour a round, so that ten rounds last as long as people may take', async () => {
+    const holdsMs: (number | (() => number))[] = []
+    const ladder = await aLadder(undefined, { wire: page(['delete']), timings: { holdMs: 50_000 }, holdsMs })
+    const body = (meta: object) => call('delete', { arguments: {}, _meta: { ...claudeCode, ...meta } })
+    const hear = await ladder.post(body({ progressToken: 1 }), modernHeaders('tools/call', 'delete'))
+    await expect.poll(() => holdsMs).toEqual([0.5 * hours])
+    await hear.body?.cancel()
+    const deaf = await ladder.post(body({}), modernHeaders('tools/call', 'delete'))
+    await expect.poll(() => holdsMs).toEqual([0.5 * hours, 50_000])
+    await deaf.body?.cancel()
+    // Nobody tells it to come back, so that it needs nothing to come back with; an unknown client is told.
+    expect(namesIn(await ladder.modern('tools/list', { _meta: claudeCode }))).toEqual(['delete'])
+    expect(namesIn(await ladder.modern('tools/list', {}))).toEqual(['delete', 'holdpoint_wait'])
   })
 
   test('as long as an operator says for its agent, in every revision', async () => {

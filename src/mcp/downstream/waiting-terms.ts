@@ -1,7 +1,11 @@
 /** How long a request is held, and what it is answered: by what the client is known to stand, and by what the request declares. */
 import { type ClientBudget, holdBudgetMs } from '../../domain/hold-budget.ts'
 import type { Timings } from '../../domain/timings.ts'
+import { ROUNDS_MAX } from './request-state.ts'
 import type { Requester } from './requester.ts'
+
+/** The first request, and each that comes back with a state: each is held anew. */
+const HOLDS_MODERN = ROUNDS_MAX + 1
 
 export interface WaitingTerms {
   holdMs(requester: Pick<Requester, 'client' | 'principal' | 'spoken'>, hasProgress: boolean): number
@@ -23,11 +27,15 @@ export function createWaitingTerms(deps: {
     const setMs = agentHoldMs(principal.name)
     const budget = { budgets: clientBudgets, agentHoldMs: setMs, defaultMs: timings.holdMs, endlessMs }
     const budgetMs = holdBudgetMs(client, hasProgress, budget)
-    // A broken stream of 2026-07-28 cannot be resumed, so it is kept short and the client sent back by a state.
-    return spoken.era === 'modern' && setMs === null ? Math.min(budgetMs, timings.holdMs) : budgetMs
+    // A broken stream of 2026-07-28 cannot be resumed, so none is longer than it has to be: all of them together are long enough.
+    const roundMs = Math.ceil(endlessMs / HOLDS_MODERN)
+    return spoken.era === 'modern' && setMs === null ? Math.min(budgetMs, roundMs) : budgetMs
   }
   return {
     holdMs,
-    comesBack: (requester) => holdMs(requester, true) < timings.decisionMs,
+    comesBack(requester) {
+      const holds = requester.spoken.era === 'modern' ? HOLDS_MODERN : 1
+      return holds * holdMs(requester, true) < timings.decisionMs
+    },
   }
 }
