@@ -6,7 +6,7 @@ import type { Log } from '../../src/ports/log.ts'
 import { openJobStore } from '../../src/queue/job-store.ts'
 import { createQueue, createWorkers } from '../../src/queue/queues.ts'
 import { aTicket } from '../support/builders.ts'
-import { freePort } from '../support/everything.ts'
+import { freePort } from '../support/free-port.ts'
 import { isRedisMissing, type RedisServer, startRedis, startRedisAt } from '../support/redis.ts'
 
 /** A decision or a new critical call waits this long at most, with room for a busy machine. */

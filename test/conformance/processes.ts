@@ -1,12 +1,9 @@
 /** The programs of a run: the fixture as upstream, and a real gateway in front of it. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-
-const repository = join(import.meta.dirname, '../..')
-const START_MS_MAX = 60_000
+import { end, startLoneGateway } from '../support/lone-gateway.ts'
 
 export interface Started {
   readonly url: string
@@ -62,45 +59,6 @@ export async function startGateway(place: string, servers: Record<string, Server
     writeFileSync(join(place, `${name}.json`), JSON.stringify(policy))
     return [name, { ...server, policy: `${name}.json` }]
   })
-  // JSON is YAML.
-  writeFileSync(join(place, 'holdpoint.yaml'), JSON.stringify({ servers: Object.fromEntries(configured) }))
-  const dataDir = join(place, 'data')
-  const log: string[] = []
-  const child = spawn(process.execPath, [join(repository, 'dist/src/main.js')], {
-    env: {
-      PATH: process.env.PATH,
-      HOME: place,
-      HOLDPOINT_CONFIG: join(place, 'holdpoint.yaml'),
-      HOLDPOINT_DATA: dataDir,
-      PORT: '0',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => log.push(chunk.toString()))
-  const giveUpMs = performance.now() + START_MS_MAX
-  while (performance.now() < giveUpMs && child.exitCode === null) {
-    const url = servedBy(dataDir, child.pid)
-    const personToken = /hpp_\w+/.exec(log.join(''))?.[0]
-    if (url !== null && personToken !== undefined) return { url, personToken, stop: () => end(child) }
-    await sleep(50)
-  }
-  await end(child)
-  throw new Error(`the gateway did not start:\n${log.join('')}`)
-}
-
-function servedBy(dataDir: string, pid: number | undefined): string | null {
-  try {
-    const instance = JSON.parse(readFileSync(join(dataDir, 'gateway.json'), 'utf8'))
-    return instance.pid === pid ? String(instance.url) : null
-  } catch {
-    return null
-  }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const gone = new Promise((done) => child.once('exit', done))
-  child.kill('SIGTERM')
-  await gone
+  const gateway = await startLoneGateway(place, { servers: Object.fromEntries(configured) })
+  return { ...gateway, personToken: await gateway.said(/hpp_\w+/) }
 }

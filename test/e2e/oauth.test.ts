@@ -7,7 +7,7 @@ import type { OAuthClientInformationMixed, OAuthTokens } from '@modelcontextprot
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectV1, textOf } from '../support/clients.ts'
-import { freePort } from '../support/everything.ts'
+import { freePort } from '../support/free-port.ts'
 import { aPerson, type GatewayProcess, mintToken, startGateway } from '../support/gateway-process.ts'
 import { type HttpUpstream, startHttpUpstream } from '../support/http-upstream.ts'
 import { type OAuthIssuer, startOAuthIssuer } from '../support/oauth-issuer.ts'

@@ -1,7 +1,7 @@
 /** Redis killed, emptied, frozen or never there, workers killed: nothing is lost, nothing doubled, late by seconds at most. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectV1, type TestClient, textOf } from '../support/clients.ts'
-import { freePort } from '../support/everything.ts'
+import { freePort } from '../support/free-port.ts'
 import {
   aPerson,
   type GatewayOptions,

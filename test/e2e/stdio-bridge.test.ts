@@ -8,7 +8,7 @@ import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectStdio, textOf } from '../support/clients.ts'
-import { freePort } from '../support/everything.ts'
+import { freePort } from '../support/free-port.ts'
 import {
   aPerson,
   atExit,

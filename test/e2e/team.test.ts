@@ -1,7 +1,7 @@
 /** A team's set-up: real Redis, a PostgreSQL server over TCP, gateway and workers in processes of their own. */
 import { describe, expect, test } from 'vitest'
 import { connectV1, textOf } from '../support/clients.ts'
-import { freePort } from '../support/everything.ts'
+import { freePort } from '../support/free-port.ts'
 import {
   aPerson,
   type GatewayOptions,

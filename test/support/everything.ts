@@ -1,7 +1,7 @@
 /** Servers over HTTP in processes of their own: `server-everything`, the reference server of the MCP project, and others. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createServer } from 'node:net'
 import { resolve } from 'node:path'
+import { freePort } from './free-port.ts'
 import { atExit, everythingMain } from './gateway-process.ts'
 
 export const modernMain = resolve(import.meta.dirname, 'modern-server.mjs')
@@ -12,20 +12,6 @@ export interface Everything {
   /** What it wrote to stderr. */
   output(): string
   stop(): Promise<void>
-}
-
-/** Below 32768: higher ports collide with outgoing connections. */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 50; tries++) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    const isFree = await new Promise<boolean>((done) => {
-      const probe = createServer()
-      probe.once('error', () => done(false))
-      probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)))
-    })
-    if (isFree) return port
-  }
-  throw new Error('no free port')
 }
 
 /** Of server-everything: its newest transport, or the one of 2024-11-05. */

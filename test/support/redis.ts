@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { connect } from 'node:net'
 import { Redis } from 'ioredis'
-import { freePort } from './everything.ts'
+import { freePort } from './free-port.ts'
 import { atExit, temporaryDirectory } from './gateway-process.ts'
 
 export interface RedisServer {

@@ -5,7 +5,7 @@
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from './everything.ts'
+import { freePort } from './free-port.ts'
 import { atExit, query, temporaryDirectory } from './gateway-process.ts'
 
 export interface SystemPostgres {
