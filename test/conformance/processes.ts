@@ -60,5 +60,5 @@ export async function startGateway(place: string, servers: Record<string, Server
     return [name, { ...server, policy: `${name}.json` }]
   })
   const gateway = await startLoneGateway(place, { servers: Object.fromEntries(configured) })
-  return { ...gateway, personToken: await gateway.said(/hpp_\w+/) }
+  return { ...gateway, personToken: await gateway.said(/hpp_[\w-]+/) }
 }
