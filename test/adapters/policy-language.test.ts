@@ -339,6 +339,20 @@ test('a policy that is written and read again decides every call as before', () 
   )
 })
 
+test('evidence that no rule can allow is pointed out where it stands', () => {
+  const rule = (tool: string) =>
+    `rules: [{ tools: t, action: require_approval, approval: { evidence: [{ tool: ${tool} }] } }]`
+  expect(load(`${rule('get_state')}\ndefault: deny\nallow: ["get_*"]`).notes).toEqual([])
+  for (const policyText of [
+    `${rule('get_state')}\ndefault: deny`,
+    `${rule('get_state')}\ndefault: allow\nhide: [get_state]`,
+  ]) {
+    expect(load(policyText).notes).toMatchObject([
+      { line: 1, message: 'the evidence of get_state is never read: this policy does not allow that tool' },
+    ])
+  }
+})
+
 test('how people decide is written and read again as it was', () => {
   const text = `tools: { t: { action: require_approval, approval: { groups: [ops], timeout: 1h, on_client_gone: execute,
     evidence: [{ tool: get_state, label: State, arguments: { id: { path: 'args.items[0].id' }, full: true, n: 5 } }],

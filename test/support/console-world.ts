@@ -7,6 +7,7 @@ import { type Approval, recomputedDigest } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { auditEvent, CHAIN_START } from '../../src/domain/audit.ts'
 import { type JsonObject, sha256 } from '../../src/domain/canonical.ts'
+import { nothingLookedUp } from '../../src/domain/lookups.ts'
 import type { ApproverChain } from '../../src/domain/policy.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
 import type { Risk } from '../../src/domain/risk.ts'
@@ -20,14 +21,14 @@ import type { SetUps } from '../../src/services/set-up.ts'
 import { createStopChanges } from '../../src/services/stop-changes.ts'
 import { createStopsInForce } from '../../src/services/stops-in-force.ts'
 import type { ToolReviews } from '../../src/services/tool-reviews.ts'
-import { agent, anApproval, mina, owner } from './builders.ts'
+import { agent, anApproval, mina, owner, sora } from './builders.ts'
 import { memoryIdentities } from './memory-identities.ts'
 import { memoryOutcomes } from './memory-outcomes.ts'
 import { noSetUps, noToolReviews } from './set-ups.ts'
 import { aGateway, aWorld } from './world.ts'
 
 export const guest: Person = { id: 'guest', name: 'Guest', groups: [] }
-const people = new Map([mina, owner, guest].map((person) => [person.id, person]))
+const people = new Map([mina, owner, sora, guest].map((person) => [person.id, person]))
 export const START_MS = Date.UTC(2026, 7, 1, 9, 0, 0)
 export const HOST = '127.0.0.1:8484'
 
@@ -149,7 +150,11 @@ export async function aConsole(
         },
         proposed: { ...proposed, toolTitle: wish.title ?? null },
       }
-      const whole = { ...record, proposed: { ...record.proposed, digest: recomputedDigest(record) } }
+      const whole = {
+        ...record,
+        lookups: nothingLookedUp(record.asking),
+        proposed: { ...record.proposed, digest: recomputedDigest(record) },
+      }
       const audit = auditEvent(CHAIN_START, { kind: 'ask' }, whole, nowMs)
       const added = { ...whole, auditHead: audit.hash }
       await ledger.create({ approval: added, audit, pendingPerPrincipalMax: 1_000 })

@@ -1,5 +1,5 @@
 /** What loads and is probably not what was meant: rules that can never decide, and what a foreign spelling does by itself. */
-import { covers, type Glob, glob, isExact } from '../../domain/policy/glob.ts'
+import { covers, type Glob, glob, isExact, matchesGlob } from '../../domain/policy/glob.ts'
 import { isStricter, type Rule } from '../../domain/policy/rule.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Path } from '../document.ts'
@@ -16,11 +16,30 @@ export function noteOddities(reader: Reader, policy: Policy) {
   }
   noteShadowed(reader, rules, [...hidden].map(glob))
   noteApprovers(reader, rules)
+  noteEvidence(reader, policy)
   for (const { limits } of rules) {
     for (const { tally, pointer } of limits) {
       if (tally.per !== 'session') continue
       const remedy = 'count `per: agent`, which an agent cannot leave'
       reader.note(pathOf(pointer), 'an agent that opens a new session begins a new count', remedy)
+    }
+  }
+}
+
+/** Evidence is read only by what the policy itself allows; where nothing can allow it, people are shown nothing but that. */
+function noteEvidence(reader: Reader, { rules, hidden, fallback }: Policy) {
+  const hiders = [...hidden].map(glob)
+  for (const { terms, pointer } of rules) {
+    for (const { tool } of terms.lookups ?? []) {
+      const isHidden = hiders.some((pattern) => matchesGlob(pattern, tool))
+      const mayPass =
+        fallback.action === 'allow' ||
+        rules.some(
+          (rule) => rule.action === 'allow' && rule.tools.some((pattern) => matchesGlob(pattern, tool)),
+        )
+      if (mayPass && !isHidden) continue
+      const message = `the evidence of ${tool} is never read: this policy does not allow that tool`
+      reader.note(pathOf(pointer), message, `allow ${tool}, or remove it here`)
     }
   }
 }
