@@ -259,6 +259,7 @@ export async function startGateway(deps: {
     createMcpRoutes({
       held,
       upstreams,
+      prefixAt: sites.prefixAt,
       extraMethods: (server) => config.servers.get(server)?.extraMethods ?? [],
       rules,
       setUpLink: (server) => (isFollowable(config) ? `${base}/set-up/${server}` : null),

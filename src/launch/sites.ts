@@ -4,6 +4,8 @@ import type { Config } from '../config.ts'
 export interface Sites {
   isHostAllowed(host: string): boolean
   isOriginAllowed(origin: string): boolean
+  /** The path of our public address, for whoever came by it; without a slash at its end. */
+  prefixAt(host: string): string
 }
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
@@ -24,6 +26,10 @@ export function createSites({ host, publicUrl }: Pick<Config, 'host' | 'publicUr
     // and a page that tricks a browser into another name has neither.
     isHostAllowed: (name) => hosts.has(name.toLowerCase()) || isWildcard(host),
     isOriginAllowed: (origin) => origins.has(origin.toLowerCase()),
+    prefixAt: (host) =>
+      publicUrl !== null && host.toLowerCase() === publicUrl.host
+        ? publicUrl.pathname.replace(/\/+$/, '')
+        : '',
   }
 }
 

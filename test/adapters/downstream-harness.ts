@@ -74,6 +74,7 @@ export function aHarness(options: HarnessOptions = {}) {
   }
   const deps: McpDeps = {
     upstreams: new Map([['github', upstream]]),
+    prefixAt: () => '',
     extraMethods: () => [],
     rules: {
       of: () => ({

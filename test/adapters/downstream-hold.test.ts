@@ -686,7 +686,10 @@ describe('over a real connection', () => {
     const port = await listen(harness)
     const leaving = new AbortController()
     const { host: _, ...headers } = usualHeaders
-    const response = await fetch(`http://127.0.0.1:${port}/mcp/github`, { headers, signal: leaving.signal })
+    const response = await fetch(`http://127.0.0.1:${port}/mcp/github`, {
+      headers: { ...headers, 'mcp-protocol-version': '2025-06-18' },
+      signal: leaving.signal,
+    })
     await response.body?.getReader().read()
     leaving.abort()
     await eventually(() => isCancelled)

@@ -2,6 +2,7 @@
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client'
 import { createTaskSessionFromClient } from '@modelcontextprotocol/ext-tasks/client'
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
@@ -56,6 +57,11 @@ export async function connectV1(url: string, token: string | null = null): Promi
   const transport = new HttpV1(new URL(url), bearer(token))
   // The SDK declares `sessionId` optional in one place and `string | undefined` in the other.
   return v1(transport as Transport, () => transport.sessionId)
+}
+
+/** A client that knows only HTTP+SSE of 2024-11-05. */
+export async function connectSse(url: string, token: string | null = null): Promise<TestClient> {
+  return v1(new SSEClientTransport(new URL(url), bearer(token)), () => undefined)
 }
 
 export async function connectStdio(

@@ -35,7 +35,7 @@ const PIECE_CHARACTERS = 64 * 1024
  */
 const RETRY_MS = 5_000
 
-const eventHeaders = {
+export const eventHeaders = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
   // nginx would hold events back until a buffer is full.
@@ -110,7 +110,7 @@ export function createAnswerStream(options: AnswerStreamOptions): AnswerStream {
 }
 
 /** Never cut between the two halves of a character. */
-function* piecesOf(text: string): Generator<string> {
+export function* piecesOf(text: string): Generator<string> {
   for (let start = 0, end = 0; start < text.length; start = end) {
     end = Math.min(start + PIECE_CHARACTERS, text.length)
     if (end < text.length && /[\uD800-\uDBFF]/.test(text.charAt(end - 1))) end--

@@ -7,6 +7,7 @@ import { type ApprovalId, parseApprovalId } from '../../domain/approval-id.ts'
 import type { Owner } from '../../services/own-calls.ts'
 import type { Revision } from '../revisions.ts'
 import type { Accepts } from './accepts.ts'
+import type { Delivery } from './delivery.ts'
 import type { EventIds } from './hold.ts'
 import type { Id } from './rpc.ts'
 import { createSeal } from './seal.ts'
@@ -67,11 +68,12 @@ export function eventIdsFor(
     readonly session: string | null
     readonly spoken: Spoken
     readonly accepts: Accepts
+    readonly delivery: Pick<Delivery, 'isResumable'>
     readonly stream: Omit<HeldStream, 'approval'>
   },
 ): EventIds | null {
-  const { owner, session, spoken, accepts, stream } = request
-  if (!accepts.events || !resumable.has(spoken.revision)) return null
+  const { owner, session, spoken, accepts, delivery, stream } = request
+  if (!accepts.events || !delivery.isResumable || !resumable.has(spoken.revision)) return null
   return {
     reported: stream.reported,
     // Clients of earlier revisions take an event without a message for a broken one.

@@ -40,9 +40,11 @@ export function createHoldCall(deps: {
   const { openHold, upstreamSessionOf, limits, log } = deps
 
   return function holdCall(requester, { id, holdMs, answers, envelope, progressToken, eventIds }) {
-    const { upstream, principal, session, accepts, signal } = requester
+    const { upstream, principal, session, accepts, delivery, signal } = requester
     const key = heldKey(principal, upstream.server, session?.id ?? null, id)
-    const held = openHold({ principal, key, id, holdMs, answers, progressToken, eventIds, accepts, signal })
+    const held = openHold({
+      ...{ principal, key, id, holdMs, answers, progressToken, eventIds, accepts, delivery, signal },
+    })
     if (!held.ok) {
       log.warn({ principal: principal.name, limit: held.error }, 'no more requests can be held')
       if (held.error === 'gateway') return err(closed('Too many calls wait at this gateway.', id))

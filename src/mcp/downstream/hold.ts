@@ -15,6 +15,7 @@ import type { Awaited, AwaitOutcome } from '../../services/await-outcome.ts'
 import { peek } from '../upstream/peek.ts'
 import type { Accepts } from './accepts.ts'
 import { createAnswerStream } from './answer-stream.ts'
+import type { Delivery } from './delivery.ts'
 import type { Full, HeldRequests } from './held-requests.ts'
 import { type Answer, answerMessage, errorAnswer, type Id, INTERNAL_ERROR } from './rpc.ts'
 import { newerFormText } from './unavailable.ts'
@@ -40,6 +41,7 @@ export interface HoldRequest {
   /** `null`: this stream cannot be resumed. */
   readonly eventIds: EventIds | null
   readonly accepts: Accepts
+  readonly delivery: Delivery
   /** Aborts when the connection is gone. */
   readonly signal: AbortSignal
 }
@@ -96,7 +98,8 @@ export function createOpenHold(deps: {
   const { held, awaitOutcome, markDelivered, timings, clock, stopping, log } = deps
 
   return function openHold(request) {
-    const { principal, key, id, holdMs, answers, progressToken, eventIds, accepts, signal } = request
+    const { principal, key, id, holdMs, answers, progressToken, eventIds, accepts, delivery, signal } =
+      request
     const left = new AbortController()
     const over = new AbortController()
     const leave = () => left.abort()
@@ -134,7 +137,7 @@ export function createOpenHold(deps: {
       if (progressToken !== null) void reportProgress(progressToken)
       const ending = await endingOf(approval, session, isRepeat)
       end()
-      const isTaken = await stream.finish(ending.message)
+      const isTaken = (await stream.finish(ending.message)) && (await delivery.reached())
       // Not before: an answer that is not taken lies in memory.
       place.release()
       if (!isTaken && ending.message !== null) log.info({ approval: approval.id }, 'an answer was not taken')

@@ -11,6 +11,7 @@ import { type Accepts, readAccepts } from './accepts.ts'
 import type { Advertise } from './advertised.ts'
 import type { ReadBody } from './body.ts'
 import { clientName } from './client-name.ts'
+import type { Delivery } from './delivery.ts'
 import { declaresTasks } from './envelope.ts'
 import type { Forward } from './forward.ts'
 import type { Gate } from './gate.ts'
@@ -55,7 +56,13 @@ export interface From {
   readonly request: Request
   readonly principal: Principal
   readonly upstream: Upstream
+  readonly delivery: Delivery
 }
+
+/** Told as soon as it is known what is asked, for whoever must answer after a fault. */
+export type SetAnswering = (id: Id, method: string) => void
+
+export type OnPost = (from: From, setAnswering: SetAnswering) => Promise<Response>
 
 interface Accepted {
   readonly message: Message
@@ -81,13 +88,12 @@ export function createOnPost(deps: {
   toolsSeen: ToolsSeen
   limits: Pick<Limits, 'replyBytesMax'>
   log: Log
-}) {
+}): OnPost {
   const { extraMethods, readBody, openSessionOf, held, stops, gate, tasks, listOwnTasks } = deps
   const { advertise, listViews, listens, forward, toolsSeen, limits, log } = deps
 
-  /** @param setAnswering told the id of the request as soon as it is known, for whoever must answer after a fault */
-  return async function onPost(from: From, setAnswering: (id: Id) => void): Promise<Response> {
-    const { request, principal, upstream } = from
+  return async function onPost(from, setAnswering) {
+    const { request, principal, upstream, delivery } = from
     const { headers, signal } = request
     const accepted = await accept(from, setAnswering)
     if (!accepted.ok) {
@@ -101,7 +107,7 @@ export function createOnPost(deps: {
     const client = session?.client ?? clientName(message, headers)
     const id = message.kind === 'request' ? message.id : null
     const isAnswered = message.kind === 'request' && message.method !== 'subscriptions/listen'
-    const common = { upstream, principal, headers, spoken, session, client, accepts, signal }
+    const common = { upstream, principal, headers, spoken, session, client, accepts, delivery, signal }
     const passOn = (rewrite: Rewrite | null, onUnsent: (() => Promise<void>) | null = null) =>
       forward({ ...common, method: 'POST', body: text, id, isAnswered, rewrite, onUnsent })
     if (message.kind === 'notification' && message.method === 'notifications/initialized')
@@ -164,7 +170,7 @@ export function createOnPost(deps: {
     })
   }
 
-  async function accept(from: From, setAnswering: (id: Id) => void): Promise<Result<Accepted, Refusal>> {
+  async function accept(from: From, setAnswering: SetAnswering): Promise<Result<Accepted, Refusal>> {
     const { request, principal, upstream } = from
     const accepts = readAccepts(request.headers.get('accept'))
     if (accepts === null) return err(notAcceptable())
@@ -174,7 +180,7 @@ export function createOnPost(deps: {
     const read = readMessage(text)
     if (!read.ok) return read
     const message = read.value
-    if (message.kind === 'request') setAnswering(message.id)
+    if (message.kind === 'request') setAnswering(message.id, message.method)
     const spoken = spokenIn(request.headers, message)
     if (!spoken.ok) return spoken
     const outside = methodRefusal(message, spoken.value, upstream.server)

@@ -119,7 +119,7 @@ export function createPause(deps: {
     wanted: ToolCall,
     round: number,
   ): Result<HeldCall, Response> {
-    const { principal, upstream, session, spoken, accepts, message } = request
+    const { principal, upstream, session, spoken, accepts, delivery, message } = request
     const { progressToken, envelope } = call
     const owner = { principal, server: upstream.server }
     const holdMs = terms.holdMs(request, progressToken !== null)
@@ -127,7 +127,14 @@ export function createPause(deps: {
       ...{ id: message.id, progressToken, reported: 0, taskId: null },
       untilMs: clock.wallMs() + holdMs,
     }
-    const eventIds = eventIdsFor(streams, { owner, session: session?.id ?? null, spoken, accepts, stream })
+    const eventIds = eventIdsFor(streams, {
+      owner,
+      session: session?.id ?? null,
+      spoken,
+      accepts,
+      delivery,
+      stream,
+    })
     const answers: HoldAnswers = {
       settled: (approval, replyText) => settledAnswer(approval, replyText, spoken.era, timings.coolDownMs),
       waiting(approval, { isRepeat, isStopping }) {

@@ -6,6 +6,7 @@ import type { UpstreamSession } from '../../ports/upstream-session.ts'
 import type { createUpstreamSession } from '../upstream/session.ts'
 import type { Upstream } from '../upstream/wire.ts'
 import type { Accepts } from './accepts.ts'
+import type { Delivery } from './delivery.ts'
 import type { Id } from './rpc.ts'
 import type { Session } from './sealed-session.ts'
 import type { Spoken } from './spoken.ts'
@@ -20,6 +21,7 @@ export interface Requester {
   /** Name and version of the client as it states them, for display. */
   readonly client: string | null
   readonly accepts: Accepts
+  readonly delivery: Delivery
   /** Aborts when the connection is gone. */
   readonly signal: AbortSignal
 }

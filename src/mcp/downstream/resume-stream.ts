@@ -29,14 +29,21 @@ export function createResumeStream(deps: {
   const { ownCalls, holdCall, streams, waitTool, clock, timings, log } = deps
 
   return async function resumeStream(requester, lastEventId) {
-    const { principal, upstream, session, spoken, accepts } = requester
+    const { principal, upstream, session, spoken, accepts, delivery } = requester
     const owner = { principal, server: upstream.server }
     const stream = streams.open(owner, session?.id ?? null, lastEventId)
     if (stream === null || !accepts.events) return unknownEvent()
     try {
       const found = await ownCalls.find(stream.approval, owner)
       if (found === null) return unknownEvent()
-      const eventIds = eventIdsFor(streams, { owner, session: session?.id ?? null, spoken, accepts, stream })
+      const eventIds = eventIdsFor(streams, {
+        owner,
+        session: session?.id ?? null,
+        spoken,
+        accepts,
+        delivery,
+        stream,
+      })
       const isResumable = eventIds?.isPrimed ?? false
       const held = holdCall(requester, {
         id: stream.id,

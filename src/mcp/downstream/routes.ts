@@ -26,6 +26,7 @@ import type { createUpstreamSession } from '../upstream/session.ts'
 import type { Upstream } from '../upstream/wire.ts'
 import { readAccepts } from './accepts.ts'
 import { BODY_MS, createReadBody } from './body.ts'
+import { asResponse } from './delivery.ts'
 import { type DoorDeps, type McpEnv, passDoor } from './door.ts'
 import { isOwnEventId } from './event-ids.ts'
 import { createForward } from './forward.ts'
@@ -37,10 +38,13 @@ import { createOnPost, type From, notAcceptable } from './on-post.ts'
 import { httpCode, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
 import { createOpenSessionOf, createSessionSeal, sessionNotFound } from './sealed-session.ts'
 import { notInModern, spokenByHeader } from './spoken.ts'
+import { createOldSessions, opensOldSession } from './sse/old-sessions.ts'
 import type { ToolsSeen } from './watch-lists.ts'
 
 export interface McpDeps extends DoorDeps {
   readonly upstreams: ReadonlyMap<string, Upstream>
+  /** The path below which this gateway is served under this name; without a slash at its end. */
+  prefixAt(host: string): string
   /** Methods beyond the negotiated revision that an operator lets through to this server. */
   extraMethods(server: string): readonly string[]
   readonly rules: Rules
@@ -101,23 +105,38 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   const onPost = createOnPost({ ...deps, ...ladder, readBody, openSessionOf, held, gate, forward })
   const app = new Hono<McpEnv>()
 
-  app.all('/:server', (c) => serve(c, c.req.param('server')))
-  // Some clients (MCP Inspector up to 1.x) cut every URL down to one that ends in `/mcp`.
-  app.all('/:server/mcp', (c) => serve(c, c.req.param('server')))
+  const old = createOldSessions({ ...deps, onPost, onBodiless })
 
-  async function serve(c: Context<McpEnv>, server: string): Promise<Response> {
+  app.all('/:server', (c) => serve(c, c.req.param('server')))
+  // Some clients (MCP Inspector up to 1.x) cut every URL down to one that ends in `/mcp`; those of HTTP+SSE expect `/sse`.
+  app.all('/:server/mcp', (c) => serve(c, c.req.param('server')))
+  app.all('/:server/sse', (c) => serve(c, c.req.param('server')))
+  app.post('/:server/messages', async (c) => {
+    const from = await enter(c, c.req.param('server'))
+    return from instanceof Response ? from : old.post(from, c.req.query('sessionId') ?? '')
+  })
+
+  /** Through the door, to a server that is there. */
+  async function enter(c: Context<McpEnv>, server: string): Promise<From | Response> {
     c.set('answering', null)
     const door = await passDoor(c, server, deps)
     if (!door.ok) return door.error
     const upstream = upstreams.get(server)
     if (upstream === undefined) return unknownServer([...upstreams.keys()])
-    const from: From = { request: c.req.raw, principal: door.value, upstream }
+    return { request: c.req.raw, principal: door.value, upstream, delivery: asResponse }
+  }
+
+  async function serve(c: Context<McpEnv>, server: string): Promise<Response> {
+    const from = await enter(c, server)
+    if (from instanceof Response) return from
     switch (c.req.method) {
       case 'POST':
         return onPost(from, (id) => c.set('answering', id))
       case 'GET':
+        if (opensOldSession(from.request.headers)) return old.open(from, pathOf(c, server))
+        return onBodiless(from, 'GET')
       case 'DELETE':
-        return onBodiless(from, c.req.method)
+        return onBodiless(from, 'DELETE')
       default:
         return refusalResponse(methodNotAllowed(), { allow: 'POST, GET, DELETE' })
     }
@@ -131,7 +150,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
 
   /** The stream of a legacy session, or its end. */
   async function onBodiless(from: From, method: 'GET' | 'DELETE'): Promise<Response> {
-    const { request, principal, upstream } = from
+    const { request, principal, upstream, delivery } = from
     const { headers, signal } = request
     const spoken = spokenByHeader(headers)
     if (!spoken.ok) return refusalResponse(spoken.error)
@@ -146,6 +165,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
       spoken: spoken.value,
       session: session.value,
       client,
+      delivery,
       signal,
     }
     const lastEventId = headers.get('last-event-id')
@@ -166,6 +186,12 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
     return method === 'GET' && accepts !== null
       ? ladder.listens.onGet({ ...common, accepts }, passOn)
       : passOn()
+  }
+
+  /** As this client sees it: a proxy in front of us may serve us below a path of its own. */
+  function pathOf(c: Context<McpEnv>, server: string): string {
+    const prefix = deps.prefixAt(c.req.header('host') ?? '')
+    return `${prefix}/mcp/${encodeURIComponent(server)}`
   }
 
   return app

@@ -23,10 +23,17 @@ export function createTaskResult(deps: {
   const holdMs = timings.decisionMs + timings.startByMs
 
   return function taskResult(requester, id, approval, taskId) {
-    const { principal, upstream, session, spoken, accepts } = requester
+    const { principal, upstream, session, spoken, accepts, delivery } = requester
     const owner = { principal, server: upstream.server }
     const stream = { id, progressToken: null, reported: 0, untilMs: clock.wallMs() + holdMs, taskId }
-    const eventIds = eventIdsFor(streams, { owner, session: session?.id ?? null, spoken, accepts, stream })
+    const eventIds = eventIdsFor(streams, {
+      owner,
+      session: session?.id ?? null,
+      spoken,
+      accepts,
+      delivery,
+      stream,
+    })
     const answers = taskResultAnswers(taskId, eventIds?.isPrimed ?? false, { clock, timings })
     const terms = { id, holdMs, answers, envelope: '{}', progressToken: null, eventIds }
     const held = holdCall(requester, terms)
