@@ -1,6 +1,7 @@
 /** One real gateway for a file of traps, with a scripted server behind a command, one at a URL, and a person who decides. */
 import { writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { modernMain } from '../support/everything.ts'
 import {
   aPerson,
   everythingMain,
@@ -12,8 +13,6 @@ import {
 import { freshDatabase } from '../support/postgres.ts'
 import { aRawClient } from './raw-client.ts'
 import { type ScriptedHttp, startScriptedHttp } from './scripted-http.ts'
-
-const modernMain = resolve(import.meta.dirname, '../support/modern-stdio-server.mjs')
 
 export interface Place {
   readonly gateway: GatewayProcess

@@ -26,7 +26,7 @@ import {
 import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from '../wire.ts'
 import { askModern } from './ask-modern.ts'
 import { createFaceSession, type FaceSession } from './face-session.ts'
-import { envelopeOf, META_SERVER_INFO, paramsOf } from './words.ts'
+import { envelopeOf, META_SERVER_INFO, paramsOf, unanswered } from './words.ts'
 
 /** Begins the ids of its sessions: no server is asked about them. */
 export const FACE_SESSION_PREFIX = 'holdpoint-face-'
@@ -151,8 +151,7 @@ export function withLegacyFace(upstream: Upstream, options: FaceOptions): Upstre
       if (request.freshConnection) {
         return stream.fail(error instanceof UpstreamFault ? error : new UpstreamFault(String(error), true))
       }
-      const reason = error instanceof Error ? error.message : String(error)
-      stream.send(errorMessage(internalError(`${server} did not answer: ${reason}`, rawId)))
+      stream.send(errorMessage(internalError(unanswered(server, error), rawId)))
       stream.end()
     })
     return stream.response

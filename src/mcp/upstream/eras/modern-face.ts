@@ -27,6 +27,7 @@ import {
   senderOf,
   toLegacyRequest,
   toModernAnswer,
+  unanswered,
 } from './words.ts'
 
 const METHOD_NOT_FOUND = -32_601
@@ -208,9 +209,8 @@ export function withModernFace(
       onLeave: () => (request.freshConnection ? undefined : running.cancel()),
     })
     void pass(running, { ...asking, stream }).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error)
-      if (request.freshConnection) stream.fail(new UpstreamFault(reason, true))
-      else stream.send(errorText(asking.marks.rawId, INTERNAL_ERROR, `${server} did not answer: ${reason}`))
+      if (request.freshConnection) stream.fail(new UpstreamFault(String(error), true))
+      else stream.send(errorText(asking.marks.rawId, INTERNAL_ERROR, unanswered(server, error)))
       stream.end()
     })
     return stream.response

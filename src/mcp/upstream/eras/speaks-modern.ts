@@ -108,7 +108,11 @@ const saysNothing = (status: number) => [401, 403, 407, 408, 425, 429].includes(
 /** "Recognised modern errors" (MCP 2026-07-28, Versioning): another version, headers, or capabilities. */
 const modernErrors: ReadonlySet<string | null> = new Set(['-32020', '-32021', '-32022'])
 
-const discovered = z.object({ supportedVersions: z.array(z.string()) })
+/** Every result of 2026-07-28 says what kind it is, and this one which revisions the server speaks. */
+const discovered = z.object({
+  resultType: z.literal('complete').optional(),
+  supportedVersions: z.array(z.string()).optional(),
+})
 const otherVersions = z.object({ data: z.object({ supported: z.array(z.string()) }) })
 
 function saidBy(asked: Asked): boolean | null {
@@ -116,7 +120,9 @@ function saidBy(asked: Asked): boolean | null {
   if (asked.kind === 'none') return false
   if (!asked.isError) {
     const result = discovered.safeParse(parseJson(rawMember(asked.text, 'result') ?? ''))
-    return result.success && result.data.supportedVersions.includes(MODERN_REVISION)
+    if (!result.success) return false
+    const { resultType, supportedVersions } = result.data
+    return supportedVersions?.includes(MODERN_REVISION) ?? resultType !== undefined
   }
   const error = rawMember(asked.text, 'error') ?? '{}'
   if (!error.startsWith('{') || !modernErrors.has(rawMember(error, 'code'))) return false

@@ -7,6 +7,7 @@ import { envelopeKeys } from '../../../domain/tool-call.ts'
 import { mergeObjects, rawMember, withMember, withoutMembers } from '../../raw-json.ts'
 import { MODERN_REVISION } from '../../revisions.ts'
 import { parseJson } from '../peek.ts'
+import { UpstreamFault } from '../wire.ts'
 
 export const META_PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion'
 export const META_CLIENT_INFO = 'io.modelcontextprotocol/clientInfo'
@@ -204,4 +205,12 @@ export function isOf({ method, uri }: { method: string; uri: unknown }, subscrip
     default:
       return false
   }
+}
+
+/** What is said about a request that was not answered. */
+export function unanswered(server: string, error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error)
+  const isUnsent = error instanceof UpstreamFault && !error.isSent
+  const effect = isUnsent ? 'Nothing was sent.' : 'It may have acted on this request.'
+  return `${server} did not answer: ${reason}. ${effect}`
 }
