@@ -2,7 +2,7 @@
  * Read-only calls of the same server whose answers are shown beside a request, and again after an end that nobody knows.
  * They are no part of what is approved: they help a person to decide, and never allow or stop anything.
  */
-import type { InstantMs } from './approval.ts'
+import type { Approval, InstantMs } from './approval.ts'
 import type { JsonValue } from './canonical.ts'
 import { type ValuePath, valueAt } from './policy/value-path.ts'
 import { err, ok, type Result } from './result.ts'
@@ -45,6 +45,14 @@ export interface Lookup {
 /** Where the rule asks for nothing, there is nothing to come. */
 export const nothingLookedUp = ({ lookups }: { readonly lookups: readonly LookupCall[] }): [] | null =>
   lookups.length === 0 ? [] : null
+
+/** Whether something is still to be read for people. */
+export const wantsLookup = (approval: Approval): boolean =>
+  approval.status === 'pending'
+    ? approval.lookups === null
+    : approval.status === 'settled' &&
+      approval.outcome.kind === 'indeterminate' &&
+      approval.outcome.evidence.lookupsAfter === null
 
 /** @returns the arguments of a look-up for this call, or which of them it does not have */
 export function lookupArguments(

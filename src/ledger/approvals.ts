@@ -2,6 +2,7 @@
 import pg from 'pg'
 import { type Approval, dueAtMs } from '../domain/approval.ts'
 import { LATE_REPLIES_MAX } from '../domain/evidence.ts'
+import { wantsLookup } from '../domain/lookups.ts'
 import type { Deadline } from '../domain/transition.ts'
 import type { Change, Ledger, SettledReading } from '../ports/ledger.ts'
 import { only } from './connect.ts'
@@ -50,9 +51,9 @@ const INSERT = `
   ), inserted AS (
     INSERT INTO holdpoint.approval
       (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
-       judged_revision, owner, form, ends_when_gone)
+       judged_revision, owner, form, ends_when_gone, wants_lookup)
     SELECT $1, $2, 'pending', $3, $14, $4, $5, $6, $7, to_timestamp($8::bigint / 1000.0),
-           to_timestamp($9::bigint / 1000.0), $10::json, $15::integer, $16, $17, $18
+           to_timestamp($9::bigint / 1000.0), $10::json, $15::integer, $16, $17, $18, $19
     FROM waiting WHERE n < $11
     ON CONFLICT (attach_key) WHERE status <> 'settled' DO NOTHING
     RETURNING id
@@ -74,7 +75,8 @@ const CHANGE = `
     UPDATE holdpoint.approval SET
       version = $2, status = $3, record = $4::json,
       due_at = to_timestamp($5::bigint / 1000.0), settled_at = to_timestamp($6::bigint / 1000.0),
-      claim_node = $7, reply = coalesce($8, reply), form = $17, nudges = $18
+      claim_node = $7, reply = coalesce($8, reply), form = $17, nudges = $18,
+      wants_lookup = $19
     WHERE id = $1 AND version = $9 AND status = $10 AND form <= $17
       AND ($11::bigint IS NULL OR clock_timestamp() < to_timestamp($11::bigint / 1000.0))
       AND ($12::bigint IS NULL OR clock_timestamp() >= to_timestamp($12::bigint / 1000.0))
@@ -93,13 +95,13 @@ const CHANGE = `
 const SUCCEED = `, succeeded AS (
     INSERT INTO holdpoint.approval
       (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
-       judged_revision, owner, form, ends_when_gone)
-    SELECT $19, $20, 'pending', $21, $22, $23, $15, $24, $25, to_timestamp($26::bigint / 1000.0),
-           to_timestamp($27::bigint / 1000.0), $28::json, $16, $31, $32, $33
+       judged_revision, owner, form, ends_when_gone, wants_lookup)
+    SELECT $20, $21, 'pending', $22, $23, $24, $15, $25, $26, to_timestamp($27::bigint / 1000.0),
+           to_timestamp($28::bigint / 1000.0), $29::json, $16, $32, $33, $34, $35
     FROM changed RETURNING id
   ), asked AS (
     INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
-    SELECT id, $20, $29, $30 FROM succeeded
+    SELECT id, $21, $30, $31 FROM succeeded
   )`
 
 export function createApprovals(pool: pg.Pool): Approvals {
@@ -130,6 +132,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
         asked.requester.owner,
         approval.v,
         endsWhenGone(approval),
+        wantsLookup(approval),
       ])
       if (inserted?.created === 1) return { kind: 'created' }
       const same = await approvals.unsettledByAttachKey(asked.attachKey)
@@ -178,6 +181,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
           asked.requester.owner,
           successor.v,
           endsWhenGone(successor),
+          wantsLookup(successor),
         ],
       })
       return only(rows).saved === 1
@@ -360,15 +364,12 @@ export function createApprovals(pool: pg.Pool): Approvals {
     },
 
     async lookupsWanted(limit) {
-      // In the text, as above; who looks at the record decides.
       const { rows } = await pool.query<{ id: string }>({
         name: 'approval-lookups-wanted',
         text: `
           SELECT id FROM holdpoint.approval
-          WHERE form <= ${FORM_MAX} AND (
-            (status = 'pending' AND record::text LIKE '%"lookups":null%')
-            OR (status = 'settled' AND settled_at > clock_timestamp() - interval '15 minutes'
-              AND record::text LIKE '%"lookupsAfter":null%'))
+          WHERE wants_lookup AND form <= ${FORM_MAX}
+            AND (status = 'pending' OR settled_at > clock_timestamp() - interval '15 minutes')
           ORDER BY created_at LIMIT $1`,
         values: [limit],
       })
@@ -491,6 +492,7 @@ function changeValues({ previous, next, deadline, audit, replyText, inForce }: C
     inForce ?? null,
     next.v,
     next.nudges.length,
+    wantsLookup(next),
   ]
 }
 

@@ -7,7 +7,13 @@ import type { Approval } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { canonical, type JsonValue, sha256 } from '../domain/canonical.ts'
 import { LOOKUP_BYTES_MAX, LOOKUP_TEXT_MAX } from '../domain/limits.ts'
-import { type Lookup, type LookupCall, lookupArguments, readableText } from '../domain/lookups.ts'
+import {
+  type Lookup,
+  type LookupCall,
+  lookupArguments,
+  readableText,
+  wantsLookup,
+} from '../domain/lookups.ts'
 import { stopOver } from '../domain/stop.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -27,7 +33,7 @@ export type LookUp = (id: ApprovalId) => Promise<void>
 const SILENCE_MS = 5_000
 /** With the handshake of a session of its own, also where the server keeps talking. */
 const WHOLE_MS = 10_000
-const PER_ROUND_MAX = 20
+const PER_ROUND_MAX = 100
 const REASON_LENGTH_MAX = 300
 
 type Found = Omit<Lookup, 'atMs'>
@@ -50,7 +56,7 @@ export function createLookUp(deps: {
     running.add(id)
     try {
       const approval = (await ledger.get(id))?.approval
-      if (approval !== undefined && isOpen(approval)) await readFor(approval)
+      if (approval !== undefined && wantsLookup(approval)) await readFor(approval)
     } finally {
       running.delete(id)
     }
@@ -136,14 +142,6 @@ function foundOf({ kind, text, isError }: Reply): Lookup['found'] {
     digest: sha256(text),
   }
 }
-
-/** Something is still to be read. */
-const isOpen = (approval: Approval): boolean =>
-  approval.status === 'pending'
-    ? approval.lookups === null
-    : approval.status === 'settled' &&
-      approval.outcome.kind === 'indeterminate' &&
-      approval.outcome.evidence.lookupsAfter === null
 
 /** Reads whatever nobody has read, until `stopping` aborts; never rejects. */
 export async function keepLookingUp(deps: {

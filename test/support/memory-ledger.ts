@@ -3,6 +3,7 @@ import { type Approval, dueAtMs, type Settled } from '../../src/domain/approval.
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import type { AuditEvent } from '../../src/domain/audit.ts'
 import { LATE_REPLIES_MAX } from '../../src/domain/evidence.ts'
+import { wantsLookup } from '../../src/domain/lookups.ts'
 import type { Change, Ledger } from '../../src/ports/ledger.ts'
 import { NewerForm } from '../../src/ports/ledger-faults.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
@@ -251,14 +252,8 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     },
     async lookupsWanted(limit) {
       return readable()
-        .filter(({ approval }) =>
-          approval.status === 'pending'
-            ? approval.lookups === null
-            : approval.status === 'settled' &&
-              approval.settledAtMs > nowMs - 15 * 60_000 &&
-              approval.outcome.kind === 'indeterminate' &&
-              approval.outcome.evidence.lookupsAfter === null,
-        )
+        .filter(({ approval }) => wantsLookup(approval))
+        .filter(({ approval: one }) => one.status !== 'settled' || one.settledAtMs > nowMs - 15 * 60_000)
         .slice(0, limit)
         .map(({ approval }) => approval.id)
     },
