@@ -6,7 +6,7 @@
 import type { JsonObject, JsonValue } from '../canonical.ts'
 import { type Category, type Risk, risks, type ToolFacts, unknownTool } from '../risk.ts'
 import { type Evidence, worseCategory, worseRisk } from './evidence.ts'
-import { evidenceOfName, informationInName } from './name.ts'
+import { asInBrowser, evidenceOfName, informationInName } from './name.ts'
 import { evidenceOfProse, moneyInProse } from './prose.ts'
 import { evidenceOfSchema } from './schema.ts'
 
@@ -27,14 +27,14 @@ export function classify(tool: ListedTool, { isTrusted }: { isTrusted: boolean }
     ['annotations/title', text(annotations.title)],
     ['description', text(tool.description)],
   ] as const
-  const said = [
+  const said = asInBrowser(name, [
     ...evidenceOfName(name, 'name'),
     ...(/[\u3041-\u9FFF\uAC00-\uD7A3]/.test(name) ? evidenceOfProse(name, 'name', true) : []),
     ...proseFields.flatMap(([field, prose]) =>
       prose === '' ? [] : evidenceOfProse(prose, field, field !== 'description'),
     ),
     ...moneyInProse(text(tool.description), 'description'),
-  ]
+  ])
   const schema = evidenceOfSchema(tool.inputSchema)
   const doing = [...said, ...schema].some(({ category }) => category !== null) ? [] : informationInName(name)
   const offers = schema.some(({ rule, category }) => rule === 'operation-offered' && category !== null)

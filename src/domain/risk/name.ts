@@ -20,6 +20,15 @@ const acting = new Set([
   'check',
   'uncheck',
 ])
+/** Letting go of something over a page is no deletion. */
+const lettingGo = new Set(['drop', 'drops', 'dropping'])
+/** What is made about money and moves none: `send_invoice_reminder`, `payment_report`. */
+const aboutMoney = new Set([
+  ...['code', 'reminder', 'report', 'pdf', 'template', 'comment', 'note', 'attachment', 'image', 'summary'],
+])
+/** Rented by the hour or the year: whoever makes or enlarges one begins to owe. */
+const rented = new Set(['cluster', 'instance', 'instances', 'droplet', 'vm', 'vms', 'domain'])
+const renting = new Set(['create', 'upgrade', 'provision', 'buy', 'purchase', 'renew', 'register', 'scale'])
 const conjunctions = new Set(['and', 'or', 'then', 'n', '&', 'plus'])
 /** Names are at most 128 characters (MCP 2025-11-25, Tools); hostile lists may hold longer ones. */
 const NAME_LENGTH_MAX = 256
@@ -48,6 +57,8 @@ export function evidenceOfName(name: string, field: string): Evidence[] {
     const of = { field, quote: quoted(acts), rule: 'browser-in-name', reason, isVague: false }
     evidence.push({ ...of, category: 'execute', risk: 'high' })
   }
+  const isAboutMoney = aboutMoney.has(words.at(-1) ?? '')
+  const beginsToOwe = words.some((word) => renting.has(word)) && !words.includes('free')
   const worst = verbs.some(({ sense }) => sense.meaning.category !== 'read')
   for (const word of words) {
     const thing = thingOf(word)
@@ -55,12 +66,16 @@ export function evidenceOfName(name: string, field: string): Evidence[] {
     const of = { field, quote: quoted(word), reason: thing.reason, isVague: false }
     if (thing.kind === 'order' && words.some((one) => placing.has(one))) {
       evidence.push({ ...of, rule: 'money-in-name', category: 'financial', risk: 'critical' })
+    } else if (worst && thing.kind === 'money' && isAboutMoney) {
+      evidence.push({ ...of, rule: 'about-money-in-name', category: null, risk: 'high' })
     } else if (worst && thing.kind === 'money') {
       evidence.push({ ...of, rule: 'money-in-name', category: 'financial', risk: 'critical' })
     } else if (worst && thing.kind === 'price') {
       evidence.push({ ...of, rule: 'money-in-name', category: 'financial', risk: 'high' })
     } else if (thing.kind === 'secret') {
       evidence.push({ ...of, rule: 'secret-in-name', category: null, risk: 'high' })
+    } else if (worst && beginsToOwe && rented.has(word)) {
+      evidence.push({ ...of, rule: 'paid-in-name', category: 'financial', risk: 'high' })
     } else if (worst && thing.kind === 'paid') {
       evidence.push({ ...of, rule: 'paid-in-name', category: null, risk: 'high' })
     } else if (worst && thing.kind === 'access') {
@@ -68,6 +83,21 @@ export function evidenceOfName(name: string, field: string): Evidence[] {
     }
   }
   return evidence
+}
+
+/** In a browser, to drop is to let go of something, with whatever that sets off; everywhere else it is to delete. */
+export function asInBrowser(name: string, evidence: readonly Evidence[]): readonly Evidence[] {
+  if (!browsers.has(wordsOf(name.slice(0, NAME_LENGTH_MAX))[0] ?? '')) return evidence
+  return evidence.map((one) =>
+    one.category === 'destructive' && lettingGo.has(one.quote.toLowerCase())
+      ? {
+          ...one,
+          category: 'execute',
+          risk: 'high',
+          reason: 'acts in a browser, with whatever that sets off',
+        }
+      : one,
+  )
 }
 
 /** Names without a verb, such as `maps_directions`: information is looked up, if nothing else speaks. */
