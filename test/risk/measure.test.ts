@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { risks } from '../../src/domain/risk.ts'
+import { sha256 } from '../../src/domain/canonical.ts'
+import { categories, risks } from '../../src/domain/risk.ts'
 import { labelled, measured, parts, serversOf } from './labelled.ts'
 
 const rank = (risk: (typeof risks)[number]) => risks.indexOf(risk)
@@ -39,7 +40,7 @@ test.each(parts)('few tools are rated milder than a person rated them (%s)', (pa
 test.each(parts)('every disagreement with the labels is written down, with its reason (%s)', (part) => {
   const file = join(import.meta.dirname, 'disagreements.json')
   const written = z
-    .record(z.enum(parts), z.record(z.string(), z.string().min(20)))
+    .record(z.enum([...parts, 'labellers']), z.record(z.string(), z.string().min(20)))
     .parse(JSON.parse(readFileSync(file, 'utf8')))
   const found = labelled(part).filter(({ label, found }) => label.category !== found.category)
   expect(found.map(({ name }) => name).sort()).toEqual(Object.keys(written[part]).sort())
@@ -52,3 +53,43 @@ test('the numbers in the documentation are these', () => {
   const shown = page.split('\n').filter((line) => /^\| (?:tuning|held-out) +\|/.test(line))
   expect(shown.map((line) => line.replace(/ +/g, ' '))).toEqual(rows)
 })
+
+test('a second labeller read a random sample without the labels; where the two differ is written down', () => {
+  const read = (name: string): unknown => JSON.parse(readFileSync(join(import.meta.dirname, name), 'utf8'))
+  const second = z.record(z.string(), z.enum(categories)).parse(read('second-labels.json'))
+  const names = Object.keys(second)
+  const all = parts.flatMap((part) => labelled(part))
+  // Drawn by a digest, so that nobody chose them.
+  const drawn = all
+    .map(({ name }) => name)
+    .sort((a, b) => (drawOf(a) < drawOf(b) ? -1 : 1))
+    .slice(0, names.length)
+  expect(names.length).toBeGreaterThanOrEqual(150)
+  expect(names.sort()).toEqual(drawn.sort())
+  const firsts = new Map(all.map(({ name, label }) => [name, label.category]))
+  const differing = names.filter((name) => firsts.get(name) !== second[name])
+  const { labellers } = z
+    .looseObject({ labellers: z.record(z.string(), z.string().min(20)) })
+    .parse(read('disagreements.json'))
+  expect(differing.sort()).toEqual(Object.keys(labellers).sort())
+  const agreed = names.length - differing.length
+  // Cohen's kappa: how much of the agreement is more than chance.
+  const share = (labels: readonly (string | undefined)[], category: string) =>
+    labels.filter((one) => one === category).length / names.length
+  const chance = categories
+    .map(
+      (category) =>
+        share(
+          names.map((name) => firsts.get(name)),
+          category,
+        ) * share(Object.values(second), category),
+    )
+    .reduce((sum, each) => sum + each, 0)
+  const kappa = (agreed / names.length - chance) / (1 - chance)
+  const page = readFileSync(join(import.meta.dirname, 'README.md'), 'utf8')
+  expect(page).toContain(
+    `agreed on ${agreed} of ${names.length} categories (Cohen's kappa ${kappa.toFixed(2)})`,
+  )
+})
+
+const drawOf = (name: string) => sha256(`second labelling ${name}`)

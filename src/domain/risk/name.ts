@@ -22,10 +22,8 @@ const acting = new Set([
 ])
 /** Letting go of something over a page is no deletion. */
 const lettingGo = new Set(['drop', 'drops', 'dropping'])
-/** What is made about money and moves none: `send_invoice_reminder`, `payment_report`. */
-const aboutMoney = new Set([
-  ...['code', 'reminder', 'report', 'pdf', 'template', 'comment', 'note', 'attachment', 'image', 'summary'],
-])
+/** What is made about money and moves none: `send_invoice_reminder`, `invoice_qr_code`. */
+const aboutMoney = new Set(['code', 'reminder'])
 /** Rented by the hour or the year: whoever makes or enlarges one begins to owe. */
 const rented = new Set(['cluster', 'instance', 'instances', 'droplet', 'vm', 'vms', 'domain'])
 const renting = new Set(['create', 'upgrade', 'provision', 'buy', 'purchase', 'renew', 'register', 'scale'])
