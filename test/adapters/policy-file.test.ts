@@ -40,6 +40,7 @@ describe('the hosted spelling', () => {
       spelling: 'hosted',
       fallback: { action: 'deny', pointer: '/default', reason: null },
       rules: [],
+      shadow: [],
       hidden: new Set(['nworks_logout']),
     })
   })
