@@ -98,7 +98,8 @@ function aServer(options: HarnessOptions = {}) {
   return aHarness({
     ...options,
     wire: async (request): Promise<WireResponse> => {
-      if (request.method === 'GET') return { status: 405, headers: {}, body: null }
+      // Nothing to hear: the only requests that are held are calls.
+      if (request.method === 'GET') return { status: 404, headers: {}, body: null }
       if (request.body?.includes('"initialize"')) return initialized()
       const { id } = JSON.parse(request.body ?? '{}')
       if (id === undefined) return { status: 202, headers: {}, body: null }
@@ -134,20 +135,25 @@ describe('the stream', () => {
   })
 
   test.each([
-    ['a session', { 'mcp-session-id': 'x' }, 404],
+    ['a session', { 'mcp-session-id': 'x' }, 404, 0],
     [
       'a revision, as a client of a server without sessions does',
       { 'mcp-protocol-version': '2025-11-25' },
-      405,
+      404,
+      1,
     ],
-    ['2026-07-28', { 'mcp-protocol-version': '2026-07-28' }, 405],
-    ['an event of another stream', { 'last-event-id': 'upstream-7' }, 405],
-    ['no wish for events', { accept: '*/*' }, 405],
-  ])('is not for a GET that names %s', async (_name, headers, status) => {
-    const response = await aServer().request('/mcp/github', {
+    ['2026-07-28', { 'mcp-protocol-version': '2026-07-28' }, 405, 0],
+    ['an event of another stream', { 'last-event-id': 'upstream-7' }, 404, 1],
+    ['no wish for events', { accept: '*/*' }, 404, 1],
+  ])('is not for a GET that names %s', async (_name, headers, status, asked) => {
+    const harness = aServer()
+    const response = await harness.request('/mcp/github', {
       headers: { ...usual, accept: 'text/event-stream', ...headers },
     })
     expect(response.status).toBe(status)
+    // It is the server's to answer, where there is anything to ask.
+    expect(harness.exchanges).toHaveLength(asked)
+    await response.body?.cancel()
   })
 
   test.each([
@@ -336,6 +342,31 @@ describe('a call that people decide about', () => {
     expect(harness.delivered).toEqual([])
     await expect.poll(() => harness.deps.held.count(), { timeout: 10_000 }).toBe(0)
     expect((await client.post({ id: 1, method: 'ping' })).status).toBe(404)
+  })
+
+  test('that passes is left as well when the stream dies, and so is what the server says by itself', async () => {
+    const open = new Set<string>()
+    const endless = (name: string): WireResponse => ({
+      status: 200,
+      headers: { 'content-type': 'text/event-stream' },
+      body: new ReadableStream({
+        start: () => void open.add(name),
+        cancel: () => void open.delete(name),
+      }),
+    })
+    const harness = aHarness({
+      wire: ({ method, body }) => {
+        if (method === 'GET') return endless('GET')
+        if (body?.includes('"initialize"')) return initialized()
+        return body?.includes('ping_tool') ? endless('call') : { status: 202, headers: {}, body: null }
+      },
+    })
+    const client = await aSession(harness)
+    await client.post(call('ping_tool', undefined, 7))
+    await expect.poll(() => open.size, { timeout: 10_000 }).toBe(2)
+    await client.leave()
+    await expect.poll(() => [...open], { timeout: 10_000 }).toEqual([])
+    await expect.poll(() => harness.deps.held.count(), { timeout: 10_000 }).toBe(0)
   })
 
   test('is cancelled as in any session', async () => {

@@ -178,7 +178,7 @@ export function createOldSession(options: OldSessionOptions): OldSession {
     try {
       const response = await asked.response
       if (method === 'initialize') agreed = { ...agreed, sessionId: response.headers.get('mcp-session-id') }
-      for await (const { text, message: said } of messagesOf(response, messageBytesMax)) {
+      for await (const { text, message: said } of messagesOf(response, messageBytesMax, ending.signal)) {
         const isAnswer = said.kind === 'response' && (said.id === id || said.id === null)
         if (said.kind === 'response' && (!isAnswer || isAnswered)) continue
         isAnswered ||= isAnswer
@@ -230,7 +230,7 @@ export function createOldSession(options: OldSessionOptions): OldSession {
         // Another stream of this session is about to end.
         return response.status === 409
       }
-      for await (const { text, message } of messagesOf(response, messageBytesMax)) {
+      for await (const { text, message } of messagesOf(response, messageBytesMax, ending.signal)) {
         if (message.kind !== 'response') await stream.send(messageEvent(text))
       }
     } catch (error) {
