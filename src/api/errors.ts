@@ -111,6 +111,7 @@ function transitionRefused(
     case 'not_needed':
     case 'votes_fallen':
     case 'no_vote':
+    case 'too_many_changes':
     case 'asked_again':
     case 'it_happened':
     case 'same_params':

@@ -69,6 +69,7 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
     case 'not_needed':
     case 'votes_fallen':
     case 'no_vote':
+    case 'too_many_changes':
     case 'asked_again':
     case 'it_happened':
     case 'same_params':

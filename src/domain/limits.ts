@@ -76,3 +76,5 @@ export const LOOKUP_BYTES_MAX = 64 * 1024
 export const REMINDERS_MAX = 10
 /** Times at which further people may decide about one call. */
 export const ESCALATIONS_MAX = 5
+/** Changes of one waiting call, after which no yes is taken back any more: each is an audit event, and people say a few. */
+export const CHANGES_MAX = 200

@@ -5,7 +5,8 @@
 import type { InstantMs, Pending } from './approval.ts'
 import type { EscalationStep } from './policy/rule.ts'
 
-export const nudgeKinds = ['reminder', 'escalation'] as const
+/** `stage`: the earlier yeses are there, and the next people are asked. */
+export const nudgeKinds = ['reminder', 'escalation', 'stage'] as const
 export type NudgeKind = (typeof nudgeKinds)[number]
 
 /** People were called again. */
@@ -17,7 +18,7 @@ export interface Nudge {
 }
 
 export interface DueNudge {
-  readonly kind: NudgeKind
+  readonly kind: Exclude<NudgeKind, 'stage'>
   readonly afterMs: number
   readonly dueMs: InstantMs
 }
@@ -35,9 +36,9 @@ export const nextNudgeMs = (approval: Timed): InstantMs | null => openNudges(app
 
 /** What the rule asks for and nobody has done, in the order of time. A deadline that is moved can open some again. */
 function openNudges({ asking, createdAtMs, expiresAtMs, nudges }: Timed): readonly DueNudge[] {
-  const doneMs = (kind: NudgeKind) =>
+  const doneMs = (kind: DueNudge['kind']) =>
     Math.max(0, ...nudges.filter((nudge) => nudge.kind === kind).map(({ afterMs }) => afterMs))
-  const of = (kind: NudgeKind, moments: readonly number[]) =>
+  const of = (kind: DueNudge['kind'], moments: readonly number[]) =>
     moments
       .filter((afterMs) => afterMs > doneMs(kind))
       .map((afterMs) => ({ kind, afterMs, dueMs: createdAtMs + afterMs }))
@@ -57,7 +58,7 @@ export function calledBy(
   nudge: Nudge,
   { asking, nudges }: Pick<Timed, 'asking' | 'nudges'>,
 ): EscalationStep[] {
-  if (nudge.kind === 'reminder') return []
+  if (nudge.kind !== 'escalation') return []
   const before = nudges.filter(({ kind, afterMs }) => kind === 'escalation' && afterMs < nudge.afterMs)
   const fromMs = Math.max(0, ...before.map(({ afterMs }) => afterMs))
   return asking.escalation.filter(({ afterMs }) => afterMs > fromMs && afterMs <= nudge.afterMs)

@@ -15,6 +15,7 @@ const steps = [
   'not_needed',
   'votes_fallen',
   'no_vote',
+  'too_many_changes',
   'reason_required',
   'reason_too_long',
   'same_params',
@@ -49,6 +50,11 @@ export function refusedStep(refusal: OfAStep, when: (atMs: number) => string): R
       return {
         text: 'Somebody who had said yes is no approver any more. Nothing was decided.',
         remedy: 'Try again: their yes does not count any more.',
+      }
+    case 'too_many_changes':
+      return {
+        text: 'Yeses were given and taken back too often here. Nothing was changed.',
+        remedy: 'Deny it if it should not run; the agent can ask anew.',
       }
     case 'no_vote':
       return {

@@ -23,7 +23,7 @@ import {
   type SendTrace,
   unknownSend,
 } from './evidence.ts'
-import { EDITS_MAX, REASON_LENGTH_MAX } from './limits.ts'
+import { CHANGES_MAX, EDITS_MAX, REASON_LENGTH_MAX } from './limits.ts'
 import { type Lookup, nothingLookedUp } from './lookups.ts'
 import { dueNudge, nextNudgeMs } from './nudges.ts'
 import type { Stage } from './policy/rule.ts'
@@ -117,6 +117,8 @@ export type Refusal =
   | { readonly reason: 'not_needed'; readonly stages: readonly Stage[]; readonly votes: readonly Vote[] }
   /** Somebody whose yes is in the record is no approver any more: it has to be voided first. */
   | { readonly reason: 'votes_fallen' }
+  /** Yeses were given and taken back so often that nobody means them. A no still counts. */
+  | { readonly reason: 'too_many_changes' }
   /** There is no yes of this person to take back. */
   | { readonly reason: 'no_vote' }
   /** The rule asks for one, with a yes and with a no. */
@@ -174,8 +176,11 @@ export function transition(
       const votes = votesWith(approval, decision, event.standing)
       if (!votes.ok) return votes
       const counted: Pending = { ...approval, version, votes: votes.value }
-      if (stageNow(approval.asking.stages, votes.value) < approval.asking.stages.length) {
-        return ok({ next: counted, deadline })
+      const { stages } = approval.asking
+      const stage = stageNow(stages, votes.value)
+      if (stage < stages.length) {
+        const isNext = stage > stageNow(stages, approval.votes)
+        return ok({ next: isNext ? askedNext(counted, nowMs) : counted, deadline })
       }
       const others = votes.value.slice(0, -1).map(({ by }) => by)
       const next: Approval = {
@@ -189,6 +194,7 @@ export function transition(
       if (nowMs >= approval.expiresAtMs) return err({ reason: 'too_late', deadlineMs: approval.expiresAtMs })
       const votes = approval.votes.filter(({ by }) => by !== event.by)
       if (votes.length === approval.votes.length) return err({ reason: 'no_vote' })
+      if (version > CHANGES_MAX) return err({ reason: 'too_many_changes' })
       return ok({
         next: { ...approval, version, votes },
         deadline: { kind: 'before', atMs: approval.expiresAtMs },
@@ -340,6 +346,12 @@ export function transition(
       })
     }
   }
+}
+
+/** Whoever is asked from now on is called, once. */
+function askedNext(approval: Pending, atMs: InstantMs): Pending {
+  const nudge = { kind: 'stage', afterMs: atMs - approval.createdAtMs, atMs } as const
+  return { ...approval, nudges: [...approval.nudges, nudge] }
 }
 
 /** The yeses with one more, or why it is none. Without a standing nobody is known to be an approver. */

@@ -4,8 +4,8 @@
  */
 import type { Pending } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
-import { authorise } from '../domain/authority.ts'
 import { calledBy, type Nudge } from '../domain/nudges.ts'
+import { yesOf } from '../domain/present.ts'
 import type { Person } from '../domain/principal.ts'
 import { type Channel, ChannelFault } from '../ports/channels.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -70,13 +70,13 @@ async function postIn(deps: NudgeDeps, channel: Channel, id: ApprovalId): Promis
   const approval = (await ledger.get(id))?.approval
   if (approval?.status !== 'pending') return
   for (const [index, nudge] of approval.nudges.entries()) {
-    // Of reminders that a channel missed while it was away, people need the newest.
-    const isNewest = !approval.nudges.slice(index + 1).some(({ kind }) => kind === 'reminder')
+    // Of what a channel missed while it was away, people need the newest.
+    const isNewest = !approval.nudges.slice(index + 1).some(({ kind }) => kind === nudge.kind)
     await postOne(deps, channel, {
       id,
       nudge,
       number: index + 1,
-      isUseful: nudge.kind !== 'reminder' || isNewest,
+      isUseful: nudge.kind === 'escalation' || isNewest,
     })
   }
 }
@@ -117,15 +117,15 @@ async function postOne(
   }
 }
 
-/** Who may decide now; of an escalation only those whose right came with it. */
+/** Whose yes would count now; of an escalation only those whose right came with it. */
 function calledOf(
   nudge: Nudge,
   approval: Pending,
   people: readonly Person[],
   nowMs: number,
 ): readonly Person[] {
-  const may = people.filter((person) => authorise(person, 'approve', approval, nowMs).ok)
-  if (nudge.kind === 'reminder') return may
+  const may = people.filter((person) => yesOf(approval, person, nowMs).kind === 'offered')
+  if (nudge.kind !== 'escalation') return may
   const steps = calledBy(nudge, approval)
   const { approvers } = approval.asking
   const isIn = (person: Person, named: { groups: readonly string[]; people: readonly string[] }) =>

@@ -501,3 +501,30 @@ describe('a rule that asks for a reason', () => {
     },
   )
 })
+
+describe('several yeses', () => {
+  const stages = [{ groups: ['ops'], people: ['lee'], quorum: 2 }]
+
+  test('are listed, counted and taken back; the same person twice is refused', async () => {
+    const { proposed, id } = world.add({ asking: { stages } })
+    const yes = { decision: 'approve', digest: proposed.digest }
+    const first = await ask(`/approvals/${id}/decision`, 'hpp_kim', yes)
+    expect([first.status, first.json.approval]).toMatchObject([
+      200,
+      { status: 'pending', stages, votes: [{ by: 'kim', stage: 0, via: 'api' }] },
+    ])
+    const again = await ask(`/approvals/${id}/decision`, 'hpp_kim', yes)
+    expect([again.status, again.json.error.code]).toEqual([409, 'voted_already'])
+    const { json } = await ask('/approvals', 'hpp_kim')
+    expect(json.approvals[0].yeses).toEqual({ said: 1, wanted: 2 })
+    const shown = await ask(`/approvals/${id}`, 'hpp_kim')
+    expect(shown.json.yes).toMatchObject({ kind: 'withheld', because: expect.stringContaining('already') })
+    const taken = await ask(`/approvals/${id}/take-back`, 'hpp_kim', { reason: 'looked again' })
+    expect([taken.status, taken.json.approval.votes]).toEqual([200, []])
+    const nothing = await ask(`/approvals/${id}/take-back`, 'hpp_kim', {})
+    expect([nothing.status, nothing.json.error.code]).toEqual([409, 'no_vote'])
+    await ask(`/approvals/${id}/decision`, 'hpp_lee', yes)
+    const last = await ask(`/approvals/${id}/decision`, 'hpp_kim', yes)
+    expect(last.json.approval).toMatchObject({ status: 'approved', decision: { by: 'kim', with: ['lee'] } })
+  })
+})

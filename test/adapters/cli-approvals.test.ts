@@ -364,3 +364,27 @@ describe('a rule that asks for a reason', () => {
     expect([given.code, statusOf()]).toEqual([0, 'settled'])
   })
 })
+
+describe('several yeses', () => {
+  beforeEach(() => void world.add({ asking: { stages: [{ groups: ['ops'], people: ['lee'], quorum: 2 }] } }))
+
+  test('are told with every act, and can be taken back', async () => {
+    const first = await holdpoint(['approvals', 'approve', TICKET, '--yes'], kim())
+    expect(first.out).toContain('0 of 2 approved; waiting for two of ops or lee.')
+    expect(first.out.split('\n').at(-1)).toBe(
+      `${TICKET}  1 of 2 approved (kim); waiting for one more of ops or lee.`,
+    )
+    expect((await holdpoint(['approvals', 'list'], kim())).out).toContain('pending, 1 of 2')
+    const again = await holdpoint(['approvals', 'approve', TICKET, '--yes'], kim())
+    expect([again.code, again.err]).toMatchObject([1, expect.stringContaining('You have said yes already')])
+    const back = await holdpoint(['approvals', 'take-back', TICKET, '--reason', 'looked again'], kim())
+    expect(back.out).toBe(`${TICKET}  0 of 2 approved; waiting for two of ops or lee.`)
+    await holdpoint(['approvals', 'approve', TICKET, '--yes'], kim())
+    const last = await holdpoint(['approvals', 'approve', TICKET, '--yes'], as('hpp_lee'))
+    expect(last.out).toContain('Approved by kim and lee.')
+    const shown = await holdpoint(['approvals', 'show', TICKET], kim())
+    expect(shown.out).toContain('kim said yes, 1 of 2, in the command line')
+    expect(shown.out).toContain('kim took their yes back, in the command line: “looked again”')
+    expect(shown.out).toContain('lee approved, in the command line')
+  })
+})

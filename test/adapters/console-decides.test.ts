@@ -450,3 +450,26 @@ describe('a rule that asks for a reason', () => {
     expect((await act(approval, { ...approve(approval), reason: '확인함' })).status).toBe(303)
   })
 })
+
+describe('several yeses', () => {
+  const asking = { stages: [{ groups: ['ops'], people: ['guest'], quorum: 2 }] }
+  const approvers = { groups: ['ops'], people: ['guest'], selfConfirm: false }
+
+  test('the page counts them, offers to take one back, and the queue says who is missing', async () => {
+    const approval = await world.add({ asking, approvers })
+    expect((await act(approval, approve(approval))).status).toBe(303)
+    const { html } = await page(`/approvals/${approval.id}`)
+    expect(html).toContain('1 of 2 approved (mina); waiting for one more of ops or guest.')
+    expect(html).toContain('Take my yes back')
+    expect(html).not.toContain('value="approve"')
+    expect(html).toContain('value="reject"')
+    expect(html).toContain('Said yes (1 of 2)')
+    const queue = await page('/')
+    expect(queue.html).toContain('1 of 2 approved')
+    expect(queue.html).toContain('you said yes')
+    expect((await act(approval, approve(approval))).html).toContain('You have said yes already')
+    expect((await act(approval, { act: 'take-back', reason: 'looked again' })).status).toBe(303)
+    expect(await now(approval)).toMatchObject({ votes: [], version: 3 })
+    expect((await page(`/approvals/${approval.id}`)).html).toContain('Yes taken back')
+  })
+})

@@ -24,7 +24,7 @@ import {
   keepWatch,
 } from '../../src/services/watch.ts'
 import { keepWithdrawingGone } from '../../src/services/withdraw-gone.ts'
-import { aToolCall, owner as jun, mina, sora } from '../support/builders.ts'
+import { aToolCall, owner as jun, mina } from '../support/builders.ts'
 import { createMemoryCounters } from '../support/memory-counters.ts'
 import { createMemoryNudges } from '../support/memory-nudges.ts'
 import type { Owner } from './scheduler.ts'
@@ -118,7 +118,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   const nudging = {
     ledger: mutant?.nudgeLedger?.(deps.ledger) ?? deps.ledger,
     nudges: mutant?.nudges?.(nudges) ?? nudges,
-    directory: { people: () => [mina, jun, sora] },
+    directory: { people: () => world.people },
     channels: [channelOf(world, owner)],
     log: silentLog,
   }
@@ -256,13 +256,23 @@ export function personActs(world: SimWorld, gateway: Gateway): void {
       .sort(() => dice.next() - 0.5)
     if (approval === undefined) return
     const { id, proposed } = approval
-    const person = dice.chance(0.75) ? mina : dice.pick([jun, sora])
+    const isForSeveral = approval.asking.stages.length > 0
+    const who = dice.chance(isForSeveral ? 0.3 : 0.75) ? mina : dice.pick([...world.people])
+    // As the directory has them at the moment of the act.
+    const person = world.people.find(({ id: one }) => one === who.id) ?? jun
     const { people } = gateway.services
     // What was on the screen when they looked.
     const digest = proposed.digest
     if (dice.chance(0.15)) await scheduler.sleep(gateway.owner, dice.below(20_000))
     const said = { id, person, reason: null, via: 'api' } as const
-    if (dice.chance(0.04)) await people.cancel({ id, person, reason: null })
+    if (isForSeveral && dice.chance(0.6)) {
+      // Those who were called look at it together.
+      const together = world.people.filter(() => dice.chance(0.7))
+      await Promise.allSettled(
+        together.map((one) => people.decide({ ...said, person: one, answer: 'approve', digest })),
+      )
+    } else if (isForSeveral && dice.chance(0.2)) await people.takeBack(said)
+    else if (dice.chance(0.04)) await people.cancel({ id, person, reason: null })
     else if (dice.chance(0.12)) {
       // Also back to what was asked, and also about what is not on anybody's screen any more.
       const argumentsText = JSON.stringify(

@@ -1,7 +1,8 @@
 /** The one checker: reads what really happened and what everyone was told, and names every promise that was broken. */
 import { type Approval, askedParams, successorOf } from '../../src/domain/approval.ts'
 import { authorise } from '../../src/domain/authority.ts'
-import { mina, owner, sora } from '../support/builders.ts'
+import type { Person } from '../../src/domain/principal.ts'
+import { isIn } from '../../src/domain/quorum.ts'
 import { brokenPromisesOf, brokenTelling, type Past, type Story } from '../support/promises.ts'
 import { digestOfHit, type SimWorld } from './world.ts'
 
@@ -14,6 +15,7 @@ export async function brokenPromises(world: SimWorld): Promise<string[]> {
   for (const approval of approvals) stories.set(approval.id, await storyOf(world, approval))
 
   broken.push(...wrongDecisions(world))
+  broken.push(...wrongVotes(world))
   broken.push(...world.underOldRules.map((what) => `I2: ${what} under a rule that was not in force any more`))
 
   broken.push(...wrongNudges(world))
@@ -105,7 +107,8 @@ function wrongNudges({ history, takenNudges, postedNudges }: SimWorld): string[]
 }
 
 /** Every decision ever written, by the record as it was when it was asked: who, with what right, and in time. */
-function wrongDecisions({ history }: SimWorld): string[] {
+function wrongDecisions(world: SimWorld): string[] {
+  const { history } = world
   const broken: string[] = []
   const asked = new Map<string, Approval>()
   for (const { approval, atMs } of history) {
@@ -123,13 +126,57 @@ function wrongDecisions({ history }: SimWorld): string[] {
           ? approval.outcome.decision
           : null
     if (decision === null) continue
-    const person = [mina, owner, sora].find(({ id }) => id === decision.by)
     const answer = decision.kind === 'reject' ? 'reject' : 'approve'
-    const right = person && authorise(person, answer, { ...original, status: 'pending' }, decision.atMs)
-    if (right?.ok !== true || right.value !== decision.kind)
-      broken.push(`I6: ${approval.id} was decided without the right`)
+    const isRight = wasLately(world, decision.by, atMs).some((person) => {
+      const right = authorise(person, answer, { ...original, status: 'pending' }, decision.atMs)
+      return right.ok && right.value === decision.kind
+    })
+    if (!isRight) broken.push(`I6: ${approval.id} was decided without the right`)
     // Its own deadline: people may have moved it before they decided.
     if (atMs >= approval.expiresAtMs) broken.push(`I6: ${approval.id} was decided after its time`)
+  }
+  return broken
+}
+
+/** Longer than a process stands still between its look into the directory and its write. */
+const LATELY_MS = 30_000
+
+/** All that this person has been lately: the directory is not in the ledger, so it may change right before a write. */
+function wasLately({ directories }: SimWorld, id: string, atMs: number): Person[] {
+  return directories.flatMap(({ atMs: fromMs, people }, at) => {
+    const untilMs = directories[at + 1]?.atMs ?? Number.POSITIVE_INFINITY
+    const person = people.find((one) => one.id === id)
+    return person !== undefined && fromMs <= atMs && untilMs >= atMs - LATELY_MS ? [person] : []
+  })
+}
+
+/** Where several yeses are needed: each of another person, in their stage's turn, for these arguments, of an approver. */
+function wrongVotes(world: SimWorld): string[] {
+  const broken: string[] = []
+  const before = new Map<string, Approval>()
+  for (const { approval, atMs } of world.history) {
+    const { id, votes, asking, asked, proposed, status } = approval
+    const last = before.get(id)
+    before.set(id, approval)
+    if (asking.stages.length === 0) continue
+    const wrong = (what: string) => broken.push(`I6: ${id}, ${what}`)
+    const countIn = (stage: number) => votes.filter((vote) => vote.stage === stage).length
+    if (new Set(votes.map(({ by }) => by)).size < votes.length) wrong('somebody counts twice')
+    if (votes.some(({ by }) => by === asked.requester.owner)) wrong('the owner counts')
+    if (votes.some(({ digest }) => digest !== proposed.digest)) wrong('a yes to other arguments counts')
+    for (const vote of votes) {
+      const isNew = last?.votes.some(({ by, stage }) => by === vote.by && stage === vote.stage) !== true
+      const stage = asking.stages[vote.stage]
+      const mayNow = wasLately(world, vote.by, atMs).some(
+        (person) => stage !== undefined && isIn(stage, person),
+      )
+      const decides = status === 'approved' && last?.status === 'pending'
+      if ((isNew || decides) && !mayNow) wrong(`${vote.by} is no approver of stage ${vote.stage + 1}`)
+      const isInTurn = asking.stages.slice(0, vote.stage).every(({ quorum }, at) => countIn(at) >= quorum)
+      if (isNew && !isInTurn) wrong(`stage ${vote.stage + 1} came before its turn`)
+    }
+    if (status === 'approved' && asking.stages.some(({ quorum }, stage) => countIn(stage) !== quorum))
+      wrong('it was approved without all yeses')
   }
   return broken
 }

@@ -2,9 +2,10 @@
  * Designs that look right and are not. Each changes a port or a service of every gateway and leaves all else as it is;
  * the checker must catch every one. A checker that cannot fail proves nothing.
  */
-import { type Approval, type Approved, recomputedDigest } from '../../src/domain/approval.ts'
+import { type Approval, type Approved, headerOf, recomputedDigest } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { auditEvent } from '../../src/domain/audit.ts'
+import { yesesWanted } from '../../src/domain/quorum.ts'
 import { transition } from '../../src/domain/transition.ts'
 import type { ServicesDeps } from '../../src/launch/services.ts'
 import type { Ledger } from '../../src/ports/ledger.ts'
@@ -311,6 +312,51 @@ export const mutants: readonly Mutant[] = [
     ports: unguardedByRevision,
   },
   {
+    name: 'each click is a yes, whoever clicks',
+    ports: withLedger((ledger) => ({
+      async save(change) {
+        const { next } = change
+        const [vote] = next.status === 'pending' ? next.votes : []
+        const isGiven = vote !== undefined && change.previous.votes.length === 0
+        const isNearly = isGiven && next.asking.stages.length === 1 && yesesWanted(next.asking.stages) === 2
+        if (!isNearly || next.status !== 'pending') return ledger.save(change)
+        const decision = { kind: 'approve', ...vote, with: [vote.by] } as const
+        const startByMs = vote.atMs + 30_000
+        return ledger.save({
+          ...change,
+          next: { ...headerOf(next), status: 'approved', votes: [vote, vote], decision, startByMs },
+        })
+      },
+    })),
+  },
+  {
+    name: 'an edit leaves the yeses as they are',
+    ports: withLedger((ledger) => ({
+      save: (change) =>
+        change.next.edits.length > change.previous.edits.length
+          ? ledger.save({ ...change, next: { ...change.next, votes: change.previous.votes } })
+          : ledger.save(change),
+    })),
+  },
+  {
+    name: 'the order of stages is for show',
+    ports: withLedger((ledger) => ({
+      async get(id) {
+        const reading = await ledger.get(id)
+        return reading === null ? null : { ...reading, approval: inReverse(reading.approval) }
+      },
+      save: (change) =>
+        ledger.save({ ...change, previous: inReverse(change.previous), next: inReverse(change.next) }),
+    })),
+  },
+  {
+    name: 'who has left the group still counts: their yes was good when it was given',
+    ports: (deps, world) => ({
+      ...deps,
+      directory: { person: (id) => world.directories[0]?.people.find((one) => one.id === id) ?? null },
+    }),
+  },
+  {
     name: 'the successor of a void approval is written after it, when there is time',
     ports: withLedger((ledger) => ({
       async replace({ successor, successorAudit, ...change }) {
@@ -387,5 +433,16 @@ async function asIfForeign(reading: ReturnType<Ledger['get']>): ReturnType<Ledge
       asked: { ...approval.asked, requester },
       asking: { ...approval.asking, approvers },
     },
+  }
+}
+
+/** The last stage first; twice is as it was. */
+function inReverse<Some extends Approval>(approval: Some): Some {
+  const { asking, votes } = approval
+  const last = asking.stages.length - 1
+  return {
+    ...approval,
+    asking: { ...asking, stages: asking.stages.toReversed() },
+    votes: votes.map((vote) => ({ ...vote, stage: last - vote.stage })),
   }
 }

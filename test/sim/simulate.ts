@@ -5,7 +5,7 @@ import { everything } from '../../src/domain/stop.ts'
 import { aRevision } from '../support/builders.ts'
 import { type Gateway, type Mutant, personActs, requestOf, startGateway, taskOf } from './actors.ts'
 import { brokenPromises } from './invariants.ts'
-import { createSimWorld, type SimWorld } from './world.ts'
+import { createSimWorld, lee, type SimWorld, severalPeople } from './world.ts'
 
 export interface Simulated {
   readonly seed: number
@@ -74,6 +74,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
           'rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: execute } }]',
           ...[calling, calling],
           'rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: cancel } }]',
+          ...severalPeople,
           ...['deny: [delete_repository]', 'require_approval: { delete_repository: carefully }'],
         ])
         const groups = [dice.pick(['ops', 'security'])]
@@ -82,6 +83,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
       },
     },
     { weight: 0.25, happens: () => void stopOrLift(world) },
+    { weight: 0.4, happens: () => moveLee(world) },
   ]
   const total = events.reduce((sum, { weight }) => sum + weight, 0)
 
@@ -111,6 +113,14 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
   }
   for (let steps = 0; steps < 5_000 && (await scheduler.runOne()); steps++);
   return { seed, broken: await brokenPromises(world), world }
+}
+
+/** In and out of the groups of approvers. */
+function moveLee(world: SimWorld): void {
+  const now = world.people.find(({ id }) => id === lee.id)
+  const next = now?.groups.length === 0 ? lee : { ...lee, groups: [] }
+  world.people = world.people.map((person) => (person.id === lee.id ? next : person))
+  world.directories.push({ atMs: world.scheduler.nowMs(), people: world.people })
 }
 
 /** Somebody else's gateway or a person: from here on another policy is in force. */

@@ -9,6 +9,7 @@ test(`${count} seeds from ${first}`, { timeout: 3_600_000 }, async () => {
   const failed: string[] = []
   const outcomes: Record<string, number> = {}
   let hits = 0
+  let bySeveral = 0
   for (let seed = first; seed < first + count; seed++) {
     const { broken, world } = await simulate(seed)
     hits += world.hits.length
@@ -18,13 +19,22 @@ test(`${count} seeds from ${first}`, { timeout: 3_600_000 }, async () => {
       limit: 1_000,
       after: null,
     })) {
+      if (
+        approval.status === 'settled' &&
+        'decision' in approval.outcome &&
+        approval.outcome.decision.with.length > 0
+      )
+        bySeveral++
       const kind = approval.status === 'settled' ? approval.outcome.kind : approval.status
       outcomes[kind] = (outcomes[kind] ?? 0) + 1
     }
     if (broken.length > 0) failed.push(`seed ${seed}: ${broken.join('; ')}`)
   }
-  console.log(`${count} seeds, ${hits} upstream requests, outcomes ${JSON.stringify(outcomes)}`)
+  console.log(
+    `${count} seeds, ${hits} upstream requests, ${bySeveral} approved by several people, outcomes ${JSON.stringify(outcomes)}`,
+  )
   expect(failed, 'replay one with SIM_SEED=<seed> SIM_SEEDS=1').toEqual([])
+  if (count >= 60) expect(bySeveral).toBeGreaterThan(0)
   // A simulation that never gets anywhere would break nothing.
   for (const kind of [
     'answered',

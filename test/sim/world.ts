@@ -4,7 +4,7 @@ import type { Approval } from '../../src/domain/approval.ts'
 import { bindingDigest } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { unknownSend } from '../../src/domain/evidence.ts'
-import { effectiveRuleDigest, evaluate } from '../../src/domain/policy.ts'
+import { chainOf, effectiveRuleDigest, evaluate } from '../../src/domain/policy.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
 import { unknownTool } from '../../src/domain/risk.ts'
 import type { Timings } from '../../src/domain/timings.ts'
@@ -17,7 +17,7 @@ import type { Queue } from '../../src/ports/queue.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
 import type { Stops } from '../../src/ports/stops.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
-import { aRevision, mina, owner } from '../support/builders.ts'
+import { aRevision, mina, owner, sora } from '../support/builders.ts'
 import { createMemoryLedger, type MemoryLedger } from '../support/memory-ledger.ts'
 import { createDice, createScheduler, type Dice, type Owner, type Scheduler } from './scheduler.ts'
 
@@ -64,8 +64,9 @@ export interface SimWorld {
   readonly history: { atStep: number; atMs: number; approval: Approval }[]
   readonly jobs: { id: ApprovalId; kind: 'attend' | 'execute'; dueMs: number }[]
   readonly owners: Owner[]
-  /** The directory, which changes. */
+  /** The directory, which changes; all it has been is kept. */
   people: readonly Person[]
+  readonly directories: { readonly atMs: number; readonly people: readonly Person[] }[]
   /** The tool as the upstream describes it now. */
   toolDefinitionDigest: string
   isUpstreamUp: boolean
@@ -84,6 +85,26 @@ const timings: Timings = {
   nodeLeaseMs: 6_000,
 }
 
+export const lee: Person = { id: 'lee', name: 'Lee', groups: ['ops', 'security'] }
+const park: Person = { id: 'park', name: 'Park', groups: ['security'] }
+const everybody: readonly Person[] = [mina, owner, sora, lee, park]
+
+const several = (approval: string) =>
+  `rules: [{ tools: "*", action: require_approval, approval: ${approval} }]`
+
+/** Rules that ask for the yeses of several people. */
+export const severalPeople: readonly string[] = [
+  several('{ groups: [ops, security], quorum: 2 }'),
+  several('{ groups: [ops, security, leads], quorum: 3 }'),
+  several('{ stages: [{ groups: [ops] }, { groups: [security], people: [sora] }] }'),
+  several('{ stages: [{ groups: [ops, security], quorum: 2 }, { groups: [security, leads] }] }'),
+]
+
+/** A third of the worlds begin with several people. */
+const firstPolicy = (seed: number) =>
+  (seed % 3 === 0 ? severalPeople[(seed / 3) % severalPeople.length] : undefined) ??
+  'default: require_approval'
+
 export function createSimWorld(seed: number): SimWorld {
   const dice = createDice(seed)
   const scheduler = createScheduler(dice)
@@ -97,7 +118,7 @@ export function createSimWorld(seed: number): SimWorld {
   const pastStops: string[] = []
   const { over: stopOver } = ledger.stops
   // Runs to its end before anybody looks.
-  void ledger.revisions.putInForce(aRevision('default: require_approval'), null)
+  void ledger.revisions.putInForce(aRevision(firstPolicy(seed)), null)
   ledger.save = async (change) => {
     // Looked at and written in one step, as the real ledger does it.
     const { server, tool, requester: principal } = change.next.asked
@@ -154,7 +175,8 @@ export function createSimWorld(seed: number): SimWorld {
     history,
     jobs: [],
     owners: [],
-    people: [mina, owner],
+    people: everybody,
+    directories: [{ atMs: scheduler.nowMs(), people: everybody }],
     toolDefinitionDigest: 'd'.repeat(64),
     isUpstreamUp: true,
     isStormy: true,
@@ -175,7 +197,7 @@ async function standsNow(revisions: Revisions, { asked, asking }: Approval, nowM
   const call = { server, tool, arguments: {}, session: null, agent, owner, facts: unknownTool, nowMs }
   const verdict = evaluate(policy.value, call)
   if (verdict.kind !== 'require_approval') return verdict.kind === 'allow'
-  return effectiveRuleDigest(verdict, inForce.approvers) === asking.ruleDigest
+  return effectiveRuleDigest(verdict, chainOf(verdict.terms, inForce.approvers)) === asking.ruleDigest
 }
 
 /** Revisions as one process uses them, with the same breaks as the ledger. */

@@ -1,5 +1,7 @@
 /** Reminders and escalations: who is called, what waits, how long it has, in the thread of its card. */
+import type { NudgeKind } from '../../domain/nudges.ts'
 import { spanText } from '../../domain/present.ts'
+import { progressText } from '../../domain/quorum-text.ts'
 import { visible } from '../../domain/visible.ts'
 import type { Nudging } from '../../ports/channels.ts'
 import { actions, type Block, button, instantMark, lines } from './blocks.ts'
@@ -7,6 +9,12 @@ import { cut, escaped } from './text.ts'
 
 /** Mentions in one message: more people than this read it in the channel, or nobody does. */
 export const MENTIONS_MAX = 20
+
+const titles: Readonly<Record<NudgeKind, string>> = {
+  reminder: 'Still waiting',
+  escalation: 'You may decide now',
+  stage: 'You are asked now',
+}
 
 export interface NudgeContent {
   /** For push notifications. Never holds arguments. */
@@ -23,7 +31,8 @@ export function nudgeOf(
   const what = `${cut(visible(asked.tool), 100).text} on ${cut(visible(asked.server), 100).text} (${id})`
   const waited = spanText(nowMs - createdAtMs)
   const isEscalation = nudge.kind === 'escalation'
-  const title = isEscalation ? `You may decide now: ${what}` : `Still waiting: ${what}`
+  const title = `${titles[nudge.kind]}: ${what}`
+  const progress = progressText(approval.asking.stages, approval.votes)
   const others = people.length - users.length
   return {
     text: users.map((user) => `<@${user}> `).join('') + escaped(`${title}, for ${waited}`),
@@ -31,6 +40,7 @@ export function nudgeOf(
       ...(users.length === 0 ? [] : [called(users)]),
       lines([
         { label: '', text: title },
+        ...(progress === null ? [] : [{ label: 'Yeses', text: progress }]),
         { label: 'Waiting', text: `for ${waited}, since ${instantMark(createdAtMs)}` },
         {
           label: 'Decide by',

@@ -54,6 +54,7 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
         case 'not_needed':
         case 'votes_fallen':
         case 'no_vote':
+        case 'too_many_changes':
         case 'reason_required':
         case 'reason_too_long': {
           const { text, remedy } = refusedStep(refusal.refusal, String)
