@@ -15,8 +15,11 @@ export type Move =
 /** How one vendor's API puts a conversation and a move into words. */
 export interface Dialect {
   readonly fits: (path: string) => boolean
-  /** Texts of the tool results in this request; `null` where the request offers no tools and so is no part of the work. */
-  readonly results: (body: unknown) => readonly string[] | null
+  /**
+   * Texts of the tool results in this request, `null` for one that is still to come; `null` altogether where the request offers
+   * no tools and so is no part of the work.
+   */
+  readonly results: (body: unknown) => readonly (string | null)[] | null
   readonly events: (move: Move, turn: number) => readonly { event?: string; data: object }[]
 }
 
@@ -33,17 +36,25 @@ const AnthropicBody = z.object({
 })
 const ToolResult = z.object({ type: z.literal('tool_result'), content: z.unknown() })
 
+/** Claude Code hands over a task before its result, which then comes as a notification in a user's turn. */
+const movedAway = /moved to the background as task (\w+)/
+const notified = (text: string, task: string) =>
+  new RegExp(`<task-id>${task}</task-id>[\\s\\S]*?</task-notification>`).exec(text)?.[0] ?? null
+
 export const anthropic: Dialect = {
   fits: (path) => path.startsWith('/v1/messages') && !path.includes('count_tokens'),
   results(body) {
     const parsed = AnthropicBody.safeParse(body)
     if (!parsed.success) return null
-    return parsed.data.messages.flatMap(({ content }) =>
-      (Array.isArray(content) ? content : []).flatMap((block) => {
-        const result = ToolResult.safeParse(block)
-        return result.success ? [flat(result.data.content)] : []
-      }),
-    )
+    const blocks = parsed.data.messages.flatMap(({ content }) => (Array.isArray(content) ? content : []))
+    const said = flat(blocks)
+    return blocks.flatMap((block) => {
+      const result = ToolResult.safeParse(block)
+      if (!result.success) return []
+      const text = flat(result.data.content)
+      const task = movedAway.exec(text)?.[1]
+      return [task === undefined ? text : notified(said, task)]
+    })
   },
   events(move, turn) {
     const usage = { input_tokens: 10, output_tokens: 10 }

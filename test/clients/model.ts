@@ -10,6 +10,8 @@ import type { Dialect, Move } from './dialects.ts'
 
 export interface Model<Found> {
   readonly origin: string
+  /** Whether the agent has asked it anything about the errand. */
+  readonly isAsked: boolean
   /** What the errand found, once it is over. */
   readonly found: Promise<Found>
   close(): Promise<void>
@@ -37,9 +39,10 @@ export async function startModel<Found>(
   }
 
   /** An agent that did not like an answer may ask again: the same conversation gets the same move. */
-  function moveAfter(results: readonly string[]): Move {
+  function moveAfter(results: readonly (string | null)[]): Move {
     if (moves.length === 0) take(errand.next())
     const last = results.at(-1)
+    if (last === null) return { kind: 'say', text: 'I wait for the notification.' }
     if (results.length === moves.length && last !== undefined) take(errand.next(last))
     return moves[results.length] ?? { kind: 'say', text: 'There is nothing else to do.' }
   }
@@ -68,6 +71,9 @@ export async function startModel<Found>(
   if (address === null || typeof address === 'string') throw new Error('no port')
   return {
     origin: `http://127.0.0.1:${address.port}`,
+    get isAsked() {
+      return moves.length > 0
+    },
     found,
     async close() {
       listening.closeAllConnections()

@@ -3,7 +3,8 @@ import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { startLoneGateway } from '../support/lone-gateway.ts'
-import { claude, runIn } from './agents.ts'
+import { claude } from './claude-code.ts'
+import { runIn } from './run-in.ts'
 import { openV2 } from './sdk.ts'
 
 export interface Step {
