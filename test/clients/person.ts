@@ -42,7 +42,8 @@ export function aPersonWith(url: string, token: string): Person {
 
   async function decide(approval: Shown, { decision, reason, afterMs }: Expected) {
     await sleep(afterMs)
-    await client.decide(idOf(approval.id), { decision, digest: approval.digest, reason })
+    const decided = await client.decide(idOf(approval.id), { decision, digest: approval.digest, reason })
+    if (!decided.ok) console.error(`${approval.id} could not be decided: ${decided.error.message}`)
   }
 
   async function look() {

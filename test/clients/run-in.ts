@@ -1,7 +1,7 @@
 /** Runs a program to its end in a home of its own, and with nothing else of this machine's user. */
 import { execFile } from 'node:child_process'
 
-const PROGRAM_MS_MAX = 80_000
+const PROGRAM_MS_MAX = 200_000
 
 interface Said {
   readonly ok: boolean

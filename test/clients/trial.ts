@@ -7,7 +7,7 @@ import { openTap, type Tap, type Wire } from './tap.ts'
 
 /** How much longer than the client's limit the person takes. */
 const LONGER_MS = 5_000
-const TRIAL_MS_MAX = 110_000
+const TRIAL_MS_MAX = 240_000
 const REASON_OF_PERSON = 'ask finance first'
 
 export interface Trial {
@@ -80,7 +80,8 @@ export async function tryClient(
     })
   } catch (error) {
     const executed = place.servers[server].refunds(markers.yes).length
-    const complaints = [shownError(error)]
+    const statuses = (await mina.asked(markers.yes)).map(({ status }) => status)
+    const complaints = [`${shownError(error)} (asked about, by now: ${statuses.join(', ') || 'nothing'})`]
     return report(client, tap, { way: null, traffic: '', waitedMs: null, executed, complaints })
   } finally {
     await tap.close()
