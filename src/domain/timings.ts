@@ -32,6 +32,8 @@ export interface Timings {
   readonly loopMs: number
   /** Clients are asked to poll a task this often: soon enough for people who wait, seldom enough for thousands of tasks. */
   readonly pollMs: number
+  /** A session at a server of ours (a process behind a pipe) without traffic and open streams for this long was forgotten by its client. */
+  readonly sessionIdleMs: number
   /** Lines of the decision log are kept this long: two whole weeks, so that a new policy is tried on weekdays and weekends. */
   readonly keepDecisionsMs: number
 }
@@ -59,5 +61,6 @@ export const defaultTimings: Timings = {
   replyIdleMs: 15 * minutes,
   loopMs: 2 * seconds,
   pollMs: 5 * seconds,
+  sessionIdleMs: 30 * minutes,
   keepDecisionsMs: 14 * days,
 }

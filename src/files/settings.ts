@@ -24,6 +24,7 @@ export const timingNames = {
   replyIdleMs: 'reply_idle',
   loopMs: 'loop',
   pollMs: 'poll',
+  sessionIdleMs: 'session_idle',
   keepDecisionsMs: 'keep_decisions',
 } as const satisfies Record<keyof Timings, string>
 

@@ -32,7 +32,7 @@ const ofPeople =
   'every person has an account of their own there, so its tools are learnt from the first list that an agent asks for'
 
 export function createFirstLook(deps: {
-  config: Pick<Config, 'servers' | 'limits' | 'dataDir'>
+  config: Pick<Config, 'servers' | 'limits' | 'timings' | 'dataDir'>
   own: Pick<OwnCredentials, 'of'>
   rules: Pick<RulesInForce, 'needsSetUp'>
   tools: Pick<ToolCatalogue, 'known' | 'saw' | 'settled'>
@@ -46,6 +46,7 @@ export function createFirstLook(deps: {
     const { name, upstream } = server
     const opened = createUpstream(server, {
       limits: config.limits,
+      timings: config.timings,
       slots: createSlots(config.limits),
       homeOf:
         upstream.kind === 'stdio' && upstream.accounts === 'per_owner' ? homeIn(config.dataDir, name) : null,

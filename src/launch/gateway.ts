@@ -282,7 +282,7 @@ export async function startGateway(deps: {
       agentHoldMs: (agent) => config.agentSettings.get(agent)?.holdMs ?? null,
       onClientGoneOf,
       toolsSeen: catalogue.saw,
-      toolNames: catalogue.names,
+      toolNames: (server) => catalogue.known(server).map(({ tool }) => tool),
       onRulesChange(listener) {
         rules.onChange(listener)
         stops.onChange(listener)

@@ -4,6 +4,7 @@ import type { ServerConfig } from '../config.ts'
 import type { JsonObject } from '../domain/canonical.ts'
 import { defaultLimits } from '../domain/limits.ts'
 import { err, ok, type Result } from '../domain/result.ts'
+import { defaultTimings } from '../domain/timings.ts'
 import { listTools } from '../mcp/upstream/list-tools.ts'
 import { createSlots } from '../mcp/upstream/slots.ts'
 import { silentLog } from './log.ts'
@@ -17,6 +18,7 @@ export async function toolsOf(
 ): Promise<Result<readonly JsonObject[], string>> {
   const upstream = createUpstream(server, {
     limits: defaultLimits,
+    timings: defaultTimings,
     slots: createSlots(defaultLimits),
     homeOf: null,
     credentials: null,

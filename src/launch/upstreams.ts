@@ -5,7 +5,6 @@ import { createEitherEra } from '../mcp/upstream/eras/either-era.ts'
 import { createModernStdio } from '../mcp/upstream/eras/modern-stdio.ts'
 import type { HomeOf } from '../mcp/upstream/home.ts'
 import { createHttpUpstream } from '../mcp/upstream/http.ts'
-import { SESSION_IDLE_MS } from '../mcp/upstream/own-sessions.ts'
 import { createSlots, type Slots } from '../mcp/upstream/slots.ts'
 import { createStdioUpstream } from '../mcp/upstream/stdio.ts'
 import type { Upstream } from '../mcp/upstream/wire.ts'
@@ -16,7 +15,7 @@ import { clock } from './clock.ts'
 import { homeIn } from './homes.ts'
 
 export function createUpstreams(
-  { servers, limits, dataDir }: Pick<Config, 'servers' | 'limits' | 'dataDir'>,
+  { servers, limits, timings, dataDir }: Pick<Config, 'servers' | 'limits' | 'timings' | 'dataDir'>,
   own: Pick<OwnCredentials, 'of'>,
   log: Log,
 ): ReadonlyMap<string, Upstream> {
@@ -25,7 +24,10 @@ export function createUpstreams(
     [...servers].map(([name, server]) => {
       const isPerOwner = server.upstream.kind === 'stdio' && server.upstream.accounts === 'per_owner'
       const homeOf = isPerOwner ? homeIn(dataDir, name) : null
-      return [name, createUpstream(server, { limits, slots, homeOf, credentials: own.of(name), log })]
+      return [
+        name,
+        createUpstream(server, { limits, timings, slots, homeOf, credentials: own.of(name), log }),
+      ]
     }),
   )
 }
@@ -34,17 +36,18 @@ export function createUpstream(
   { name: server, upstream }: Pick<ServerConfig, 'name' | 'upstream'>,
   parts: {
     readonly limits: Config['limits']
+    readonly timings: Pick<Config['timings'], 'sessionIdleMs'>
     readonly slots: Slots
     readonly homeOf: HomeOf | null
     readonly credentials: UpstreamCredentials | null
     readonly log: Log
   },
 ): Upstream {
-  const { limits, slots, homeOf, credentials, log } = parts
+  const { limits, timings, slots, homeOf, credentials, log } = parts
+  const { sessionIdleMs } = timings
   switch (upstream.kind) {
     case 'stdio': {
       const { command, args, env, cwd } = upstream
-      const sessionIdleMs = SESSION_IDLE_MS
       const process = { server, command, args, env, cwd, limits, slots, homeOf, sessionIdleMs, clock, log }
       const spoken = { legacy: createStdioUpstream(process), modern: createModernStdio(process) }
       return createEitherEra(spoken, { limits, sessionIdleMs, clock, log })
@@ -52,7 +55,7 @@ export function createUpstream(
     case 'http': {
       const { url, headers, transport } = upstream
       const http = createHttpUpstream({ server, url: url.href, headers, credentials, log })
-      return createAtUrl({ http, url, transport, limits, sessionIdleMs: SESSION_IDLE_MS, clock, log })
+      return createAtUrl({ http, url, transport, limits, sessionIdleMs, clock, log })
     }
   }
 }

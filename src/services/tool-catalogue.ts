@@ -17,8 +17,6 @@ export interface ToolCatalogue {
   quarantineOf(server: string, tool: string): string | null
   /** What this server listed last, as far as it was seen. */
   known(server: string): readonly SeenTool[]
-  /** Every tool that was ever seen on this server. */
-  names(server: string): readonly string[]
   /** Everything that is known, in no order. */
   pins(): readonly ToolPin[]
   /** Tools as a server listed them, some or all. Returns at once. */
@@ -119,7 +117,6 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
         return seen === null ? [] : [seen]
       }),
 
-    names: (server) => [...memory.values()].flatMap((pin) => (pin.server === server ? [pin.tool] : [])),
     pins: () => [...memory.values()],
 
     saw(server, listed) {

@@ -38,6 +38,8 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       break
     default:
       if (method === undefined) onSampled(message.result)
+      else if (id !== undefined)
+        out(`{"jsonrpc":"2.0","id":${rawId},"error":{"code":-32601,"message":"Method not found"}}`)
       return
   }
   const rawToken = JSON.stringify(params._meta?.progressToken ?? null)

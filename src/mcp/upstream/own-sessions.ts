@@ -9,6 +9,7 @@ import type { Clock } from '../../ports/clock.ts'
 import { rawMember } from '../raw-json.ts'
 import { eraOf, eraOfRevision, REVISIONS } from '../revisions.ts'
 import { type Id, type Peek, parseJson, peek } from './peek.ts'
+import { reapEveryMs } from './reap.ts'
 import {
   badRequest,
   invalidRequest,
@@ -20,11 +21,6 @@ import {
   streamTaken,
 } from './refusal.ts'
 import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from './wire.ts'
-
-/** A session without traffic and without an open stream for this long was forgotten by its client. */
-export const SESSION_IDLE_MS = 30 * 60_000
-/** How often forgotten sessions are looked for. */
-const REAP_MS = 60_000
 
 export interface OwnSession {
   isTaken(id: Id): boolean
@@ -149,7 +145,7 @@ export function createOwnSessions({
 
   async function reapForever() {
     while (!closing.signal.aborted) {
-      await clock.sleep(REAP_MS, closing.signal)
+      await clock.sleep(reapEveryMs(sessionIdleMs), closing.signal)
       for (const { session } of sessions.values()) {
         if ((session.idleMs() ?? 0) >= sessionIdleMs) void session.end()
       }

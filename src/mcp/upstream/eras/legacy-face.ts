@@ -13,6 +13,7 @@ import { rawMember, withMember, withoutMembers } from '../../raw-json.ts'
 import { eraOf, eraOfRevision, revisionOf } from '../../revisions.ts'
 import { createEventStream } from '../event-stream.ts'
 import { type Id, idKey, parseJson, peek } from '../peek.ts'
+import { reapEveryMs } from '../reap.ts'
 import {
   badRequest,
   errorMessage,
@@ -32,7 +33,6 @@ import { envelopeOf, META_SERVER_INFO, paramsOf, unanswered } from './words.ts'
 export const FACE_SESSION_PREFIX = 'holdpoint-face-'
 /** What a client that asks for a revision nobody knows is offered. */
 const NEWEST_LEGACY = '2025-11-25'
-const REAP_MS = 60_000
 /** One that was forgotten costs a little memory; one per client that ever came would cost too much. */
 const SESSIONS_MAX = 10_000
 
@@ -159,7 +159,7 @@ export function withLegacyFace(upstream: Upstream, options: FaceOptions): Upstre
 
   async function reapForever() {
     while (!closing.signal.aborted) {
-      await clock.sleep(REAP_MS, closing.signal)
+      await clock.sleep(reapEveryMs(sessionIdleMs), closing.signal)
       for (const [id, session] of sessions) {
         if ((session.idleMs() ?? 0) < sessionIdleMs) continue
         sessions.delete(id)

@@ -12,6 +12,7 @@ import { ofAnyMessage } from '../ask.ts'
 import { closeSession } from '../fresh-session.ts'
 import { messagesOf, messagesUntil } from '../messages.ts'
 import { parseJson } from '../peek.ts'
+import { reapEveryMs } from '../reap.ts'
 import { anyTime, type Upstream, UpstreamFault, type WireResponse } from '../wire.ts'
 import type { Inbox } from './inbox.ts'
 import { hand } from './unsolicited.ts'
@@ -25,7 +26,6 @@ const OPEN_MS = 5 * 60_000
 const TELL_MS = 30_000
 /** A server has its stream open at once; some say so only with the first message on it. */
 const HEAR_MS = 1_000
-const REAP_MS = 60_000
 /** As many as a client has combinations of things that it can be asked, and some that it has had before. */
 const SESSIONS_PER_PRINCIPAL_MAX = 16
 
@@ -184,7 +184,7 @@ export function createLegacySessions(
 
   async function reapForever() {
     while (!closing.aborted) {
-      await clock.sleep(REAP_MS, closing)
+      await clock.sleep(reapEveryMs(sessionIdleMs), closing)
       const idle = [...opened.values()].filter(
         (one) => one.isIdle() && clock.monotonicMs() - one.usedMs >= sessionIdleMs,
       )

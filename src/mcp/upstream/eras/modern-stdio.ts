@@ -12,6 +12,7 @@ import type { Command } from '../child.ts'
 import { createEventStream } from '../event-stream.ts'
 import { commandFor, type HomeOf } from '../home.ts'
 import { peek } from '../peek.ts'
+import { reapEveryMs } from '../reap.ts'
 import { errorMessage, internalError, invalidRequest, jsonResponse, refusalResponse } from '../refusal.ts'
 import type { SlotHolder, Slots } from '../slots.ts'
 import { createStartFailures, tooOften } from '../start-failures.ts'
@@ -19,9 +20,6 @@ import { STOOD_STILL, type Upstream, UpstreamFault, type WireRequest, type WireR
 import { createModernProcess, type ModernProcess } from './modern-process.ts'
 import { subscriptionOf } from './subscription-of.ts'
 import { type Marks, markedAs, marksOf, progressFor, withSubscription } from './words.ts'
-
-/** How often processes that nobody uses any more are looked for. */
-const REAP_MS = 60_000
 
 interface ModernStdioOptions extends Command {
   readonly limits: Pick<Limits, 'lineBytesMax'>
@@ -145,7 +143,7 @@ export function createModernStdio(options: ModernStdioOptions): Upstream {
 
   async function reapForever() {
     while (!closing.signal.aborted) {
-      await clock.sleep(REAP_MS, closing.signal)
+      await clock.sleep(reapEveryMs(sessionIdleMs), closing.signal)
       for (const holder of living) if ((holder.idleMs() ?? 0) >= sessionIdleMs) void holder.end()
     }
   }
