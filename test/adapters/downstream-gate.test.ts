@@ -1,4 +1,5 @@
 /** What the policy makes of a call, and what an agent is told when nothing is held. */
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { glob } from '../../src/domain/policy/glob.ts'
 import { err } from '../../src/domain/result.ts'
@@ -321,6 +322,18 @@ describe('a server without a policy', () => {
     expect(harness.exchanges).toHaveLength(0)
     await harness.post('{"jsonrpc":"2.0","id":1,"method":"tools/list"}')
     expect(harness.exchanges).toHaveLength(1)
+  })
+
+  it('is answered as docs/set-up.md says', async () => {
+    const setUpLink = (server: string) => `http://127.0.0.1:8484/set-up/${server.replace('github', 'shop')}`
+    const answer = Object(await (await aHarness({ rules, setUpLink }).post(call('ping_tool'))).json())
+    const page = readFileSync(new URL('../../docs/set-up.md', import.meta.url), 'utf8')
+    const quoted = page
+      .split('\n')
+      .filter((line) => line.startsWith('> '))
+      .map((line) => line.slice(2))
+      .join(' ')
+    expect(answer.result.content[0].text.replace('"github"', '"shop"')).toBe(quoted)
   })
 
   it('names no address that nobody could follow', async () => {
