@@ -101,6 +101,35 @@ describe.skipIf(isBrowserMissing)('the console in a browser', () => {
     expect(await page.context().cookies()).toEqual([])
   })
 
+  test('one of three yeses, with long names, in Korean, dark and narrow; then it is taken back', async () => {
+    const long = `결제-최종-승인자-${'서울본사-재무운영-'.repeat(4)}팀`
+    const stages = [
+      { groups: ['ops', long], people: [], quorum: 3 },
+      { groups: ['security'], people: ['park'], quorum: 1 },
+    ]
+    const approvers = { groups: ['ops', long, 'security'], people: ['park'], selfConfirm: false }
+    const { id } = await world.add({ ...korean, asking: { stages, approvers, reasonRequired: true } })
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const page = await signedIn(mina, { colorScheme, viewport: { width: 390, height: 844 } })
+      await page.goto(`${server.url}/approvals/${id}`)
+      if (colorScheme === 'light') {
+        await page.getByLabel('Reason').first().fill('정산 담당자와 통화해서 확인함')
+        await page.locator('#yes').click()
+      }
+      await page.getByText('1 of 3 approved (mina)').first().waitFor(wait)
+      const width = await page.evaluate('document.documentElement.scrollWidth')
+      expect(width).toBeLessThanOrEqual(390)
+      await shot(page, `quorum-${colorScheme}`)
+      await page.goto(server.url)
+      await page.getByText('you said yes').waitFor(wait)
+      await shot(page, `quorum-queue-${colorScheme}`)
+      if (colorScheme === 'light') continue
+      await page.goto(`${server.url}/approvals/${id}`)
+      await page.getByRole('button', { name: 'Take my yes back' }).click()
+      await page.getByText('0 of 3 approved').first().waitFor(wait)
+    }
+  })
+
   test('a call whose rule changes under the reader: the page says so and leads to the new ticket and back', async () => {
     const { id } = await world.add({ args: { name: 'acme/shop', note: '지울 저장소' } })
     const page = await signedIn(mina, { colorScheme: 'dark' })

@@ -43,6 +43,8 @@ import {
 /** A broken design: puts its decorators on the ports and services of every gateway. */
 export interface Mutant {
   readonly name: string
+  /** It can only show where a rule asks for several people. */
+  readonly isAboutSeveral?: true
   ports?(deps: ServicesDeps, world: SimWorld): ServicesDeps
   session?(session: UpstreamSession, world: SimWorld): UpstreamSession
   services?(services: SimServices, world: SimWorld, owner: Owner): SimServices

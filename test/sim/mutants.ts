@@ -313,6 +313,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'each click is a yes, whoever clicks',
+    isAboutSeveral: true,
     ports: withLedger((ledger) => ({
       async save(change) {
         const { next } = change
@@ -331,6 +332,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an edit leaves the yeses as they are',
+    isAboutSeveral: true,
     ports: withLedger((ledger) => ({
       save: (change) =>
         change.next.edits.length > change.previous.edits.length
@@ -340,6 +342,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the order of stages is for show',
+    isAboutSeveral: true,
     ports: withLedger((ledger) => ({
       async get(id) {
         const reading = await ledger.get(id)
@@ -351,6 +354,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'who has left the group still counts: their yes was good when it was given',
+    isAboutSeveral: true,
     ports: (deps, world) => ({
       ...deps,
       directory: { person: (id) => world.directories[0]?.people.find((one) => one.id === id) ?? null },
