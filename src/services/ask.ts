@@ -133,11 +133,11 @@ export function createAsk(deps: {
       case 'too_many_pending':
         return err({ reason: 'too_many_pending', pending: created.pending, max: pendingPerPrincipalMax })
       case 'created':
+        await announce(record, record.createdAtMs)
         log.info(
           { approval: record.id, server: call.server, tool: call.tool, requester: call.principal.name },
           'a call waits for a decision',
         )
-        await announce(record, record.createdAtMs)
         if (record.lookups === null) {
           lookUp(record.id).catch((error: unknown) =>
             log.warn({ err: error, approval: record.id }, 'evidence could not be read; it is tried again'),
