@@ -27,7 +27,7 @@ import type { Nudge } from './nudges.ts'
 import type { OnClientGone } from './policy/rule.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Person } from './principal.ts'
-import { standingOf, turnOf } from './quorum.ts'
+import { standingOf, turnOf, yesesWanted } from './quorum.ts'
 import { namesText, progressText, turnText } from './quorum-text.ts'
 import type { Risk } from './risk.ts'
 import { jsonMembers, visible, visibleJson } from './visible.ts'
@@ -125,7 +125,7 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
       ...lines('Escalation', escalationText(approval, beholder)),
       ...lines('Reminders', remindersText(approval, beholder)),
       ...(approval.status === 'pending' ? [field('Decide by', deadlineText(approval, beholder))] : []),
-      ...(approval.status === 'pending' ? [field('A yes now', yesMeans(asking, beholder))] : []),
+      ...(approval.status === 'pending' ? [field('A yes now', yesMeans(approval, beholder))] : []),
     ],
     sections: jsonMembers(beholder.isWithoutSections === true ? '{}' : proposed.canonicalParams)
       .filter((member) => member.name !== 'name')
@@ -359,9 +359,13 @@ function deadlineText({ expiresAtMs }: Presentable, { nowMs, when, isStill }: Be
 }
 
 function yesMeans(
-  { onClientGone }: Pick<Asking, 'onClientGone'>,
+  { asking: { onClientGone, stages }, votes }: Pick<Presentable, 'asking' | 'votes'>,
   { isRequesterWaiting, nowMs, startWithinMs, when, isStill }: Beholder,
 ): string {
+  const others = yesesWanted(stages) - votes.length - 1
+  if (others > 0) {
+    return `it counts as one of ${yesesWanted(stages)}; nothing runs before ${others} more ${others === 1 ? 'is' : 'are'} there`
+  }
   if (isRequesterWaiting) return 'it runs at once, exactly as shown'
   if (onClientGone === 'execute') {
     return 'it runs at once without the agent, which is gone and can collect the result; exactly as shown'

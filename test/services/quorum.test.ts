@@ -227,6 +227,17 @@ describe('two of a group', () => {
       ...{ nowMs: approval.createdAtMs, isRequesterWaiting: true, startWithinMs: 1, when: String },
     })
     expect(shown.state).toBe('1 of 2 approved (mina); waiting for one more of ops.')
+    const meaning = (of: Approval) =>
+      present(of, {
+        nowMs: of.createdAtMs,
+        isRequesterWaiting: true,
+        startWithinMs: 1,
+        when: String,
+      }).fields.find(({ label }) => label === 'A yes now')?.text
+    expect(meaning({ ...approval, votes: [] })).toBe(
+      'it counts as one of 2; nothing runs before 1 more is there',
+    )
+    expect(meaning(approval)).toBe('it runs at once, exactly as shown')
     expect(shown.fields.find(({ label }) => label === 'Who may decide')?.text).toBe(
       '2 of anyone in ops; each a different person, never the owner of the agent; one no denies it',
     )

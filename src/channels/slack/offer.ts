@@ -2,6 +2,7 @@
 import type { Approval, InstantMs, Settled } from '../../domain/approval.ts'
 import { authorise } from '../../domain/authority.ts'
 import { shortDigest } from '../../domain/canonical.ts'
+import { yesesWanted } from '../../domain/quorum.ts'
 import { visible } from '../../domain/visible.ts'
 import type { Directory } from '../../ports/directory.ts'
 import { actions, type Block, button, context, dialog } from './blocks.ts'
@@ -79,9 +80,11 @@ function yesWord(approval: Approval, nowMs: InstantMs, directory: Directory): 'A
   return others ? 'Approve' : 'Confirm'
 }
 
-function askedOnceMore({ asked, proposed }: Approval, word: string) {
+function askedOnceMore({ asked, asking, proposed, votes }: Approval, word: string) {
   const what = `${cut(visible(asked.tool), 80).text} on ${cut(visible(asked.server), 80).text}`
-  const text = `${what} runs once, exactly as the card shows it (digest ${shortDigest(proposed.digest)}).`
+  const wanted = yesesWanted(asking.stages)
+  const runs = votes.length + 1 < wanted ? `is one yes nearer to running, of ${wanted}` : 'runs once'
+  const text = `${what} ${runs}, exactly as the card shows it (digest ${shortDigest(proposed.digest)}).`
   return dialog(`${word} this critical call?`, text, word)
 }
 
