@@ -177,9 +177,9 @@ describe('a list of tools', () => {
         await expect.poll(() => changesHeard(here), within).toBe(3)
         await stop(`/${put1.number}/lift`, {})
         await expect.poll(() => changesHeard(here), within).toBe(4)
-        expect(changesHeard(there)).toBe(2)
         // Twice stopped and lifted; the mark of a task is none of 2026-07-28.
-        expect(heardModernly()).toHaveLength(3)
+        await expect.poll(() => heardModernly().length, within).toBe(3)
+        expect(changesHeard(there)).toBe(2)
       } finally {
         await here.close()
         await there.close()

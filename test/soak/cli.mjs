@@ -1,4 +1,4 @@
-/** `npm run soak -- --minutes M`; with `--leak <streams|listeners|descriptors|timers>` it must find what is made to leak. */
+/** `npm run soak -- --minutes M`; with `--leak <streams|timers|descriptors>` it must find what is made to leak. */
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 

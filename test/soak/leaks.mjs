@@ -14,10 +14,6 @@ const leaks = {
       }
     }
   },
-  // Whoever listens once to a signal that lives long.
-  listeners() {
-    EventTarget.prototype.removeEventListener = () => {}
-  },
   descriptors() {
     const { emit } = Server.prototype
     Server.prototype.emit = function leakyEmit(name, ...args) {
