@@ -24,7 +24,7 @@ import {
   keepWatch,
 } from '../../src/services/watch.ts'
 import { keepWithdrawingGone } from '../../src/services/withdraw-gone.ts'
-import { aToolCall, owner as jun, mina } from '../support/builders.ts'
+import { aToolCall, owner as jun, mina, sora } from '../support/builders.ts'
 import { createMemoryCounters } from '../support/memory-counters.ts'
 import { createMemoryNudges } from '../support/memory-nudges.ts'
 import type { Owner } from './scheduler.ts'
@@ -259,7 +259,10 @@ export function personActs(world: SimWorld, gateway: Gateway): void {
     if (approval === undefined) return
     const { id, proposed } = approval
     const isForSeveral = approval.asking.stages.length > 0
-    const who = dice.chance(isForSeveral ? 0.3 : 0.75) ? mina : dice.pick([...world.people])
+    // Those who follow are impatient.
+    const isTempted = approval.asking.escalation.length > 0 && dice.chance(0.4)
+    const several = isForSeveral ? 0.3 : 0.75
+    const who = isTempted ? sora : dice.chance(several) ? mina : dice.pick([...world.people])
     // As the directory has them at the moment of the act.
     const person = world.people.find(({ id: one }) => one === who.id) ?? jun
     const { people } = gateway.services
