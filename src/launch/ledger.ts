@@ -2,7 +2,6 @@
 import type { Socket } from 'node:net'
 import type { Config } from '../config.ts'
 import { ACCOUNTS_CHANNEL, createAccounts } from '../ledger/accounts.ts'
-import { createApprovals } from '../ledger/approvals.ts'
 import { createCards } from '../ledger/cards.ts'
 import { createPool, durabilityGap, failoverGap, migrate } from '../ledger/connect.ts'
 import { createCounters } from '../ledger/counters.ts'
@@ -14,6 +13,7 @@ import { createNotices } from '../ledger/notices.ts'
 import { createNotifications } from '../ledger/notifications.ts'
 import { createNudges } from '../ledger/nudges.ts'
 import { createOutcomes } from '../ledger/outcomes.ts'
+import { createLedger } from '../ledger/postgres-ledger.ts'
 import { type Pulse, takePulse } from '../ledger/pulse.ts'
 import { createRevisions, REVISIONS_CHANNEL } from '../ledger/revisions.ts'
 import { sealAuditEvents } from '../ledger/sealer.ts'
@@ -21,7 +21,6 @@ import { sharedKey } from '../ledger/shared-key.ts'
 import { createSockets } from '../ledger/sockets.ts'
 import { createStops, STOPS_CHANNEL } from '../ledger/stops.ts'
 import { createToolPins } from '../ledger/tool-pins.ts'
-import { createWaiting } from '../ledger/waiters.ts'
 import { createWakeUps, WAKE_UP_CHANNEL } from '../ledger/wake-ups.ts'
 import type { AccountStore } from '../ports/accounts.ts'
 import type { Cards } from '../ports/cards.ts'
@@ -94,7 +93,7 @@ export async function openLedger(
   const notifications = await createNotifications(connectionString, pool, channels, log, sockets)
 
   return {
-    ledger: { ...createApprovals(pool), ...createWaiting(pool) },
+    ledger: createLedger(pool),
     counters: createCounters(countersPool),
     decisionLog: createDecisionLog(logPool),
     credentials: createCredentials(pool, notifications),

@@ -1,7 +1,6 @@
 /** Approvals in PostgreSQL: created once, changed through one guarded statement, read back whole. */
 import pg from 'pg'
 import { type Approval, dueAtMs } from '../domain/approval.ts'
-import { LATE_REPLIES_MAX } from '../domain/evidence.ts'
 import { wantsLookup } from '../domain/lookups.ts'
 import type { Deadline } from '../domain/transition.ts'
 import type { Change, Ledger, SettledReading } from '../ports/ledger.ts'
@@ -23,22 +22,7 @@ type Approvals = Pick<
   | 'lastSettledByAttachKey'
   | 'lastSettledByCallKey'
   | 'attachKeyOf'
-  | 'markDelivered'
-  | 'deliveredAtMs'
-  | 'keepEvidence'
-  | 'lateReplies'
-  | 'noteUnsent'
-  | 'unsentReason'
   | 'versionsOf'
-  | 'newerForms'
-  | 'due'
-  | 'unjudged'
-  | 'noteJudged'
-  | 'stopped'
-  | 'lookupsWanted'
-  | 'claimsOf'
-  | 'runnableAlone'
-  | 'abandoned'
 >
 
 /** `bigint` arrives as text; milliseconds fit a number. */
@@ -256,53 +240,6 @@ export function createApprovals(pool: pg.Pool): Approvals {
       return rows[0]?.attach_key ?? null
     },
 
-    async markDelivered(id) {
-      await pool.query(
-        `UPDATE holdpoint.approval SET delivered_at = clock_timestamp()
-         WHERE id = $1 AND status = 'settled' AND delivered_at IS NULL`,
-        [id],
-      )
-    },
-
-    async deliveredAtMs(id) {
-      const { rows } = await pool.query<{ delivered_ms: string | null }>({
-        name: 'approval-delivered',
-        text: `SELECT floor(extract(epoch FROM delivered_at) * 1000)::bigint AS delivered_ms
-               FROM holdpoint.approval WHERE id = $1`,
-        values: [id],
-      })
-      const [row] = rows
-      return row === undefined || row.delivered_ms === null ? null : Number(row.delivered_ms)
-    },
-
-    async keepEvidence(id, text) {
-      await pool.query('INSERT INTO holdpoint.late_reply (approval_id, reply) VALUES ($1, $2)', [id, text])
-    },
-
-    async lateReplies(id) {
-      const { rows } = await pool.query<{ at_ms: string; reply: string }>(
-        `SELECT floor(extract(epoch FROM received_at) * 1000)::bigint AS at_ms, reply
-         FROM holdpoint.late_reply WHERE approval_id = $1 ORDER BY received_at LIMIT $2`,
-        [id, LATE_REPLIES_MAX],
-      )
-      return rows.map((row) => ({ atMs: Number(row.at_ms), text: row.reply }))
-    },
-
-    async noteUnsent(id, reason) {
-      await pool.query(
-        `UPDATE holdpoint.approval SET unsent_reason = $2 WHERE id = $1 AND status = 'approved' AND form <= ${FORM_MAX}`,
-        [id, reason],
-      )
-    },
-
-    async unsentReason(id) {
-      const { rows } = await pool.query<{ unsent_reason: string | null }>(
-        'SELECT unsent_reason FROM holdpoint.approval WHERE id = $1',
-        [id],
-      )
-      return rows[0]?.unsent_reason ?? null
-    },
-
     async versionsOf(ids) {
       const { rows } = await pool.query<{ id: string; version: number }>({
         name: 'approval-versions',
@@ -310,130 +247,6 @@ export function createApprovals(pool: pg.Pool): Approvals {
         values: [ids],
       })
       return new Map(rows.map((row) => [parseId(row.id), row.version]))
-    },
-
-    async newerForms(max) {
-      const { rows } = await pool.query<{ n: number; form: number | null }>({
-        name: 'approval-newer-forms',
-        text: `
-          SELECT count(*)::int AS n, max(form) AS form
-          FROM (SELECT form FROM holdpoint.approval WHERE form > ${FORM_MAX} LIMIT $1) AS newer`,
-        values: [max],
-      })
-      const { n: count, form } = only(rows)
-      return { count, form: form ?? FORM_MAX }
-    },
-
-    async runnableAlone(limit) {
-      // In the text, because `->` would refuse a record whose arguments hold \\u0000. In a string of the call's own the quotes
-      // would be escaped; who looks at the record decides.
-      const { rows } = await pool.query<{ id: string }>({
-        name: 'approval-alone',
-        text: `
-          SELECT id FROM holdpoint.approval
-          WHERE status = 'approved' AND form <= ${FORM_MAX} AND record::text LIKE '%"onClientGone":"execute"%'
-          ORDER BY created_at LIMIT $1`,
-        values: [limit],
-      })
-      return rows.map((row) => parseId(row.id))
-    },
-
-    async abandoned(ms, limit) {
-      const { rows } = await pool.query<{ id: string }>({
-        name: 'approval-abandoned',
-        text: `
-          WITH open AS (
-            SELECT a.id, a.gone_since, EXISTS (
-              SELECT FROM holdpoint.waiter w
-              JOIN holdpoint.node n ON n.id = w.node AND n.lease_until > clock_timestamp()
-              WHERE w.approval_id = a.id
-            ) AS is_awaited
-            FROM holdpoint.approval a
-            WHERE a.ends_when_gone AND a.status IN ('pending', 'approved') AND a.form <= ${FORM_MAX}
-          ), noted AS (
-            UPDATE holdpoint.approval a
-            SET gone_since = CASE WHEN open.is_awaited THEN NULL ELSE clock_timestamp() END
-            FROM open WHERE a.id = open.id AND open.is_awaited = (open.gone_since IS NOT NULL)
-          )
-          SELECT id FROM open
-          WHERE NOT is_awaited AND gone_since <= clock_timestamp() - $1 * interval '1 millisecond'
-          ORDER BY gone_since LIMIT $2`,
-        values: [ms, limit],
-      })
-      return rows.map((row) => parseId(row.id))
-    },
-
-    async lookupsWanted(limit) {
-      const { rows } = await pool.query<{ id: string }>({
-        name: 'approval-lookups-wanted',
-        text: `
-          SELECT id FROM holdpoint.approval
-          WHERE wants_lookup AND form <= ${FORM_MAX}
-            AND (status = 'pending' OR settled_at > clock_timestamp() - interval '15 minutes')
-          ORDER BY created_at LIMIT $1`,
-        values: [limit],
-      })
-      return rows.map((row) => parseId(row.id))
-    },
-
-    async claimsOf(node) {
-      const { rows } = await pool.query<{ id: string }>({
-        name: 'approval-claims',
-        text: `
-          SELECT id FROM holdpoint.approval WHERE claim_node = $1 AND status = 'executing' AND form <= ${FORM_MAX}`,
-        values: [node],
-      })
-      return rows.map((row) => parseId(row.id))
-    },
-
-    async due(limit) {
-      const { rows } = await pool.query<{ id: string }>({
-        name: 'approval-due',
-        text: `
-          (SELECT id FROM holdpoint.approval
-           WHERE due_at <= clock_timestamp() AND form <= ${FORM_MAX} ORDER BY due_at LIMIT $1)
-          UNION
-          (SELECT a.id FROM holdpoint.approval a
-           LEFT JOIN holdpoint.node n ON n.id = a.claim_node AND n.lease_until > clock_timestamp()
-           WHERE a.status = 'executing' AND n.id IS NULL AND a.form <= ${FORM_MAX} LIMIT $1)`,
-        values: [limit],
-      })
-      return rows.map((row) => parseId(row.id))
-    },
-
-    async unjudged(servers, limit) {
-      const { rows } = await pool.query<{ id: string }>({
-        name: 'approval-unjudged',
-        text: `
-          SELECT a.id FROM holdpoint.approval a JOIN holdpoint.policy_in_force f USING (server)
-          WHERE server = ANY ($1) AND a.status IN ('pending', 'approved')
-            AND a.judged_revision IS DISTINCT FROM f.number AND a.form <= ${FORM_MAX}
-          ORDER BY a.created_at, a.id LIMIT $2`,
-        values: [servers, limit],
-      })
-      return rows.map((row) => parseId(row.id))
-    },
-
-    async noteJudged({ id, version }, revision) {
-      await pool.query({
-        name: 'approval-judged',
-        text: 'UPDATE holdpoint.approval SET judged_revision = $3 WHERE id = $1 AND version = $2',
-        values: [id, version, revision],
-      })
-    },
-
-    async stopped(limit) {
-      const { rows } = await pool.query<{ id: string; stop: number }>({
-        name: 'approval-stopped',
-        text: `
-          SELECT id, stop FROM (
-            SELECT id, created_at, holdpoint.stop_over(server, tool, principal, owner) AS stop
-            FROM holdpoint.approval WHERE status IN ('pending', 'approved') AND form <= ${FORM_MAX}
-              AND EXISTS (SELECT FROM holdpoint.stop WHERE lifted_at IS NULL)
-          ) AS open WHERE stop IS NOT NULL ORDER BY created_at, id LIMIT $1`,
-        values: [limit],
-      })
-      return rows.map(({ id, stop }) => ({ id: parseId(id), stop }))
     },
   }
   return approvals

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { silentLog } from '../../src/launch/log.ts'
-import { createApprovals } from '../../src/ledger/approvals.ts'
 import { createCards } from '../../src/ledger/cards.ts'
 import { createPool, migrate } from '../../src/ledger/connect.ts'
 import { createNotices } from '../../src/ledger/notices.ts'
+import { createLedger } from '../../src/ledger/postgres-ledger.ts'
 import type { CardState } from '../../src/ports/cards.ts'
 import { anApproval } from '../support/builders.ts'
 import { freshDatabase } from '../support/postgres.ts'
@@ -21,7 +21,7 @@ afterAll(async () => {
 
 let calls = 0
 async function anId(): Promise<ApprovalId> {
-  const approvals = createApprovals(pool)
+  const approvals = createLedger(pool)
   const { approval, audit } = anApproval({
     nowMs: await approvals.nowMs(),
     call: { arguments: { n: ++calls } },
@@ -85,7 +85,7 @@ test('one that gives up late does not take the right of the one that follows it'
 })
 
 test('records of a newer form take no place among cards to draw and outcomes to tell', async () => {
-  const approvals = createApprovals(pool)
+  const approvals = createLedger(pool)
   const notices = createNotices(pool)
   const hourMs = 3_600_000
   const newer = await anId()

@@ -1,8 +1,7 @@
 import { afterAll } from 'vitest'
 import { silentLog } from '../../src/launch/log.ts'
-import { createApprovals } from '../../src/ledger/approvals.ts'
 import { createPool, migrate } from '../../src/ledger/connect.ts'
-import { createWaiting } from '../../src/ledger/waiters.ts'
+import { createLedger } from '../../src/ledger/postgres-ledger.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { ledgerContract } from './ledger.ts'
 
@@ -17,7 +16,7 @@ ledgerContract('PostgreSQL', async () => {
   // Two processes that start at once both migrate.
   await Promise.all([migrate(database.connectionString), migrate(database.connectionString)])
   return {
-    ledger: { ...createApprovals(pool), ...createWaiting(pool) },
+    ledger: createLedger(pool),
     setForm: (id, form) => pool.query('UPDATE holdpoint.approval SET form = $2 WHERE id = $1', [id, form]),
   }
 })

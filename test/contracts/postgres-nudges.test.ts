@@ -1,10 +1,9 @@
 import { afterAll } from 'vitest'
 import { silentLog } from '../../src/launch/log.ts'
-import { createApprovals } from '../../src/ledger/approvals.ts'
 import { createCards } from '../../src/ledger/cards.ts'
 import { createPool, migrate } from '../../src/ledger/connect.ts'
 import { createNudges } from '../../src/ledger/nudges.ts'
-import { createWaiting } from '../../src/ledger/waiters.ts'
+import { createLedger } from '../../src/ledger/postgres-ledger.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { nudgesContract } from './nudges.ts'
 
@@ -18,7 +17,7 @@ afterAll(async () => {
 })
 
 nudgesContract('PostgreSQL', async () => ({
-  ledger: { ...createApprovals(pool), ...createWaiting(pool) },
+  ledger: createLedger(pool),
   nudges: createNudges(pool),
   async putCard(id) {
     const taken = await cards.take(id, 'slack', 1_000)

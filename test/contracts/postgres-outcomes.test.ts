@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, expect, test } from 'vitest'
 import { silentLog } from '../../src/launch/log.ts'
-import { createApprovals } from '../../src/ledger/approvals.ts'
 import { createPool, migrate } from '../../src/ledger/connect.ts'
 import { createOutcomes } from '../../src/ledger/outcomes.ts'
-import { createWaiting } from '../../src/ledger/waiters.ts'
+import { createLedger } from '../../src/ledger/postgres-ledger.ts'
 import { anApproval } from '../support/builders.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { outcomesContract } from './outcomes.ts'
@@ -12,7 +11,7 @@ import { outcomesContract } from './outcomes.ts'
 const database = await freshDatabase()
 await migrate(database.connectionString)
 const pool = createPool(database.connectionString, silentLog)
-const ledger = { ...createApprovals(pool), ...createWaiting(pool) }
+const ledger = createLedger(pool)
 afterAll(async () => {
   await pool.end()
   await database.drop()

@@ -1,10 +1,9 @@
 import { afterAll } from 'vitest'
 import { silentLog } from '../../src/launch/log.ts'
-import { createApprovals } from '../../src/ledger/approvals.ts'
 import { createPool, migrate } from '../../src/ledger/connect.ts'
 import { createNotifications } from '../../src/ledger/notifications.ts'
+import { createLedger } from '../../src/ledger/postgres-ledger.ts'
 import { createRevisions, REVISIONS_CHANNEL } from '../../src/ledger/revisions.ts'
-import { createWaiting } from '../../src/ledger/waiters.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { revisionsContract } from './revisions.ts'
 
@@ -24,6 +23,6 @@ afterAll(async () => {
 })
 
 revisionsContract('PostgreSQL', async () => ({
-  ledger: { ...createApprovals(pool), ...createWaiting(pool) },
+  ledger: createLedger(pool),
   revisions: createRevisions(pool, notifications),
 }))

@@ -4,11 +4,10 @@ import { everything } from '../../src/domain/stop.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { transition } from '../../src/domain/transition.ts'
 import { silentLog } from '../../src/launch/log.ts'
-import { createApprovals } from '../../src/ledger/approvals.ts'
 import { createPool, migrate } from '../../src/ledger/connect.ts'
 import { createNotifications } from '../../src/ledger/notifications.ts'
+import { createLedger } from '../../src/ledger/postgres-ledger.ts'
 import { createStops, STOPS_CHANNEL } from '../../src/ledger/stops.ts'
-import { createWaiting } from '../../src/ledger/waiters.ts'
 import { anApproval, approveEvent } from '../support/builders.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { stopsContract } from './stops.ts'
@@ -17,7 +16,7 @@ const database = await freshDatabase()
 await migrate(database.connectionString)
 const pool = createPool(database.connectionString, silentLog)
 const notifications = await createNotifications(database.connectionString, pool, [STOPS_CHANNEL], silentLog)
-const ledger = { ...createApprovals(pool), ...createWaiting(pool) }
+const ledger = createLedger(pool)
 const stops = createStops(pool, notifications)
 afterAll(async () => {
   await notifications.close()
