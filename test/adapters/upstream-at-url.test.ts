@@ -1,0 +1,347 @@
+/** What a URL speaks is found out when a request needs to know, and found out again: nothing is asked for an approved call. */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { text as readText } from 'node:stream/consumers'
+import { afterEach, describe, expect, test } from 'vitest'
+import { defaultLimits } from '../../src/domain/limits.ts'
+import { createAtUrl } from '../../src/mcp/upstream/eras/at-url.ts'
+import { createHttpUpstream } from '../../src/mcp/upstream/http.ts'
+import { createUpstreamSession } from '../../src/mcp/upstream/session.ts'
+import {
+  type Upstream,
+  UpstreamFault,
+  type WireRequest,
+  type WireResponse,
+} from '../../src/mcp/upstream/wire.ts'
+import { agent } from '../support/builders.ts'
+
+const log = { debug() {}, info() {}, warn() {}, error() {} }
+const closers: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+interface Seen {
+  readonly method: string
+  readonly rpc: string | null
+  readonly headers: IncomingMessage['headers']
+  readonly body: string
+}
+type Answer = (seen: Seen, id: unknown, response: ServerResponse) => void
+
+const result = (response: ServerResponse, id: unknown, value: object) =>
+  void response
+    .setHeader('content-type', 'application/json')
+    .end(JSON.stringify({ jsonrpc: '2.0', id, result: value }))
+const failure = (response: ServerResponse, status: number, id: unknown, code: number) =>
+  void response
+    .writeHead(status, { 'content-type': 'application/json' })
+    .end(JSON.stringify({ jsonrpc: '2.0', id, error: { code, message: 'no' } }))
+
+const tools = [{ name: 'logout', inputSchema: { type: 'object' } }]
+
+/** Knows the handshake and nothing newer. */
+const legacy: Answer = ({ method, rpc, headers }, id, response) => {
+  if (method !== 'POST') return void response.writeHead(method === 'DELETE' ? 200 : 405).end()
+  if (rpc === 'initialize') {
+    response.setHeader('mcp-session-id', 'legacy-1')
+    const serverInfo = { name: 'legacy', version: '1' }
+    return result(response, id, { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo })
+  }
+  if (headers['mcp-session-id'] !== 'legacy-1') return failure(response, 400, null, -32_000)
+  if (id === undefined) return void response.writeHead(202).end()
+  result(response, id, rpc === 'tools/list' ? { tools } : { content: [], by: 'legacy' })
+}
+/** Knows 2026-07-28 and nothing older. */
+const modern: Answer = ({ method, rpc, headers }, id, response) => {
+  if (method !== 'POST') return void response.writeHead(405).end()
+  if (headers['mcp-protocol-version'] !== '2026-07-28') return failure(response, 400, id, -32_022)
+  const complete = { resultType: 'complete' }
+  if (rpc === 'server/discover')
+    return result(response, id, {
+      ...complete,
+      supportedVersions: ['2026-07-28'],
+      capabilities: { tools: {} },
+    })
+  result(
+    response,
+    id,
+    rpc === 'tools/list' ? { ...complete, tools } : { ...complete, content: [], by: 'modern' },
+  )
+}
+const both: Answer = (seen, id, response) =>
+  (seen.headers['mcp-protocol-version'] === '2026-07-28' ? modern : legacy)(seen, id, response)
+const status =
+  (code: number): Answer =>
+  (_seen, _id, response) =>
+    void response.writeHead(code, { 'content-type': 'text/plain' }).end(`words of ${code}`)
+
+async function aServer(answer: Answer) {
+  const seen: Seen[] = []
+  const self = { answer }
+  const sockets = new Set<Socket>()
+  const server = createServer((request, response) => {
+    void readText(request).then((body) => {
+      const message = body === '' ? {} : JSON.parse(body)
+      const one = {
+        method: request.method ?? '',
+        rpc: message.method ?? null,
+        headers: request.headers,
+        body,
+      }
+      seen.push(one)
+      self.answer(one, message.id, response)
+    })
+  })
+  server.on('connection', (socket: Socket) => sockets.add(socket))
+  let port = 0
+  const open = async () => {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    port = (server.address() as AddressInfo).port
+  }
+  const close = async () => {
+    for (const socket of sockets) socket.destroy()
+    await new Promise((done) => server.close(done))
+  }
+  await open()
+  closers.push(close)
+  let nowMs = 0
+  const clock = {
+    monotonicMs: () => nowMs,
+    wallMs: () => nowMs,
+    sleep: (_ms: number, signal?: AbortSignal) =>
+      new Promise<void>((done) => signal?.addEventListener('abort', () => done(), { once: true })),
+  }
+  const url = new URL(`http://127.0.0.1:${port}/mcp`)
+  const http = createHttpUpstream({ server: 'test', url: url.href, headers: {}, credentials: null, log })
+  const options = {
+    http,
+    url,
+    transport: 'auto' as const,
+    limits: defaultLimits,
+    sessionIdleMs: 1e9,
+    clock,
+    log,
+  }
+  const upstream = createAtUrl(options)
+  closers.push(() => upstream.close())
+  return {
+    upstream,
+    seen,
+    open,
+    close,
+    become(next: Answer) {
+      self.answer = next
+    },
+    later(ms: number) {
+      nowMs += ms
+    },
+    asked: (rpc: string) => seen.filter((one) => one.rpc === rpc),
+  }
+}
+
+const request = (
+  body: object,
+  headers: Record<string, string>,
+  more: Partial<WireRequest> = {},
+): WireRequest => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+  body: JSON.stringify({ jsonrpc: '2.0', ...body }),
+  principal: agent,
+  signal: new AbortController().signal,
+  freshConnection: false,
+  mayStart: () => true,
+  ...more,
+})
+const envelope = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {},
+}
+const inModern = (upstream: Upstream, more: Partial<WireRequest> = {}) =>
+  upstream.exchange(
+    request(
+      { id: 5, method: 'tools/call', params: { name: 'logout', arguments: {}, _meta: envelope } },
+      { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'logout' },
+      more,
+    ),
+  )
+const initialize = (upstream: Upstream) =>
+  upstream.exchange(
+    request(
+      {
+        id: 0,
+        method: 'initialize',
+        params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'c', version: '1' } },
+      },
+      {},
+    ),
+  )
+const textOf = async ({ body }: WireResponse) => new Response(body).text()
+const by = async (answering: Promise<WireResponse>) => /"by":"(\w+)"/.exec(await textOf(await answering))?.[1]
+
+describe('a 2026-07-28 client', () => {
+  test('is passed on as it is to a server that speaks it, after one question for all', async () => {
+    const server = await aServer(both)
+    const answers = await Promise.all(Array.from({ length: 10 }, () => by(inModern(server.upstream))))
+    expect(new Set(answers)).toEqual(new Set(['modern']))
+    expect(server.asked('server/discover')).toHaveLength(1)
+    expect(server.asked('initialize')).toEqual([])
+    const [called] = server.asked('tools/call')
+    expect(called?.body).toContain('"id":5')
+  })
+
+  test('is translated for where the server knows only the handshake', async () => {
+    const server = await aServer(legacy)
+    expect(await by(inModern(server.upstream))).toBe('legacy')
+    expect(await by(inModern(server.upstream))).toBe('legacy')
+    expect(server.asked('server/discover')).toHaveLength(1)
+    expect(server.asked('initialize')).toHaveLength(1)
+    expect(server.asked('tools/call')).toHaveLength(2)
+  })
+
+  test.each([401, 403, 429, 500, 503])(
+    'gets the server’s own words where it answers %i, which says nothing',
+    async (code) => {
+      const server = await aServer(status(code))
+      expect((await inModern(server.upstream)).status).toBe(code)
+      expect((await inModern(server.upstream)).status).toBe(code)
+      expect(server.asked('server/discover')).toHaveLength(1)
+      // Soon it is asked again, and found.
+      server.become(legacy)
+      server.later(31_000)
+      expect(await by(inModern(server.upstream))).toBe('legacy')
+    },
+  )
+
+  test('gets them as well where the server speaks neither', async () => {
+    const server = await aServer(status(404))
+    const response = await inModern(server.upstream)
+    expect([response.status, await textOf(response)]).toEqual([404, 'words of 404'])
+  })
+
+  test('finds a server that was down when it was first asked', async () => {
+    const server = await aServer(legacy)
+    await server.close()
+    const fault = await inModern(server.upstream).catch((error: unknown) => error)
+    expect(fault).toBeInstanceOf(UpstreamFault)
+    expect(fault).toMatchObject({ isSent: false })
+    await server.open()
+    expect(await by(inModern(server.upstream))).toBe('legacy')
+  })
+
+  test('is served by what took the server’s place, in either direction', async () => {
+    const server = await aServer(legacy)
+    expect(await by(inModern(server.upstream))).toBe('legacy')
+    server.become(both)
+    server.later(11 * 60_000)
+    // This one does not wait for the question.
+    expect(await by(inModern(server.upstream))).toBe('legacy')
+    await expect.poll(() => by(inModern(server.upstream)), { timeout: 10_000 }).toBe('modern')
+    server.become(legacy)
+    server.later(6_000)
+    expect((await inModern(server.upstream)).status).toBe(400)
+    expect(await by(inModern(server.upstream))).toBe('legacy')
+  })
+
+  test('that forgets what every request says is refused before anything is sent', async () => {
+    const server = await aServer(legacy)
+    await by(inModern(server.upstream))
+    const bare = request(
+      { id: 6, method: 'tools/call', params: { name: 'logout' } },
+      { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call' },
+    )
+    expect((await server.upstream.exchange(bare)).status).toBe(400)
+    expect(server.asked('tools/call')).toHaveLength(1)
+  })
+})
+
+describe('a client with a handshake', () => {
+  test('is passed on as it is to a server that has one, and nothing else is asked', async () => {
+    const server = await aServer(both)
+    const opened = await initialize(server.upstream)
+    expect(opened.headers['mcp-session-id']).toBe('legacy-1')
+    expect(server.seen.map(({ rpc }) => rpc)).toEqual(['initialize'])
+  })
+
+  test('is translated for where the server speaks 2026-07-28 alone, until it does not', async () => {
+    const server = await aServer(modern)
+    const opened = await initialize(server.upstream)
+    const id = opened.headers['mcp-session-id'] ?? ''
+    expect(id).toMatch(/^holdpoint-face-/)
+    const call = request(
+      { id: 1, method: 'tools/call', params: { name: 'logout' } },
+      { 'mcp-session-id': id },
+    )
+    expect(await by(server.upstream.exchange(call))).toBe('modern')
+    expect((await initialize(server.upstream)).headers['mcp-session-id']).toMatch(/^holdpoint-face-/)
+    server.become(legacy)
+    await initialize(server.upstream)
+    expect((await initialize(server.upstream)).headers['mcp-session-id']).toBe('legacy-1')
+  })
+
+  test('gets the refusal of a server that speaks nothing', async () => {
+    const server = await aServer(status(404))
+    const refused = await initialize(server.upstream)
+    expect([refused.status, await textOf(refused)]).toEqual([404, 'words of 404'])
+  })
+})
+
+describe('an approved call', () => {
+  const logout = {
+    approvalId: 'HP-1',
+    canonicalParams: '{"arguments":{},"name":"logout"}',
+    idempotencyKey: null,
+    mayStillStart: () => true,
+  }
+  const approved = (upstream: Upstream) =>
+    createUpstreamSession({
+      ...{
+        upstream,
+        principal: agent,
+        era: 'modern',
+        envelope: JSON.stringify(envelope),
+        progressToken: null,
+      },
+      ...{ headers: { 'mcp-protocol-version': '2026-07-28' }, limits: defaultLimits },
+      ...{ onMessage: () => {}, onListed: () => {}, timings: { replyIdleMs: 5_000 } },
+    })
+
+  test('is asked about before, and sent once across the eras, on a connection of its own', async () => {
+    const server = await aServer(legacy)
+    const session = approved(server.upstream)
+    expect(await session.describe('logout')).toMatchObject({ kind: 'listed' })
+    const before = server.seen.length
+    expect(await session.send(logout)).toMatchObject({ kind: 'answered' })
+    expect(server.seen.slice(before).map(({ rpc }) => rpc)).toEqual(['tools/call'])
+    expect(server.seen.at(-1)?.headers).toMatchObject({ connection: 'close', 'idempotency-key': 'HP-1' })
+  })
+
+  test('is not preceded by a question, whatever is not known', async () => {
+    const server = await aServer(both)
+    expect(await approved(server.upstream).send(logout)).toMatchObject({ kind: 'answered' })
+    expect(server.seen.map(({ rpc }) => rpc)).toEqual(['tools/call'])
+  })
+
+  test.each([
+    ['that its session is gone', status(404)],
+    ['nothing that is an answer', status(502)],
+    [
+      'an error that names no request, with a status of its own',
+      ((_seen, _id, response) => failure(response, 500, null, -32_603)) satisfies Answer,
+    ],
+    [
+      'somebody else’s answer',
+      ((_seen, _id, response) => result(response, 'other', { forged: true })) satisfies Answer,
+    ],
+  ])('to which a translated server says %s is indeterminate', async (_name, answer) => {
+    const server = await aServer(legacy)
+    const session = approved(server.upstream)
+    await session.describe('logout')
+    server.become((seen, id, response) => (seen.rpc === 'tools/call' ? answer : legacy)(seen, id, response))
+    expect(await session.send(logout)).toMatchObject({ kind: 'indeterminate' })
+    expect(server.asked('tools/call')).toHaveLength(1)
+  })
+})
