@@ -1,17 +1,22 @@
 /**
- * `npm run differential`: the scripted client directly and through the gateway, over HTTP and a pipe, in both eras; then
+ * `npm run differential`: the scripted client directly and through the gateway, over HTTP, HTTP+SSE and a pipe, in both eras; then
  * through proxies that lose something, each of which must be seen. A comparison that cannot fail proves nothing.
  */
 import { differing, legacySteps, modernSteps, transcriptOf } from './differential.ts'
 import { losses, mergesStreams, startLossyProxy } from './lossy-proxy.ts'
-import { startFixture, startGateway, stdioFixture, workplace } from './processes.ts'
-import { type Connection, httpLegacy, httpModern, stdioLegacy, stdioModern } from './speaking.ts'
+import { startFixture, startGateway, startOldFixture, stdioFixture, workplace } from './processes.ts'
+import { type Connection, httpLegacy, httpModern, sseLegacy, stdioLegacy, stdioModern } from './speaking.ts'
 
 let isGood = true
 const place = workplace()
 const fixture = await startFixture()
+const old = await startOldFixture()
 const pipes = { legacy: stdioFixture('legacy'), modern: stdioFixture('modern') }
-const gateway = await startGateway(place.path, { up: { url: fixture.url }, ...pipes })
+const gateway = await startGateway(place.path, {
+  up: { url: fixture.url },
+  old: { url: old.url },
+  ...pipes,
+})
 const through = (server: string) => `${gateway.url}/mcp/${server}`
 try {
   const legacy = (connection: Connection) => transcriptOf(connection, legacySteps)
@@ -32,6 +37,14 @@ try {
     'stdio, 2026-07-28',
     await modern(await stdioModern(pipes.modern.command, pipes.modern.args)),
     await modern(await httpModern(through('modern'), true)),
+  )
+
+  const oldDirect = await legacy(await sseLegacy(old.url))
+  compare('HTTP+SSE, on both sides', oldDirect, await legacy(await sseLegacy(through('old'))))
+  compare(
+    'HTTP+SSE server, client of Streamable HTTP',
+    oldDirect,
+    await legacy(await httpLegacy(through('old'), true)),
   )
 
   const neutral = { name: 'loses nothing' }
@@ -68,6 +81,7 @@ try {
 } finally {
   await gateway.stop()
   await fixture.stop()
+  await old.stop()
   place.remove()
 }
 console.log(

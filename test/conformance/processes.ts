@@ -21,8 +21,13 @@ export function workplace() {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-export async function startFixture(): Promise<Started> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'fixture/main.ts'), '0'], {
+export const startFixture = (): Promise<Started> => startServer('fixture/main.ts', '/mcp')
+
+/** The fixture over HTTP+SSE of 2024-11-05 alone. */
+export const startOldFixture = (): Promise<Started> => startServer('fixture/old.ts', '/sse')
+
+async function startServer(program: string, path: string): Promise<Started> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, program), '0'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const port = await new Promise<string>((done, fail) => {
@@ -32,7 +37,7 @@ export async function startFixture(): Promise<Started> {
     })
     child.once('exit', (code) => fail(new Error(`the fixture ended with ${code}`)))
   })
-  return { url: `http://127.0.0.1:${port}/mcp`, stop: () => end(child) }
+  return { url: `http://127.0.0.1:${port}${path}`, stop: () => end(child) }
 }
 
 /** A URL or a command, as in holdpoint.yaml. */

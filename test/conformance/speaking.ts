@@ -6,6 +6,7 @@ import {
 } from '@modelcontextprotocol/client'
 import { StdioClientTransport as ModernStdio } from '@modelcontextprotocol/client/stdio'
 import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js'
+import { SSEClientTransport as LegacySse } from '@modelcontextprotocol/sdk/client/sse.js'
 import { StdioClientTransport as LegacyStdio } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport as LegacyHttp } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import type { Transport as LegacyTransport } from '@modelcontextprotocol/sdk/shared/transport.js'
@@ -69,6 +70,9 @@ export async function httpModern(url: string, isPipe = false): Promise<Connectio
   const recorder = createRecorder()
   return modernOn(new ModernHttp(new URL(url), { fetch: recorder.fetch }), isPipe ? nothing : recorder.heard)
 }
+
+/** HTTP+SSE of 2024-11-05 has one stream for everything, as a pipe has. */
+export const sseLegacy = (url: string): Promise<Connection> => legacyOn(new LegacySse(new URL(url)), nothing)
 
 export const stdioLegacy = (command: string, args: readonly string[]): Promise<Connection> =>
   legacyOn(new LegacyStdio({ command, args: [...args], stderr: 'ignore' }), nothing)
