@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import { groupedLinkCode, linkCodeHash } from '../../src/domain/link-code.ts'
 import { connectV1, type TestClient } from '../support/clients.ts'
 import {
@@ -20,12 +21,18 @@ import { type FreshDatabase, freshDatabase } from '../support/postgres.ts'
 import { type SlackDouble, startSlackDouble } from '../support/slack/double.ts'
 
 const cli = resolve(import.meta.dirname, '../../dist/src/cli.js')
+/** Of a yes and a no that come together. */
+const ROUNDS = 5
+const auditedYes = z.object({
+  event: z.literal('decide'),
+  details: z.object({ by: z.string(), decision: z.literal('approve') }),
+})
 let slack: SlackDouble
 let channel: string
 let database: FreshDatabase
 let upstream: HttpUpstream
 const gateways: GatewayProcess[] = []
-const tokens = { lee: '', park: '' }
+const tokens = { lee: '', park: '', mina: '' }
 let lee: ReturnType<typeof aPerson>
 let client: TestClient
 const users = { mina: '', sora: '' }
@@ -45,6 +52,9 @@ tools:
   create_refund:
     action: require_approval
     approval: { stages: [{ groups: [ops], quorum: 2 }, { groups: [leads] }] }
+  delete_repository:
+    action: require_approval
+    approval: { groups: [ops], quorum: 3 }
 `,
   )
   const options: GatewayOptions = {
@@ -69,6 +79,7 @@ tools:
   const agent = await mintToken(database.connectionString, first, 'agent', 'night-agent')
   tokens.lee = await mintToken(database.connectionString, first, 'person', 'lee')
   tokens.park = await mintToken(database.connectionString, first, 'person', 'park')
+  tokens.mina = await mintToken(database.connectionString, first, 'person', 'mina')
   lee = aPerson(second.url, tokens.lee)
   client = await connectV1(`${first.url}/mcp/pay`, agent)
   await link('mina', 'M1NA000001')
@@ -141,3 +152,53 @@ test('Slack, the command line and a second stage: the call runs once, after the 
     'park said yes, 2 of 3, in the command line: “checked the charge”',
   )
 })
+
+test('three people say yes at both gateways at once, again and again: each counts once, and it runs once', async () => {
+  const called = client.call('delete_repository', { name: 'everybody-at-once' })
+  const [id = ''] = await lee.waitForPending()
+  const doors = gateways.flatMap(({ url }) => Object.values(tokens).map((token) => aPerson(url, token)))
+  await Promise.all([...doors, ...doors].map((person) => person.decide(id, 'approve')))
+  expect((await called).isError).not.toBe(true)
+  expect(hitsOf('everybody-at-once')).toHaveLength(1)
+  expect(await yesesOf(id)).toEqual(['lee', 'mina', 'park'])
+})
+
+test('two have said yes; the third yes and a no come at the same moment: one outcome, and what ran agrees with it', async () => {
+  const outcomes: boolean[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const name = `yes-and-no-${round}`
+    const called = client.call('delete_repository', { name })
+    const [id = ''] = await lee.waitForPending()
+    const [first, second] = gateways.map(({ url }) => url)
+    const at = (url: string | undefined, token: string) => aPerson(url ?? '', token)
+    for (const token of [tokens.mina, tokens.lee]) {
+      expect(await at(first, token).decide(id, 'approve')).toMatchObject({ ok: true })
+    }
+    const [yes, no] = await Promise.all([
+      at(first, tokens.park).decide(id, 'approve'),
+      at(second, tokens.lee).decide(id, 'reject', 'not this one'),
+    ])
+    // Exactly one of them was in time.
+    expect(yes.ok).not.toBe(no.ok)
+    expect(JSON.stringify(await called).includes('not this one')).toBe(no.ok)
+    expect(hitsOf(name)).toHaveLength(yes.ok ? 1 : 0)
+    outcomes.push(yes.ok)
+  }
+  process.stdout.write(`measured: of ${ROUNDS} races the yes won ${outcomes.filter(Boolean).length}\n`)
+})
+
+const hitsOf = (name: string) =>
+  upstream.executed.filter((one) => JSON.stringify(one.args).includes(`"${name}"`))
+
+/** Whose yeses the audit names, in order of their names. */
+async function yesesOf(id: string): Promise<string[]> {
+  const rows = await query<{ payload: string }>(
+    database.connectionString,
+    'SELECT payload FROM holdpoint.audit_event WHERE approval_id = $1 ORDER BY version',
+    [id],
+  )
+  return rows
+    .map(({ payload }) => auditedYes.safeParse(JSON.parse(payload)))
+    .flatMap((read) => (read.success ? [read.data.details.by] : []))
+    .sort()
+}
