@@ -12,7 +12,7 @@ import { messageEvent } from '../sse.ts'
 import { objectMember } from './json.ts'
 import type { RequestMessage } from './message.ts'
 import type { Pause } from './pause.ts'
-import { deniedAnswer, limitedAnswer, notSetUpAnswer, stoppedAnswer, unknownTool } from './replies.ts'
+import { deniedAnswer, limitedAnswer, notSetUpAnswer, stoppedAnswer, unknownTool } from './refusals.ts'
 import { isOwnRequestState } from './request-state.ts'
 import type { Requester } from './requester.ts'
 import {

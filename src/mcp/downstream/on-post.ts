@@ -22,7 +22,7 @@ import type { ListViews } from './list-views.ts'
 import type { Listens } from './listening.ts'
 import { type Message, printable, readMessage } from './message.ts'
 import type { ListOwnTasks } from './own-task-list.ts'
-import { stoppedRefusal } from './replies.ts'
+import { stoppedRefusal } from './refusals.ts'
 import {
   httpCode,
   type Id,
