@@ -33,23 +33,23 @@ import {
   type AgentSettings,
   type ChannelsConfig,
   type ConfigFile,
-  type Named,
   type OAuthConfig,
   readConfigFile,
-  type ServerConfig,
 } from './files/config-file.ts'
 import { type Document, readDocument, readTextFile } from './files/document.ts'
+import type { Named } from './files/known-names.ts'
 import { ENVIRONMENT, type Problem } from './files/problem.ts'
 import { SAMPLE_SERVER, sampleServer } from './files/sample-server.ts'
+import type { ServerConfig } from './files/server-config.ts'
 import { undecidable } from './files/undecidable.ts'
 
-export type { ServerConfig } from './files/config-file.ts'
 export { durationMs } from './files/duration.ts'
 export { packageVersion } from './files/package-root.ts'
 export { policyJsonSchema } from './files/policy/json-schema.ts'
 export { converted, readPolicyDocument, runTestsBeside, spellingOf } from './files/policy-documents.ts'
 export type { PolicyTestReport } from './files/policy-tests.ts'
 export { formatProblems, type Problem } from './files/problem.ts'
+export type { ServerConfig } from './files/server-config.ts'
 
 export interface Config {
   /** Absolute; `null`: no file, built-in defaults. */

@@ -1,46 +1,19 @@
 /** Reads `holdpoint.yaml`: people, groups, agents, servers with their policies, timings and limits; all problems at once. */
-import { resolve } from 'node:path'
 import { z } from 'zod'
 import type { JsonValue } from '../domain/canonical.ts'
-import { didYouMean } from '../domain/did-you-mean.ts'
 import { defaultLimits, type Limits } from '../domain/limits.ts'
 import { clientGoneWays, type OnClientGone } from '../domain/policy/rule.ts'
-import { type ApproverChain, askForEverything, type Policy } from '../domain/policy.ts'
 import type { Person, Principal } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { defaultTimings, type Timings } from '../domain/timings.ts'
-import { type Document, type Path, readTextFile } from './document.ts'
-import { type IssuerConfig, readIssuers, readPrivateNetworks, scopesShape } from './oauth-config.ts'
-import { type PolicyReading, readPolicyWithNotes } from './policy-file.ts'
+import type { Document } from './document.ts'
+import { checkName, type Known, type Named, readNamed, unknownPerson } from './known-names.ts'
+import { type IssuerConfig, readIssuers, readPrivateNetworks } from './oauth-config.ts'
 import type { Problem } from './problem.ts'
+import { readServer, type ServerConfig } from './server-config.ts'
 import { readDuration, readLimits, readTimings } from './settings.ts'
 import { checkShape, problemAt, problemAtKey, says } from './shape.ts'
-import { readUpstream, type UpstreamConfig, type UpstreamContext, upstreamShape } from './upstream-config.ts'
-
-export interface ServerConfig {
-  readonly name: string
-  /** What the files say, which need not be what is in force. */
-  readonly rules: { readonly policy: Policy; readonly approvers: ApproverChain }
-  /** `null`: the server has no policy. */
-  readonly policyFile: PolicyFile | null
-  /** What the policy says that is probably not meant. */
-  readonly notes: readonly Problem[]
-  /** JSON-RPC methods that may pass although no MCP revision names them. */
-  readonly extraMethods: readonly string[]
-  /** A token of an OAuth issuer must carry these here, besides those of its issuer. */
-  readonly scopes: readonly string[]
-  /** The decision log keeps the arguments of its calls, not only their names. */
-  readonly recordsArguments: boolean
-  readonly upstream: UpstreamConfig
-}
-
-export interface PolicyFile {
-  /** Absolute. */
-  readonly path: string
-  /** As people know it, from where they are. */
-  readonly name: string
-  readonly text: string
-}
+import type { UpstreamContext } from './upstream-config.ts'
 
 export interface ConfigFile {
   /** Empty: the file configures nobody, and `localPerson` stands in. */
@@ -67,12 +40,6 @@ export interface OAuthConfig {
   readonly logins: ReadonlyMap<string, string>
   /** Networks beyond the public internet where keys and token endpoints may lie, as 10.0.0.0/8. */
   readonly privateNetworks: readonly string[]
-}
-
-/** People, by themselves and by their groups. */
-export interface Named {
-  readonly people: readonly string[]
-  readonly groups: readonly string[]
 }
 
 /** What an operator set for one agent. */
@@ -209,13 +176,6 @@ const isMap = (value: JsonValue | undefined) =>
 const choices = (names: readonly string[]) =>
   `${names.slice(0, 8).join(' or ')}${names.length > 8 ? ' or another of `people`' : ''}`
 
-interface Known {
-  readonly people: readonly string[]
-  readonly groups: readonly string[]
-  /** Nobody is configured; the local person stands in. */
-  readonly isLocal: boolean
-}
-
 const section = z.unknown().optional()
 const topShape = z.strictObject({
   people: section,
@@ -265,164 +225,10 @@ const agentShape = z.strictObject({
   on_client_gone: z.enum(clientGoneWays).optional(),
 })
 
-const serverNameShape = z
-  .string()
-  .regex(
-    /^[a-z0-9][a-z0-9_-]{0,63}$/,
-    says(
-      'a server name has 1 to 64 of a-z 0-9 _ -',
-      'rename it; the name is part of its address /mcp/<name>',
-    ),
-  )
-const serverShape = z.strictObject({
-  ...upstreamShape.shape,
-  policy: z.string().min(1, says('the path is empty', 'write one, or remove the line')).optional(),
-  approvers: z
-    .array(z.string())
-    .min(
-      1,
-      says('nobody is named', 'name a person or a group, or remove the line: then everybody may decide'),
-    )
-    .optional(),
-  self_confirm: z.boolean().optional(),
-  scopes: scopesShape.optional(),
-  record: z.enum(['keys', 'full']).optional(),
-  methods: z
-    .array(
-      z
-        .string()
-        .regex(
-          /^[A-Za-z0-9$_.-]+(\/[A-Za-z0-9$_.-]+)*$/,
-          says(
-            'this is not a JSON-RPC method name',
-            'write it as `vendor/thing`; patterns are not supported',
-          ),
-        ),
-    )
-    .optional(),
-})
-
-function readServer(
-  document: Document,
-  name: string,
-  known: Known,
-  context: ConfigFileContext & UpstreamContext,
-): Result<ServerConfig, Problem[]> {
-  const path = ['servers', name]
-  const shape = checkShape(document, serverShape, path)
-  const checkedName = checkName(document, path, serverNameShape)
-  const problems: Problem[] = checkedName.ok ? [] : [...checkedName.error]
-  if (!shape.ok) return err([...problems, ...shape.error])
-  const server = shape.value
-
-  const upstream = readUpstream(document, path, server, context)
-  if (!upstream.ok) problems.push(...upstream.error)
-
-  let policy: Policy = askForEverything
-  let policyFile: PolicyFile | null = null
-  let notes: readonly Problem[] = []
-  if (server.policy !== undefined) {
-    const place = [...path, 'policy']
-    const read = readPolicyAt(server.policy, context, known)
-    if (read.ok) {
-      policy = read.value.policy
-      policyFile = read.value.policyFile
-      notes = read.value.notes
-    } else {
-      // A policy that cannot be opened is a mistake in this file; one that cannot be read, a mistake in its own.
-      const unplaced = read.error.filter((problem) => problem.line === null)
-      problems.push(...read.error.filter((problem) => problem.line !== null))
-      problems.push(
-        ...unplaced.map(({ file, message, remedy }) =>
-          problemAt(document, place, `${file}: ${message}`, remedy),
-        ),
-      )
-    }
-  }
-
-  const named = readNamed(document, [...path, 'approvers'], server.approvers ?? [], known)
-  if (!named.ok) problems.push(...named.error)
-  server.methods?.forEach((method, index) => {
-    if (method !== 'tools/call') return
-    const message = '`tools/call` is what the policy decides about; it never passes by itself'
-    problems.push(problemAt(document, [...path, 'methods', index], message, 'remove it'))
-  })
-  if (problems.length > 0 || !upstream.ok || !named.ok) return err(problems)
-
-  const everybody = server.approvers === undefined
-  return ok({
-    name,
-    rules: {
-      policy,
-      approvers: {
-        groups: named.value.groups,
-        people: everybody ? known.people : named.value.people,
-        // The local person is alone and could otherwise decide nothing; configured people opt in.
-        selfConfirm: server.self_confirm ?? known.isLocal,
-      },
-    },
-    policyFile,
-    notes,
-    extraMethods: server.methods ?? [],
-    scopes: server.scopes ?? [],
-    recordsArguments: server.record === 'full',
-    upstream: upstream.value,
-  })
-}
-
-/** @param written the path as the file has it, which is also the name under which approvals remember the policy */
-function readPolicyAt(
-  written: string,
-  context: ConfigFileContext,
-  known: Known,
-): Result<PolicyReading & { policyFile: PolicyFile }, Problem[]> {
-  const path = resolve(context.directory, written)
-  const name = context.nameOf(path)
-  const read = readTextFile(path, name)
-  if (!read.ok) return read
-  const reading = readPolicyWithNotes(name, read.value, known)
-  if (!reading.ok) return reading
-  const { policy, notes } = reading.value
-  return ok({ policy: { ...policy, source: written }, notes, policyFile: { path, name, text: read.value } })
-}
-
 /** Nobody by default: whoever changes a policy decides about every call. Where nobody is configured, the local person is alone. */
 function readOperators(document: Document, known: Known): Result<Named, Problem[]> {
   const shape = checkShape(document, z.array(z.string()).nullable().optional(), ['operators'])
   if (!shape.ok) return shape
   if (known.isLocal) return ok({ people: known.people, groups: [] })
   return readNamed(document, ['operators'], shape.value ?? [], known)
-}
-
-function readNamed(
-  document: Document,
-  path: Path,
-  names: readonly string[],
-  known: Known,
-): Result<Named, Problem[]> {
-  const problems = names.flatMap((name, index) => {
-    if (known.groups.includes(name) || known.people.includes(name)) return []
-    const candidates = [...known.people, ...known.groups]
-    const remedy = didYouMean(name, candidates) ?? 'add it under `people` or `groups`'
-    return [problemAt(document, [...path, index], `"${name}" is neither a person nor a group`, remedy)]
-  })
-  if (problems.length > 0) return err(problems)
-  return ok({
-    groups: names.filter((name) => known.groups.includes(name)),
-    people: names.filter((name) => !known.groups.includes(name)),
-  })
-}
-
-function checkName(document: Document, path: Path, shape: z.ZodType<string>): Result<string, Problem[]> {
-  const checked = shape.safeParse(path.at(-1))
-  if (checked.success) return ok(checked.data)
-  const [message = '', remedy = ''] = checked.error.issues[0]?.message.split('\n') ?? []
-  return err([problemAtKey(document, path, message, remedy)])
-}
-
-function unknownPerson(document: Document, path: Path, name: string, known: Known): Problem {
-  const remedy = known.groups.includes(name)
-    ? 'name a person; a group cannot stand here'
-    : (didYouMean(name, known.people) ?? `add "${name}" under \`people\``)
-  return problemAt(document, path, `nobody under \`people\` is called "${name}"`, remedy)
 }

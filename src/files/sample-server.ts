@@ -1,11 +1,11 @@
 /** The sample NAVER WORKS server that runs until servers are configured: a program and a policy of this package. */
 import { join } from 'node:path'
 import { ok, type Result } from '../domain/result.ts'
-import type { ServerConfig } from './config-file.ts'
 import { readTextFile } from './document.ts'
 import { packageRoot } from './package-root.ts'
 import { readPolicy } from './policy-file.ts'
 import type { Problem } from './problem.ts'
+import type { ServerConfig } from './server-config.ts'
 
 export const SAMPLE_SERVER = 'nworks'
 

@@ -4,9 +4,9 @@ import { type ApproverChain, chainOf, stagesOf, withShadow } from '../domain/pol
 import type { Person, Principal } from '../domain/principal.ts'
 import { canBeMet } from '../domain/quorum.ts'
 import { stagesText } from '../domain/quorum-text.ts'
-import type { ServerConfig } from './config-file.ts'
 import type { Document } from './document.ts'
 import { ENVIRONMENT, type Problem } from './problem.ts'
+import type { ServerConfig } from './server-config.ts'
 
 /** @param document where the server is written, `null`: nowhere, it is the sample */
 export function undecidable(
