@@ -26,7 +26,7 @@ const atUrls: Everything[] = []
 beforeAll(async () => {
   mkdirSync(join(directory, 'nworks'))
   const policy = join(directory, 'policy.yaml')
-  writeFileSync(policy, 'default: allow\nrequire_approval: [logout]\n')
+  writeFileSync(policy, 'default: allow\nrequire_approval: [logout, transfer, get-tiny-image]\n')
   const node = process.execPath
   const [old, newer, modern] = await Promise.all([startEverything('sse'), startEverything(), startModern()])
   atUrls.push(old, newer, modern)
@@ -177,6 +177,13 @@ describe.each(['everything', 'everything-url', 'everything-sse'])('a modern clie
     ).toMatchObject(refused)
     expect(JSON.stringify(await ask(agent, 'trigger-elicitation-request', answer))).toMatch(/decline/i)
     expect(await ask(agent, 'trigger-elicitation-request', answer)).toMatchObject(refused)
+
+    // A call that people approve cannot be the answer to a question of another one: it is not sent, and no words are invented.
+    const { requestState: open } = (await ask(agent, 'trigger-elicitation-request')).result
+    const called = ask(agent, 'get-tiny-image', { ...answer, requestState: open })
+    const [id = ''] = await mina.waitForPending()
+    await mina.decide(id, 'approve')
+    expect(JSON.stringify(await called)).toContain('"outcome":"not_sent"')
   })
 })
 
@@ -193,6 +200,16 @@ describe.each(['modern', 'modern-url'])('a legacy client of %s, which only knows
     const [id = ''] = await mina.waitForPending()
     await mina.decide(id, 'approve')
     expect(textOf(await called)).toBe('logged out')
+    await client.close()
+  })
+
+  test('an approved call that is answered with a question is sent once: nobody has approved what would come next', async () => {
+    const client = await legacyClient(server)
+    const called = client.call('transfer')
+    const [id = ''] = await mina.waitForPending()
+    await mina.decide(id, 'approve')
+    expect(textOf(await called)).toContain('NOT DONE so far: the server asks for more input')
+    expect(textOf(await client.call('transfers'))).toBe('1')
     await client.close()
   })
 

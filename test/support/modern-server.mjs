@@ -13,6 +13,8 @@ const nothing = fromJsonSchema({ type: 'object', properties: {} })
 
 /** Over HTTP each request has a server of its own, and changes are told by what they have in common. */
 let handler = null
+/** Calls of `transfer`. */
+let transfers = 0
 
 function createServer() {
   const server = new McpServer(
@@ -51,6 +53,14 @@ function createServer() {
     }
     return text(`${answer.action}: ${JSON.stringify(answer.content ?? null)} ${ctx.mcpReq.requestState()}`)
   })
+  server.registerTool('transfer', { description: 'Asks first', inputSchema: nothing }, (_args, ctx) => {
+    transfers++
+    if (ctx.mcpReq.inputResponses === undefined) return inputRequired({ requestState: 'go on' })
+    return text('transferred')
+  })
+  server.registerTool('transfers', { description: 'How often it was called', inputSchema: nothing }, () =>
+    text(String(transfers)),
+  )
   server.registerTool('report', { description: 'Reports', inputSchema: nothing }, async (_args, ctx) => {
     const { progressToken } = ctx.mcpReq._meta ?? {}
     for (const progress of [1, 2, 3]) {

@@ -31,6 +31,7 @@ export function settledAnswer(
   coolDownMs: number,
 ): Answer {
   const { outcome } = approval
+  if (era === 'legacy' && isQuestion(approval, replyText)) return questionAnswer(approval, era)
   if (outcome.kind === 'answered' && replyText !== null) {
     const { kind } = outcome.reply
     const text = kind === 'result' ? withResultType(replyText, era) : replyText
@@ -39,12 +40,24 @@ export function settledAnswer(
   return toolError(approvalMeta(approval), toldOutcome(approval, coolDownMs), era)
 }
 
-/** The upstream wants to know more before it acts, and the way the client waits has no room for its question. */
-export function questionAnswer(approval: Settled): Answer {
+/**
+ * The upstream wants to know more before it acts, and the way the client waits has no room for its question: the answer would
+ * be another call, for people to approve.
+ */
+export function questionAnswer(approval: Settled, era: Era): Answer {
+  const [carrier, instead] =
+    era === 'modern'
+      ? ['a task here', ', or without the tasks extension,']
+      : ['the revision of MCP that your client speaks', '']
   const text =
-    `SENT, ticket ${approval.id}, and NOT DONE so far: the server asks for more input before it goes on, which a task here ` +
-    `cannot carry. ${tellUser} A call with everything it needs in its arguments, or without the tasks extension, can succeed.`
-  return toolError(approvalMeta(approval), { text, retry: 'changed' }, 'modern')
+    `SENT, ticket ${approval.id}, and NOT DONE so far: the server asks for more input before it goes on, which ${carrier} ` +
+    `cannot carry. ${tellUser} A call with everything it needs in its arguments${instead} can succeed.`
+  return toolError(approvalMeta(approval), { text, retry: 'changed' }, era)
+}
+
+export function isQuestion({ outcome }: Settled, replyText: string | null): boolean {
+  if (outcome.kind !== 'answered' || outcome.reply.kind !== 'result') return false
+  return replyText?.startsWith('{') === true && rawMember(replyText, 'resultType') === '"input_required"'
 }
 
 /** The same as one text, for what has no room for more. */

@@ -2,12 +2,12 @@
  * An approval as a task, in the words of both generations: the extension `io.modelcontextprotocol/tasks` of 2026-07-28, and
  * the tasks of 2025-11-25. They mean nearly the same and are spelled differently.
  */
-import type { Approval, InstantMs, Settled } from '../../domain/approval.ts'
+import type { Approval, InstantMs } from '../../domain/approval.ts'
 import type { JsonObject } from '../../domain/canonical.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Era } from '../../domain/tool-call.ts'
-import { rawMember, withMember } from '../raw-json.ts'
-import { questionAnswer, settledInWords } from './replies.ts'
+import { withMember } from '../raw-json.ts'
+import { settledInWords } from './replies.ts'
 import type { Answer } from './rpc.ts'
 import { waitingInWords } from './waiting-words.ts'
 
@@ -61,16 +61,6 @@ export function detailedTask(fields: JsonObject, answer: Answer | null): string 
   const task = JSON.stringify({ resultType: 'complete', ...fields })
   if (answer === null || fields.status === 'cancelled') return task
   return withMember(task, answer.kind, answer.text)
-}
-
-/**
- * `null`, unless the upstream answered an approved call with a question. A task has no way to carry it: the answer would be
- * another call, for people to approve.
- */
-export function taskQuestion(approval: Settled, replyText: string | null): Answer | null {
-  if (approval.outcome.kind !== 'answered' || approval.outcome.reply.kind !== 'result') return null
-  const resultType = replyText?.startsWith('{') ? rawMember(replyText, 'resultType') : null
-  return resultType === '"input_required"' ? questionAnswer(approval) : null
 }
 
 /** When a task can be asked for no longer; later than promised at first it is never. */

@@ -17,7 +17,7 @@ import { createAnswerStream } from './answer-stream.ts'
 import { declaresTasks, readEnvelope, TASKS_EXTENSION } from './envelope.ts'
 import { objectMember, stringMember } from './json.ts'
 import type { RequestMessage } from './message.ts'
-import { settledAnswer } from './replies.ts'
+import { isQuestion, questionAnswer, settledAnswer } from './replies.ts'
 import type { Requester, UpstreamSessionOf } from './requester.ts'
 import {
   type Answer,
@@ -36,7 +36,7 @@ import {
 import { decodedHeader } from './spoken.ts'
 import { isOwnTaskId, type TaskIds } from './task-id.ts'
 import type { TaskResult } from './task-result.ts'
-import { detailedTask, META_IMMEDIATE_RESPONSE, taskFields, taskQuestion } from './task-view.ts'
+import { detailedTask, META_IMMEDIATE_RESPONSE, taskFields } from './task-view.ts'
 import { unavailable } from './unavailable.ts'
 
 /** A client that takes nothing of an answer for this long is gone. */
@@ -123,9 +123,8 @@ export function createTasks(deps: {
   }
 
   function answerInside(approval: Settled, replyText: string | null): Answer {
-    return (
-      taskQuestion(approval, replyText) ?? settledAnswer(approval, replyText, 'modern', timings.coolDownMs)
-    )
+    if (isQuestion(approval, replyText)) return questionAnswer(approval, 'modern')
+    return settledAnswer(approval, replyText, 'modern', timings.coolDownMs)
   }
 
   /** Of requests that are not right, whatever the task. */

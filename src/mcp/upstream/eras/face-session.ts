@@ -19,6 +19,7 @@ import {
   envelopeOf,
   fulfillable,
   paramsOf,
+  questionAsItIs,
   type Sender,
   toLegacyAnswer,
   toModernRequest,
@@ -105,6 +106,11 @@ export function createFaceSession({
       const result = inputRequired.safeParse(parseJson(rawMember(answer, 'result') ?? 'null'))
       if (!result.success) {
         stream.send(toLegacyAnswer(answer, rawId))
+        return stream.end()
+      }
+      // A decision is for one message. To answer and say it again would be another one, which nobody has approved.
+      if (request.freshConnection) {
+        stream.send(questionAsItIs(answer, rawId))
         return stream.end()
       }
       next = await withAnswers(message, rawMember(answer, 'result') ?? '{}', result.data, stream, signal)

@@ -97,6 +97,10 @@ export function withModernFace(
   async function answer(request: WireRequest, message: string, method: string, marks: Marks) {
     const state = parseJson(rawMember(paramsOf(message), 'requestState') ?? 'null')
     if (typeof state === 'string') {
+      // The call in which the server asked it was not this one, and has its own decision.
+      if (request.freshConnection) {
+        throw new UpstreamFault('it answers a question that was asked in another call', false)
+      }
       const asked = questions.take(state, request.principal, repeatedOf(message, method))
       if (asked === null) {
         return failure(
@@ -185,7 +189,7 @@ export function withModernFace(
     sessions.forget(session)
     if (freshConnection) throw new UpstreamFault(`${server} answered HTTP 404`, true)
     const again = await sendOn(await sessions.of(principal, senderOf(message)))
-    if (again === 'gone') throw new UpstreamFault(`${server} knows no session that it has just opened`, false)
+    if (again === 'gone') throw new UpstreamFault(`${server} knows no session that it has just opened`, true)
     return again
   }
 

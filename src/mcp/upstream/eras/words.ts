@@ -110,6 +110,9 @@ export function toLegacyAnswer(message: string, rawId: string): string {
   )
 }
 
+/** Of a question that nobody here may answer, everything stays: what it is has to be seen. */
+export const questionAsItIs = (message: string, rawId: string): string => withMember(message, 'id', rawId)
+
 const modernOnly = new Set(['resultType', 'ttlMs', 'cacheScope'])
 
 /** A notification without the subscription that it came by. */
