@@ -51,6 +51,8 @@ export function presentDetail({
     isRequesterWaiting,
     startWithinMs,
     when: (atMs) => localTime(atMs, nowMs),
+    // The gateway sends them only to those who may.
+    readsLookups: true,
   })
 }
 

@@ -80,12 +80,14 @@ export function ApprovalArticle(parts: {
   const isInFull =
     proposed.canonicalParams.length <= SHOWN_LENGTH_MAX &&
     isVisibleJsonWithin(proposed.canonicalParams, LAID_OUT_LENGTH_MAX)
+  const mayRead = mayReadReply(reader.person, approval, nowMs)
   const shown = present(approval, {
     nowMs,
     isRequesterWaiting,
     startWithinMs,
     when: instantMark,
     isWithoutSections: !isInFull,
+    readsLookups: mayRead,
   })
   const isDigestRight = recomputedDigest(approval) === proposed.digest
   const isUnknown = approval.status === 'settled' && approval.outcome.kind === 'indeterminate'
@@ -126,14 +128,12 @@ export function ApprovalArticle(parts: {
             <EvidenceSection
               ticket={approval.id}
               evidence={shown.evidence}
-              lateReplies={mayReadReply(reader.person, approval, nowMs) ? view.lateReplies : []}
+              lateReplies={mayRead ? view.lateReplies : []}
             />
           )}
           {shown.edit !== null && <Edited edit={shown.edit} />}
           {isInFull ? <Sections sections={shown.sections} /> : <TooLarge approval={approval} />}
-          {shown.lookups.length > 0 && mayReadReply(reader.person, approval, nowMs) && (
-            <LookupsSection lookups={shown.lookups} />
-          )}
+          {shown.lookups.length > 0 && mayRead && <LookupsSection lookups={shown.lookups} />}
           <Fields fields={shown.fields} />
         </div>
         <Deciding

@@ -101,6 +101,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
           isRequesterWaiting: shown.value.isRequesterWaiting,
           startWithinMs: surroundings.config.timings.startByMs,
           when: (atMs) => localTime(atMs, nowMs),
+          readsLookups: true,
         }),
         colours,
       ),

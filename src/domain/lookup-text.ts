@@ -38,6 +38,13 @@ export function shownLookup(lookup: Lookup, when: (atMs: InstantMs) => string): 
   return { ...shown, lines: linesOf(found), note: notes.length === 0 ? null : notes.join(' ') }
 }
 
+/** For a surface that more people read than may read the answers: that there is one, and nothing of it. */
+export function withheldLookup(lookup: Lookup, when: (atMs: InstantMs) => string): ShownLookup {
+  const { label, tool, atMs, found } = lookup
+  const about = found.kind === 'none' ? `not read (${visible(found.reason)})` : `read ${when(atMs)}`
+  return { label: visible(label ?? tool), about, lines: [], note: null }
+}
+
 function linesOf({ text, isCut }: { text: string; isCut: boolean }): readonly string[] {
   const isJson = !isCut && /^\s*[[{]/.test(text) && isVisibleJsonWithin(text, SHOWN_LENGTH_MAX)
   return isJson ? visibleJson(text) : text.split('\n').map(visible)

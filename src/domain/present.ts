@@ -21,7 +21,7 @@ import { approversAt, authorise, type Unauthorised } from './authority.ts'
 import { shortDigest } from './canonical.ts'
 import { editOf, type ShownEdit } from './edited-text.ts'
 import { type EvidenceLine, evidenceLines } from './evidence-text.ts'
-import { beingRead, type ShownLookup, shownLookup } from './lookup-text.ts'
+import { beingRead, type ShownLookup, shownLookup, withheldLookup } from './lookup-text.ts'
 import type { Lookup } from './lookups.ts'
 import type { Nudge } from './nudges.ts'
 import type { OnClientGone } from './policy/rule.ts'
@@ -66,6 +66,8 @@ export interface Beholder {
   readonly isStill?: boolean
   /** It is too large for the surface to be laid out there; the surface says so. */
   readonly isWithoutSections?: boolean
+  /** Everybody who sees it may read what the server answered (`mayReadReply`); otherwise only that it was read is shown. */
+  readonly readsLookups?: boolean
 }
 
 export interface Presented {
@@ -82,7 +84,7 @@ export interface Presented {
   }[]
   /** What people made of it; `null`: it is what the agent asked for. */
   readonly edit: ShownEdit | null
-  /** What the server says about the matter, for whoever may read its answers. It is no part of what is approved. */
+  /** What the server says about the matter, or only that it was read. It is no part of what is approved. */
   readonly lookups: readonly ShownLookup[]
   /** Of a call whose end nobody knows; empty for every other one. */
   readonly evidence: readonly EvidenceLine[]
@@ -284,13 +286,14 @@ export function spanText(ms: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
-function lookupsOf(approval: Presentable, { when }: Beholder): readonly ShownLookup[] {
+function lookupsOf(approval: Presentable, { when, readsLookups }: Beholder): readonly ShownLookup[] {
   const { lookups, status } = approval
+  const shownAs = (lookup: Lookup) => (readsLookups === true ? shownLookup : withheldLookup)(lookup, when)
   if (lookups === null && status === 'pending') return [beingRead]
-  const before = (lookups ?? []).map((lookup) => shownLookup(lookup, when))
+  const before = (lookups ?? []).map(shownAs)
   if (status !== 'settled' || approval.outcome.kind !== 'indeterminate') return before
   const { lookupsAfter } = approval.outcome.evidence
-  const after = lookupsAfter === null ? [beingRead] : lookupsAfter.map((lookup) => shownLookup(lookup, when))
+  const after = lookupsAfter === null ? [beingRead] : lookupsAfter.map(shownAs)
   return [...before, ...after.map((shown) => ({ ...shown, label: `${shown.label} (afterwards)` }))]
 }
 

@@ -111,11 +111,16 @@ describe('what a rule wants to be read', () => {
     await gateway.lookUp(id)
     const approval = (await world.ledger.get(id))?.approval
     if (approval === undefined) throw new Error('it is there')
-    const shown = present(approval, { nowMs: 0, isRequesterWaiting: false, startWithinMs: 0, when: String })
+    const beholder = { nowMs: 0, isRequesterWaiting: false, startWithinMs: 0, when: String }
+    const shown = present(approval, { ...beholder, readsLookups: true })
     expect(shown.lookups.map(({ label, lines }) => `${label}: ${lines.join()}`)).toEqual([
       'State of the refund: refunded: 0 of 100',
       'State of the refund (afterwards): refunded: 100 of 100',
     ])
+    const others = JSON.stringify(present(approval, beholder).lookups)
+    expect(others).toContain('State of the refund (afterwards)')
+    expect(others).not.toContain('refunded:')
+    expect(others).not.toContain('ch_1')
   })
 
   test('of many that read at once, one writes it', async () => {
@@ -192,6 +197,7 @@ test('what the server says is bounded, and hostile text stays text', async () =>
     isRequesterWaiting: false,
     startWithinMs: 0,
     when: String,
+    readsLookups: true,
   }).lookups
   expect(shown?.note).toMatch(/Only the beginning of 5,\d+ bytes/)
   expect(shown?.lines.join('\n')).toContain('<script>\\u{202E}evil\\u{1B}[31m xxx')

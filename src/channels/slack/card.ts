@@ -3,6 +3,7 @@
  * would run stands in it: otherwise Review pages through all of it, and what is too much for that is for the console.
  */
 import { type Approval, successorOf } from '../../domain/approval.ts'
+import { CLI } from '../../domain/command-line.ts'
 import { type Presented, riskWords } from '../../domain/present.ts'
 import type { Risk } from '../../domain/risk.ts'
 import { visible } from '../../domain/visible.ts'
@@ -38,8 +39,6 @@ const FIELD_MAX = 500
 const PREVIEW_MAX = 1_200
 const PREVIEW_LINES_MAX = 12
 const TITLE_MAX = 120
-/** Of each answer to a look-up. */
-const LOOKUP_MAX = 600
 /** All of what is proposed stands below it anyway. */
 const EDIT_MAX = 1_500
 
@@ -115,18 +114,19 @@ const evidenceBlocks = ({ evidence }: Presented): readonly Block[] =>
     ? []
     : [lines(evidence.map(({ label, text }) => ({ label, text: cut(text, FIELD_MAX).text })))]
 
-/** Of the server, so it stands apart from what would be sent, and is only a beginning where it is long. */
-const lookupBlocks = ({ lookups }: Presented): readonly Block[] =>
-  lookups.flatMap(({ label, about, lines: text, note }) => {
-    const shownText = cut(text.slice(0, PREVIEW_LINES_MAX).join('\n'), LOOKUP_MAX)
-    const isWhole = shownText.isWhole && text.length <= PREVIEW_LINES_MAX
-    const notes = [...(note === null ? [] : [note]), ...(isWhole ? [] : ['The rest is in the console.'])]
-    return [
-      lines([{ label: `Evidence, ${cut(label, 80).text}`, text: cut(about, 200).text }]),
-      ...(text.length === 0 ? [] : [preformatted(shownText.text)]),
-      ...(notes.length === 0 ? [] : [lines([{ label: 'Note', text: cut(notes.join(' '), FIELD_MAX).text }])]),
-    ]
-  })
+/**
+ * Of the server, read with the account of the agent's owner, and the whole channel sees the card: it says only that it was
+ * read. What it says is where only those who may decide and the owner look.
+ */
+function lookupBlocks({ lookups, ticket }: Presented): readonly Block[] {
+  if (lookups.length === 0) return []
+  const said = lookups.map(({ label, about, note }) => ({
+    label: `Evidence, ${cut(label, 80).text}`,
+    text: cut(note === null ? about : `${about}. ${note}`, FIELD_MAX).text,
+  }))
+  const where = `in the console, or with ${CLI} approvals show ${ticket}, for those who may decide and the owner of the agent`
+  return [lines([...said, { label: 'What it says', text: where }])]
+}
 
 const notLooked = ({ lookups }: Presented): readonly Block[] =>
   lookups.length === 0
