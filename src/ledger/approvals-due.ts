@@ -3,6 +3,7 @@ import type pg from 'pg'
 import type { Ledger } from '../ports/ledger.ts'
 import { only } from './connect.ts'
 import { FORM_MAX } from './forms.ts'
+import { isAwaited, isGoneFor } from './gone.ts'
 import { parseId } from './record.ts'
 
 type ApprovalsDue = Pick<
@@ -51,11 +52,7 @@ export function createApprovalsDue(pool: pg.Pool): ApprovalsDue {
         name: 'approval-abandoned',
         text: `
           WITH open AS (
-            SELECT a.id, a.gone_since, EXISTS (
-              SELECT FROM holdpoint.waiter w
-              JOIN holdpoint.node n ON n.id = w.node AND n.lease_until > clock_timestamp()
-              WHERE w.approval_id = a.id
-            ) AS is_awaited
+            SELECT a.id, a.gone_since, ${isAwaited('a.id')} AS is_awaited, ${isGoneFor('a', '$1')} AS is_gone
             FROM holdpoint.approval a
             WHERE a.ends_when_gone AND a.status IN ('pending', 'approved') AND a.form <= ${FORM_MAX}
           ), noted AS (
@@ -63,9 +60,7 @@ export function createApprovalsDue(pool: pg.Pool): ApprovalsDue {
             SET gone_since = CASE WHEN open.is_awaited THEN NULL ELSE clock_timestamp() END
             FROM open WHERE a.id = open.id AND open.is_awaited = (open.gone_since IS NOT NULL)
           )
-          SELECT id FROM open
-          WHERE NOT is_awaited AND gone_since <= clock_timestamp() - $1 * interval '1 millisecond'
-          ORDER BY gone_since LIMIT $2`,
+          SELECT id FROM open WHERE is_gone ORDER BY gone_since LIMIT $2`,
         values: [ms, limit],
       })
       return rows.map((row) => parseId(row.id))

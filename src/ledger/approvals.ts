@@ -6,6 +6,7 @@ import type { Deadline } from '../domain/transition.ts'
 import type { Change, Ledger, SettledReading } from '../ports/ledger.ts'
 import { only } from './connect.ts'
 import { assertReadable, FORM_MAX, FORMED, type FormedRow } from './forms.ts'
+import { isGoneFor } from './gone.ts'
 import { parseId, parseRecord, parseSettled } from './record.ts'
 
 type Approvals = Pick<
@@ -65,6 +66,7 @@ const CHANGE = `
       AND ($11::bigint IS NULL OR clock_timestamp() < to_timestamp($11::bigint / 1000.0))
       AND ($12::bigint IS NULL OR clock_timestamp() >= to_timestamp($12::bigint / 1000.0))
       AND ($16::integer IS NULL OR EXISTS (SELECT FROM in_force))
+      AND ($20::bigint IS NULL OR ${isGoneFor('approval', '$20::bigint')})
       AND ($3 NOT IN ('approved', 'executing') OR NOT holdpoint.is_stopped(server, tool, principal, owner))
     RETURNING id, claim_node
   ), claimed AS (
@@ -80,12 +82,12 @@ const SUCCEED = `, succeeded AS (
     INSERT INTO holdpoint.approval
       (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
        judged_revision, owner, form, ends_when_gone, wants_lookup)
-    SELECT $20, $21, 'pending', $22, $23, $24, $15, $25, $26, to_timestamp($27::bigint / 1000.0),
-           to_timestamp($28::bigint / 1000.0), $29::json, $16, $32, $33, $34, $35
+    SELECT $21, $22, 'pending', $23, $24, $25, $15, $26, $27, to_timestamp($28::bigint / 1000.0),
+           to_timestamp($29::bigint / 1000.0), $30::json, $16, $33, $34, $35, $36
     FROM changed RETURNING id
   ), asked AS (
     INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
-    SELECT id, $21, $30, $31 FROM succeeded
+    SELECT id, $22, $31, $32 FROM succeeded
   )`
 
 export function createApprovals(pool: pg.Pool): Approvals {
@@ -285,7 +287,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
 
 const endsWhenGone = ({ asking }: Approval): boolean => asking.onClientGone === 'cancel'
 
-function changeValues({ previous, next, deadline, audit, replyText, inForce }: Change): unknown[] {
+function changeValues({ previous, next, deadline, audit, replyText, inForce, goneForMs }: Change): unknown[] {
   return [
     next.id,
     next.version,
@@ -306,6 +308,7 @@ function changeValues({ previous, next, deadline, audit, replyText, inForce }: C
     next.v,
     next.nudges.length,
     wantsLookup(next),
+    goneForMs ?? null,
   ]
 }
 

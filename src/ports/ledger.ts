@@ -38,6 +38,8 @@ export interface Change {
   readonly replyText: string | null
   /** Only while this is the number in force of its server's policy: exact, also against one that is put in force right now. */
   readonly inForce?: number
+  /** Only if it would be among the `abandoned` of so long: exact, also against a waiter that is added right now. */
+  readonly goneForMs?: number
 }
 
 /** An approval that ends because its rule changed, and the one that asks for the same call from now on. */

@@ -28,6 +28,8 @@ export interface ChangeOptions {
    * else was first is `moved_on`: the caller has to judge anew.
    */
   readonly inForce?: number
+  /** Only if nobody waits for it, and nobody has for so long; otherwise it is `moved_on`. */
+  readonly goneForMs?: number
 }
 
 export type Change = (
@@ -94,8 +96,10 @@ export function createChange(deps: {
         audit,
         replyText: options.replyText ?? null,
         ...(options.inForce === undefined ? {} : { inForce: options.inForce }),
+        ...(options.goneForMs === undefined ? {} : { goneForMs: options.goneForMs }),
       })
-      if (!isSaved && options.inForce !== undefined) return err({ reason: 'moved_on', approval: previous })
+      const isConditional = options.inForce !== undefined || options.goneForMs !== undefined
+      if (!isSaved && isConditional) return err({ reason: 'moved_on', approval: previous })
       if (!isSaved) continue
       log.info(
         { approval: id, event: event.kind, status: next.status, version: next.version },

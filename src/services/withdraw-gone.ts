@@ -41,8 +41,9 @@ export function createWithdrawGone(deps: {
       const reading = await ledger.get(id)
       if (reading === null) return false
       const { version, asking } = reading.approval
-      // What moved on meanwhile is looked at again: somebody may be there for it.
-      const done = await change(id, { kind: 'cancel', by: ruleActor(asking.rule), reason }, { version })
+      const event = { kind: 'cancel', by: ruleActor(asking.rule), reason } as const
+      // It may be the last of many: somebody may be there for it again, or it moved on. Then it is looked at in the next round.
+      const done = await change(id, event, { version, goneForMs: timings.returnMs })
       return done.ok
     } catch (error) {
       log.warn({ err: error, approval: id }, 'a call could not be withdrawn; it is looked at again')

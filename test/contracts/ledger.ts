@@ -435,6 +435,42 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         expect(await isFound(id)).toBe(false)
       })
 
+      test('is ended only if nobody has come back since it was found', async () => {
+        await ledger.renewLease('patient', 3_600_000)
+        const end = async (id: ApprovalId, goneForMs = 0) => {
+          const reading = await ledger.get(id)
+          if (reading === null) throw new Error('it was made')
+          const change = step(reading.approval, { kind: 'cancel', by: 'rule', reason: null })
+          return ledger.save({ ...change, goneForMs })
+        }
+        const awaited = await created(leaving)
+        expect(await end(awaited.id)).toBe(false)
+        expect(await isFoundAtLast(awaited.id)).toBe(true)
+        const waiter = await ledger.addWaiter(awaited.id, 'patient')
+        expect(await end(awaited.id)).toBe(false)
+        await ledger.removeWaiter(waiter)
+        // It was there for a moment: the time begins anew, also for who had found it before.
+        expect(await end(awaited.id)).toBe(false)
+        expect(await isFoundAtLast(awaited.id)).toBe(true)
+        expect(await end(awaited.id, 3_600_000)).toBe(false)
+        expect(await end(awaited.id)).toBe(true)
+      })
+
+      test('whoever comes back in the same moment keeps it, or finds that it has ended', async () => {
+        await ledger.renewLease('patient', 3_600_000)
+        for (let round = 0; round < 20; round++) {
+          const { id } = await created(leaving)
+          expect(await isFoundAtLast(id)).toBe(true)
+          const reading = await ledger.get(id)
+          if (reading === null) throw new Error('it was made')
+          const change = step(reading.approval, { kind: 'cancel', by: 'rule', reason: null })
+          const ending = ledger.save({ ...change, goneForMs: 0 })
+          const seen = ledger.addWaiter(id, 'patient').then(() => ledger.get(id))
+          const [isEnded, after] = await Promise.all([ending, seen])
+          expect(after?.approval.status).toBe(isEnded ? 'settled' : 'pending')
+        }
+      })
+
       test('whom a dead gateway held is gone as well', async () => {
         const { id } = await created(leaving)
         await ledger.addWaiter(id, 'never had a lease')

@@ -77,6 +77,22 @@ describe('with the rule', () => {
     expect(await kind()).toBe('cancelled')
   })
 
+  test('who comes back after the list was made, and before its turn, keeps it', async () => {
+    const { world, gateway, id, kind, later } = await asked()
+    await later(0)
+    await later(returnMs - 1)
+    const { abandoned } = world.ledger
+    world.ledger.abandoned = async (ms, limit) => {
+      const found = await abandoned(ms, limit)
+      expect(found).toEqual([id])
+      await world.ledger.addWaiter(id, 'gateway-1')
+      return found
+    }
+    expect(await later(1)).toBe(0)
+    expect(await kind()).toBe('pending')
+    expect(gateway.waiters.rows()).toEqual([])
+  })
+
   test('two processes that look at the same moment withdraw it once', async () => {
     const { world, gateway, id, later } = await asked()
     const other = await aGateway(world, { node: 'gateway-2' })

@@ -68,17 +68,23 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   }
   const isAlive = (node: string) => (leases.get(node) ?? 0) > nowMs
 
+  const isAwaited = (id: ApprovalId) =>
+    [...waiters.values()].some((waiter) => waiter.id === id && isAlive(waiter.node))
+  const isGoneFor = ({ approval: { id }, goneSinceMs }: Row, ms: number) =>
+    goneSinceMs !== null && goneSinceMs <= nowMs - ms && !isAwaited(id)
+
   const stopOf = ({ asked: { server, tool, requester: principal } }: Approval) =>
     stops.over({ server, tool, principal })
 
   /** `null`: the guards do not hold. */
-  function guarded({ previous, next, deadline, inForce }: Change): Row | null {
+  function guarded({ previous, next, deadline, inForce, goneForMs }: Change): Row | null {
     const row = rows.get(previous.id)
     if (row === undefined || row.approval.version !== previous.version) return null
     if (row.approval.status !== previous.status || row.form > FORM_MAX) return null
     if (deadline.kind === 'before' && nowMs >= deadline.atMs) return null
     if (deadline.kind === 'from' && nowMs < deadline.atMs) return null
     if (deadline.kind === 'within' && (nowMs < deadline.fromMs || nowMs >= deadline.beforeMs)) return null
+    if (goneForMs !== undefined && !isGoneFor(row, goneForMs)) return null
     const isYes = next.status === 'approved' || next.status === 'executing'
     if (isYes && stopOf(previous) !== null) return null
     const { server } = previous.asked
@@ -244,9 +250,8 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       for (const row of readable()) {
         const { id, status, asking } = row.approval
         if (asking.onClientGone !== 'cancel' || (status !== 'pending' && status !== 'approved')) continue
-        const isAwaited = [...waiters.values()].some((waiter) => waiter.id === id && isAlive(waiter.node))
-        if (!isAwaited && row.goneSinceMs !== null && row.goneSinceMs <= nowMs - ms) found.push(id)
-        row.goneSinceMs = isAwaited ? null : (row.goneSinceMs ?? nowMs)
+        if (isGoneFor(row, ms)) found.push(id)
+        row.goneSinceMs = isAwaited(id) ? null : (row.goneSinceMs ?? nowMs)
       }
       return found.slice(0, limit)
     },

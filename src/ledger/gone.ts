@@ -1,0 +1,17 @@
+/** What "its requester is gone" means in a statement, so that who looks for such approvals and who ends one ask the same. */
+
+/** @param id an expression */
+export const isAwaited = (id: string) => `EXISTS (
+  SELECT FROM holdpoint.waiter w
+  JOIN holdpoint.node n ON n.id = w.node AND n.lease_until > clock_timestamp()
+  WHERE w.approval_id = ${id}
+)`
+
+/**
+ * A new waiter clears `gone_since` in the row itself, so whoever changes the row at the same moment sees that too.
+ * @param row the approval's row, by its name in the statement
+ * @param ms an expression
+ */
+export const isGoneFor = (row: string, ms: string) => `(
+  ${row}.gone_since <= clock_timestamp() - ${ms} * interval '1 millisecond' AND NOT ${isAwaited(`${row}.id`)}
+)`
