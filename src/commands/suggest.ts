@@ -58,7 +58,8 @@ function diffOf({ suggestions, source, text, amended }: SuggestedView): readonly
 function told(view: SuggestedView, { bold, dim }: Colours): readonly string[] {
   const { server, revision, source, decisions, isMore, suggestions, left } = view
   const about = `${visible(server)}: ${decisions} decisions${isMore ? ' (the newest)' : ''}, policy ${visible(source)}, revision ${revision}`
-  const none = 'Nobody decided often enough in one way: nothing to suggest.'
+  const none =
+    'Nobody decided often enough in one way about calls that are no more than their arguments: nothing to suggest.'
   return [
     about,
     ...(suggestions.length + left.length === 0 ? [none] : []),

@@ -14,6 +14,11 @@ export interface DecidedCall {
   readonly owner: string
   /** As they were approved or rejected. */
   readonly arguments: JsonValue
+  /**
+   * With `_meta`, or answers to what the upstream asked, that people saw too. No rule can ask about these, so that a yes to such a
+   * call says nothing about one without, and neither does a no; but a rule must not contradict either.
+   */
+  readonly saysMore: boolean
   readonly answer: 'approve' | 'reject'
   readonly by: string
   readonly atMs: InstantMs
@@ -68,7 +73,7 @@ function aboutTool(
   facts: ToolFacts,
   terms: SuggestingTerms,
 ): readonly Suggestion[] {
-  if (answerOf(calls, terms) === 'reject') return [suggestion('deny', tool, null, [], calls)]
+  if (answerOf(calls, terms) === 'reject') return [suggestion('deny', tool, null, [], evidenceIn(calls))]
   // Which arguments a call has is part of its pattern: an argument that nobody has seen is another call.
   return [...grouped(calls, namesOf)]
     .toSorted(([a], [b]) => compare(a, b))
@@ -83,7 +88,7 @@ function aboutAlike(
 ): readonly Suggestion[] {
   const [first] = calls
   if (first === undefined || !isObject(first.arguments)) return []
-  if (answerOf(calls, terms) === 'approve') return allowing(tool, calls, facts)
+  if (answerOf(calls, terms) === 'approve') return allowing(tool, evidenceIn(calls), facts)
   if (calls.every(({ answer }) => answer === 'reject') || calls.every(({ answer }) => answer === 'approve'))
     return []
   // Mixed: perhaps one argument tells them apart.
@@ -106,22 +111,25 @@ function aboutAlike(
   if (best === undefined) return []
   return best.settled.flatMap(({ value, calls: part }) =>
     answerOf(part, terms) === 'approve'
-      ? allowing(tool, part, facts)
-      : [suggestion('deny', tool, { path: pathOf(best.name), eq: value }, [], part)],
+      ? allowing(tool, evidenceIn(part), facts)
+      : [suggestion('deny', tool, { path: pathOf(best.name), eq: value }, [], evidenceIn(part))],
   )
 }
 
-/** What all of them say, where there are enough of them by enough people. */
+const evidenceIn = (calls: readonly DecidedCall[]) => calls.filter(({ saysMore }) => !saysMore)
+
+/** What all of them say, where there is enough evidence among them by enough people. */
 function answerOf(calls: readonly DecidedCall[], { decisionsMin, peopleMin }: SuggestingTerms) {
   const [first] = calls
-  if (first === undefined || calls.length < decisionsMin) return null
+  const evidence = evidenceIn(calls)
+  if (first === undefined || evidence.length < decisionsMin) return null
   if (calls.some(({ answer }) => answer !== first.answer)) return null
-  return new Set(calls.map(({ by }) => by)).size < peopleMin ? null : first.answer
+  return new Set(evidence.map(({ by }) => by)).size < peopleMin ? null : first.answer
 }
 
 /**
- * Only for the agents that asked, only with these arguments. What destroys, pays, executes or is grave otherwise has to name the
- * values that were seen of every argument; a tool that nobody has classified is never allowed.
+ * Only for the agents that asked, of the owners that they had, only with these arguments. What destroys, pays, executes or is
+ * grave otherwise has to name the values that were seen of every argument; a tool that nobody has classified is never allowed.
  */
 function allowing(tool: string, calls: readonly DecidedCall[], facts: ToolFacts): readonly Suggestion[] {
   const [first] = calls
@@ -145,17 +153,35 @@ function allowing(tool: string, calls: readonly DecidedCall[], facts: ToolFacts)
     } else return []
   }
   if (names.length === 0 && !isMild) return []
-  const agents = [...new Set(calls.map(({ agent }) => agent))].toSorted(compare)
-  if (agents.length > VALUES_MAX) return []
+  const asking = askingOf(calls)
+  if (asking === null) return []
   const when = {
     all: [
-      { path: 'agent', in: agents },
+      ...asking,
       // And no other argument.
       { path: 'args', length: { eq: names.length } },
       ...conditions,
     ],
   }
   return [suggestion('allow', tool, when, open, calls)]
+}
+
+/** Each agent with the owner it had: a name that moves to somebody else is another agent. `null`: they are too many. */
+function askingOf(calls: readonly DecidedCall[]): readonly WrittenCondition[] | null {
+  const owners = [...grouped(calls, ({ owner }) => owner)].toSorted(([a], [b]) => compare(a, b))
+  const parts = owners.map(([owner, theirs]) => {
+    const agents = [...new Set(theirs.map(({ agent }) => agent))].toSorted(compare)
+    return {
+      agents,
+      all: [
+        { path: 'agent', in: agents },
+        { path: 'owner', eq: owner },
+      ],
+    }
+  })
+  if (parts.reduce((sum, { agents }) => sum + agents.length, 0) > VALUES_MAX) return null
+  const [only] = parts
+  return only !== undefined && parts.length === 1 ? only.all : [{ any: parts.map(({ all }) => ({ all })) }]
 }
 
 function suggestion(

@@ -5,9 +5,10 @@
 import type { Approval, Settled } from '../domain/approval.ts'
 import { isEdited } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
+import type { JsonObject, JsonValue } from '../domain/canonical.ts'
 import type { JudgedCall } from '../domain/policy/judged-call.ts'
 import { isStricter } from '../domain/policy/rule.ts'
-import { evaluate, type Policy } from '../domain/policy.ts'
+import { evaluate, type Policy, type Verdict } from '../domain/policy.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import type { Revision } from '../domain/revision.ts'
 import { type ToolFacts, unknownTool } from '../domain/risk.ts'
@@ -17,11 +18,11 @@ import {
   type Suggestion,
   suggestionsFrom,
 } from '../domain/suggestion.ts'
+import { keptMeta } from '../domain/tool-call.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Revisions } from '../ports/revisions.ts'
 import type { ReadPolicy, Rules } from '../ports/rules.ts'
 import type { PolicyRefusal } from './policy-changes.ts'
-import { argumentsOf } from './rejudge.ts'
 
 /** The text with the suggestion in it; the error says why there is none. */
 export type AmendPolicy = (
@@ -151,8 +152,14 @@ function decidedCall(approval: Settled): readonly DecidedCall[] {
   const { kind, by, atMs } = outcome.decision
   if (kind === 'confirm') return []
   const { tool, requester } = asked
-  const call = { id, tool, agent: requester.name, owner: requester.owner, arguments: argumentsOf(proposed) }
-  return [{ ...call, answer: kind, by, atMs }]
+  const { name: agent, owner } = requester
+  const params: { name: string; arguments?: JsonValue; _meta?: JsonObject } = JSON.parse(
+    proposed.canonicalParams,
+  )
+  const { name: _name, arguments: args = {}, _meta: meta = {}, ...answers } = params
+  // Of an older record it may hold what has been no part of a call since.
+  const saysMore = Object.keys({ ...keptMeta(meta), ...answers }).length > 0
+  return [{ id, tool, agent, owner, arguments: args, saysMore, answer: kind, by, atMs }]
 }
 
 function judgedCall(server: string, call: DecidedCall, facts: ToolFacts): JudgedCall {
@@ -173,7 +180,7 @@ function askingRule(
   return null
 }
 
-/** It must answer what it stands on, and make nothing else milder, nor forbid what people approved. */
+/** It must answer what it stands on, make nothing else milder, take nothing out of a limit, and forbid nothing that people approved. */
 function flawOf(
   suggestion: Suggestion,
   calls: readonly DecidedCall[],
@@ -186,14 +193,31 @@ function flawOf(
     const { id, answer } = call
     const judged = judgedOf(call)
     const [was, is] = [evaluate(before, judged), evaluate(after, judged)]
+    const lost = lostLimit(was, is)
+    if (lost !== null) return `the limit at ${lost} would no longer hold for ${id} as it does now`
     if (own.has(id)) {
       if (is.kind === suggestion.action) continue
       const by = is.kind === 'hide' ? 'the tool is hidden' : `${is.rule} says ${is.kind}`
       return `it would not take effect: ${by}`
     }
     if (was.kind === is.kind || was.kind === 'hide' || is.kind === 'hide') continue
-    if (isStricter(was.kind, is.kind)) return `it would also let ${id} pass, which it does not stand on`
+    if (isStricter(was.kind, is.kind)) {
+      const more = call.saysMore ? ': it carries `_meta` or answers, which no rule can ask about' : ''
+      return `it would also let ${id} pass, which it does not stand on${more}`
+    }
     if (is.kind === 'deny' && answer === 'approve') return `it would forbid ${id}, which was approved`
   }
   return null
+}
+
+/** The rule of a limit that a call is not counted under any more, or is less strictly; `null`: none. */
+function lostLimit(was: Verdict, is: Verdict): string | null {
+  if (!('reservations' in was) || !('reservations' in is)) return null
+  const lost = was.reservations.find(
+    ({ key, amount, max }) =>
+      !is.reservations.some(
+        (kept) => kept.key === key && kept.amount >= amount && (kept.max ?? Infinity) <= (max ?? Infinity),
+      ),
+  )
+  return lost?.rule ?? null
 }

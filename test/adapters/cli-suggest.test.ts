@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import type { Decision, Settled } from '../../src/domain/approval.ts'
 import type { JsonObject } from '../../src/domain/canonical.ts'
 import { evaluate } from '../../src/domain/policy.ts'
@@ -11,7 +12,7 @@ import type { ToolFacts } from '../../src/domain/risk.ts'
 import { canonicalParams } from '../../src/domain/tool-call.ts'
 import { amended } from '../../src/files/policy/amend.ts'
 import { readPolicyText } from '../../src/launch/policies.ts'
-import { createSuggest } from '../../src/services/suggest.ts'
+import { type AmendPolicy, createSuggest } from '../../src/services/suggest.ts'
 import { aJudgedCall, anApproval, aRevision } from '../support/builders.ts'
 import { createMemoryLedger } from '../support/memory-ledger.ts'
 import { createWorld } from './api-world.ts'
@@ -42,8 +43,10 @@ const facts: Record<string, ToolFacts> = {
 let settled: Settled[]
 let door: Awaited<ReturnType<typeof listenOn>>
 let ledger: ReturnType<typeof createMemoryLedger>
+let amend: AmendPolicy
 beforeEach(async () => {
   settled = []
+  amend = amended
   ledger = createMemoryLedger(START_MS)
   await ledger.revisions.putInForce(aRevision(policyText, { server: 'shop', source }), null)
   const suggest = createSuggest({
@@ -56,7 +59,8 @@ beforeEach(async () => {
           .slice(0, limit)
       },
     },
-    ...{ revisions: ledger.revisions, readPolicy: readPolicyText, amend: amended, servers: ['shop'] },
+    ...{ revisions: ledger.revisions, readPolicy: readPolicyText, servers: ['shop'] },
+    amend: (...how) => amend(...how),
     rules: { facts: (_server, tool) => facts[tool] ?? { category: null, risk: 'critical' } },
   })
   door = await listenOn(createWorld({ suggest }))
@@ -73,13 +77,17 @@ interface Wish {
   readonly by?: string
   readonly answer?: Decision['kind']
   readonly agent?: string
+  readonly owner?: string
+  readonly meta?: JsonObject
+  /** `inputResponses` and `requestState`. */
+  readonly answers?: JsonObject
 }
 
 /** Calls that were decided, by two people in turn. */
 function decided(
   tool: string,
   calls: readonly JsonObject[],
-  { by, answer = 'approve', agent = 'bot' }: Wish = {},
+  { by, answer = 'approve', agent = 'bot', owner = 'jun', meta = {}, answers = {} }: Wish = {},
 ) {
   calls.forEach((args, index) => {
     const { approval } = anApproval({ nowMs: START_MS - 1_000_000 + settled.length * 1_000 })
@@ -97,8 +105,8 @@ function decided(
     settled.push({
       ...header,
       status: 'settled',
-      asked: { ...approval.asked, server: 'shop', tool, requester: { name: agent, owner: 'jun' } },
-      proposed: { ...approval.proposed, canonicalParams: canonicalParams(tool, args, {}) },
+      asked: { ...approval.asked, server: 'shop', tool, requester: { name: agent, owner } },
+      proposed: { ...approval.proposed, canonicalParams: canonicalParams(tool, args, meta, answers) },
       settledAtMs: approval.createdAtMs,
       outcome:
         answer === 'reject'
@@ -126,13 +134,14 @@ describe('always approved', () => {
     expect(text).toContain('# harmless')
     const policy = readPolicyText(source, text)
     if (!policy.ok) throw new Error(policy.error)
-    const answer = (args: JsonObject, agent = 'bot', tool = 'add_label') =>
-      evaluate(policy.value, aJudgedCall(tool, { arguments: args, agent })).kind
+    const answer = (args: JsonObject, agent = 'bot', tool = 'add_label', owner = 'jun') =>
+      evaluate(policy.value, aJudgedCall(tool, { arguments: args, agent, owner })).kind
     expect(answer({ issue: 2, label: 'bug' })).toBe('allow')
     expect(answer({ issue: 900, label: 'bug' })).toBe('require_approval')
     expect(answer({ issue: 2, label: 'paid' })).toBe('require_approval')
     expect(answer({ issue: 2, label: 'bug', force: true })).toBe('require_approval')
     expect(answer({ issue: 2, label: 'bug' }, 'other')).toBe('require_approval')
+    expect(answer({ issue: 2, label: 'bug' }, 'bot', 'add_label', 'sora')).toBe('require_approval')
     expect(answer({ issue: 2 })).toBe('require_approval')
     expect(answer({}, 'bot', 'merge')).toBe('require_approval')
     expect(await ledger.revisions.inForce()).toEqual(new Map([['shop', 1]]))
@@ -184,6 +193,7 @@ describe('always approved', () => {
         when: {
           all: [
             { in: ['bot'] },
+            { path: 'owner', eq: 'jun' },
             { length: { eq: 2 } },
             { path: 'args.amount', in: [10, 5] },
             { path: 'args.order', in: ['a', 'b'] },
@@ -219,6 +229,149 @@ describe('always approved', () => {
   })
 })
 
+describe('limits of the rule that asks', () => {
+  const limited = `default: deny
+tools:
+  refund:
+    action: require_approval
+    reason: Moves money.
+    # As agreed with finance.
+    spend_limit: { path: args.amount, max: 100, calendar: day } # KRW
+    rate_limit: [{ max: 3, window: 3600 }, { max: 9, calendar: day, per: owner, counter: money }]
+rules:
+  - tools: ["refund*", merge]
+    owners: j*
+    action: require_approval
+    approval: { timeout: 5m }
+    when: { path: args.amount, gt: 0 }
+    spend_limit: { path: args.amount, max: 70, window: 60 }
+`
+  const paid = () =>
+    decided(
+      'refund',
+      [...Array(3)].flatMap(() => [{ amount: 5 }, { amount: 10 }]),
+    )
+  const put = (text: string) => ledger.revisions.putInForce(aRevision(text, { server: 'shop', source }), 1)
+  const judged = (text: string, tool: string, args: JsonObject) => {
+    const policy = readPolicyText(source, text)
+    if (!policy.ok) throw new Error(policy.error)
+    const verdict = evaluate(policy.value, aJudgedCall(tool, { arguments: args, agent: 'bot', owner: 'jun' }))
+    const reservations = 'reservations' in verdict ? verdict.reservations : []
+    const counted = reservations
+      .map(({ key, max, amount }) => ({ key, max, amount }))
+      .toSorted((a, b) => (a.key < b.key ? -1 : 1))
+    return { kind: verdict.kind, counted }
+  }
+
+  test.each([
+    ['YAML', limited],
+    ['JSON', JSON.stringify(parse(limited))],
+  ])(
+    'go on counting, under the same counts, for what is allowed now and for what is not (%s)',
+    async (_, text) => {
+      paid()
+      await put(text)
+      let amendedText = text
+      amend = (...how) => {
+        const next = amended(...how)
+        if (next.ok) amendedText = next.value
+        return next
+      }
+      const { suggestions, left } = await asJson()
+      expect(left).toEqual([])
+      expect(suggestions).toHaveLength(1)
+      const before = judged(text, 'refund', { amount: 5 })
+      expect(before).toMatchObject({ kind: 'require_approval', counted: { length: 4 } })
+      expect(judged(amendedText, 'refund', { amount: 5 })).toEqual({ ...before, kind: 'allow' })
+      for (const [tool, args] of [
+        ['refund', { amount: 7 }],
+        ['refund', { amount: 0 }],
+        ['refund', {}],
+        ['merge', { amount: 5 }],
+      ] as const)
+        expect(judged(amendedText, tool, args)).toEqual(judged(text, tool, args))
+      if (_ === 'YAML') {
+        expect(amendedText).toContain('# As agreed with finance.')
+        expect(amendedText).toContain('# KRW')
+      }
+    },
+  )
+
+  test('nothing is suggested that would take a call out of a limit, or raise one, and it says why', async () => {
+    paid()
+    await put(limited)
+    for (const lost of [
+      limited.replace(/ +spend_limit.*KRW\n/, ''),
+      limited.replace('max: 100', 'max: 101'),
+      limited.replace('counter: money', 'counter: other'),
+    ]) {
+      amend = (...[from, , suggestion, asking]) => amended(from, lost, suggestion, asking)
+      const { suggestions, left } = await asJson()
+      expect(suggestions).toEqual([])
+      expect(left).toMatchObject([{ tool: 'refund', why: expect.stringMatching(/limit .* would no longer/) }])
+    }
+    expect((await run('kim')).err).toContain('would no longer')
+  })
+})
+
+describe('what a policy cannot see', () => {
+  const plain = (count: number, wish?: Wish) =>
+    decided(
+      'merge',
+      [...Array(count)].map(() => ({ base: 'main' })),
+      wish,
+    )
+  const meta = { 'example.com/scope': 'prod' }
+  const answers = { inputResponses: { sure: { action: 'accept' } }, requestState: 's' }
+
+  test('calls with `_meta` or answers that people saw are no evidence, and a rule that would let them pass is not told', async () => {
+    plain(4)
+    plain(8, { meta })
+    plain(8, { answers })
+    expect((await asJson()).suggestions).toEqual([])
+    plain(1)
+    const { suggestions, left } = await asJson()
+    expect(suggestions).toEqual([])
+    expect(left).toMatchObject([
+      { evidence: { decisions: 5 }, why: expect.stringContaining('does not stand on') },
+    ])
+  })
+
+  test('a no to such a call is a no, and never a reason to forbid; what only carries a call is no part of it', async () => {
+    plain(6)
+    plain(1, { answer: 'reject', meta })
+    decided(
+      'drop_table',
+      [...Array(9)].map(() => ({})),
+      { answer: 'reject', answers },
+    )
+    expect(await asJson()).toMatchObject({ suggestions: [], left: [] })
+    settled = []
+    plain(6, { meta: { progressToken: 1, traceparent: 'x' } })
+    expect((await asJson()).suggestions).toHaveLength(1)
+  })
+
+  test('an agent is allowed with the owner that it had, not with that of another one', async () => {
+    plain(3)
+    plain(3, { agent: 'bat', owner: 'sora' })
+    let amendedText = ''
+    amend = (...how) => {
+      const next = amended(...how)
+      if (next.ok) amendedText = next.value
+      return next
+    }
+    expect((await asJson()).suggestions).toHaveLength(1)
+    const policy = readPolicyText(source, amendedText)
+    if (!policy.ok) throw new Error(policy.error)
+    const answer = (agent: string, owner: string) =>
+      evaluate(policy.value, aJudgedCall('merge', { arguments: { base: 'main' }, agent, owner })).kind
+    expect(answer('bot', 'jun')).toBe('allow')
+    expect(answer('bat', 'sora')).toBe('allow')
+    expect(answer('bot', 'sora')).toBe('require_approval')
+    expect(answer('bat', 'jun')).toBe('require_approval')
+  })
+})
+
 describe('always rejected', () => {
   test('becomes forbidden; where one argument tells yes and no apart, each is told', async () => {
     decided('drop_table', [{ table: 'a' }, { table: 'b' }, { name: 'c' }, {}, { table: 'd' }], {
@@ -239,7 +392,9 @@ describe('always rejected', () => {
       {
         action: 'allow',
         tool: 'merge',
-        when: { all: [{}, {}, { path: 'args.base', eq: 'develop' }, { path: 'args.pr', gte: 0, lte: 5 }] },
+        when: {
+          all: [{}, {}, {}, { path: 'args.base', eq: 'develop' }, { path: 'args.pr', gte: 0, lte: 5 }],
+        },
       },
       { action: 'deny', tool: 'merge', when: { path: 'args.base', eq: 'main' } },
     ])

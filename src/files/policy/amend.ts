@@ -1,8 +1,9 @@
 /**
  * Writes suggested rules into the text of a policy, comments and order kept as far as YAML allows. The rule that asks so far gets
- * the exception as a condition, because a stricter rule always wins.
+ * the exception as a condition, because a stricter rule always wins; its limits move to a rule of their own, because a limit counts
+ * only where its rule matches, and has to go on counting for what is allowed now.
  */
-import { isMap, isSeq, parseDocument, visit, type Document as YamlDocument } from 'yaml'
+import { isMap, isScalar, isSeq, parseDocument, visit, type Document as YamlDocument } from 'yaml'
 import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
 import type { Policy } from '../../domain/policy.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
@@ -72,6 +73,7 @@ function exempt(document: YamlDocument, at: Path, tool: string, when: JsonObject
     const isExact = entry === tool || document.getIn([...place, 'tools']) === tool
     const not = { not: isExact ? when : onlyOf(tool, when) }
     const before = toJson(document, [...place, 'when'])
+    splitLimits(document, place)
     document.setIn([...place, 'when'], nodeOf(document, before === undefined ? not : { all: [before, not] }))
     return null
   }
@@ -96,6 +98,31 @@ function exempt(document: YamlDocument, at: Path, tool: string, when: JsonObject
   }
   return `the rule at ${at.join('/')} asks`
 }
+
+/** Which calls a rule is about. A count without a name is named by the tools, categories and risks, so these stay as they are. */
+const aboutKeys = ['tools', 'category', 'risk', 'agents', 'owners', 'servers', 'when']
+const limitKeys = ['rate_limit', 'spend_limit']
+
+/** Puts the limits of a rule, with their comments, into a rule that only limits, about the same calls as before. */
+function splitLimits(document: YamlDocument, place: Path): void {
+  const rule = document.getIn(place, true)
+  if (!isMap(rule)) return
+  const limits = rule.items.filter(({ key }) => limitKeys.includes(nameOf(key)))
+  if (limits.length === 0) return
+  const [section, entry] = place
+  const about: Record<string, JsonValue> = section === 'tools' ? { tools: String(entry) } : {}
+  for (const key of aboutKeys) {
+    const value = toJson(document, [...place, key])
+    if (value !== undefined) about[key] = value
+  }
+  rule.items = rule.items.filter((pair) => !limits.includes(pair))
+  addRule(document, about)
+  const rules = document.get('rules', true)
+  const split = isSeq(rules) ? rules.items.at(-1) : null
+  if (isMap(split)) split.items.push(...limits)
+}
+
+const nameOf = (key: unknown): string => String(isScalar(key) ? key.value : key)
 
 const onlyOf = (tool: string, when: JsonObject): JsonObject => ({ all: [{ path: 'tool', eq: tool }, when] })
 
