@@ -5,6 +5,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import { text as readText } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
 import { defaultLimits } from '../../src/domain/limits.ts'
+import type { Principal } from '../../src/domain/principal.ts'
+import { err, ok, type Result } from '../../src/domain/result.ts'
 import { createAtUrl } from '../../src/mcp/upstream/eras/at-url.ts'
 import { createHttpUpstream } from '../../src/mcp/upstream/http.ts'
 import { createUpstreamSession } from '../../src/mcp/upstream/session.ts'
@@ -14,6 +16,11 @@ import {
   type WireRequest,
   type WireResponse,
 } from '../../src/mcp/upstream/wire.ts'
+import type {
+  CredentialHeaders,
+  NoCredentials,
+  UpstreamCredentials,
+} from '../../src/ports/upstream-credentials.ts'
 import { agent } from '../support/builders.ts'
 
 const log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -77,7 +84,35 @@ const status =
   (_seen, _id, response) =>
     void response.writeHead(code, { 'content-type': 'text/plain' }).end(`words of ${code}`)
 
-async function aServer(answer: Answer) {
+/** As the SDKs do it, which look at a request before they read its message. */
+const strict: Answer = (seen, id, response) => {
+  if (!seen.headers.accept?.includes('text/event-stream') && seen.method === 'POST')
+    return failure(response, 406, null, -32_000)
+  if (seen.headers['content-type'] !== 'application/json' && seen.method === 'POST')
+    return failure(response, 415, null, -32_000)
+  if (seen.rpc === 'initialize' && !seen.body.includes('protocolVersion'))
+    return failure(response, 400, id, -32_602)
+  both(seen, id, response)
+}
+
+const other: Principal = { name: 'day-agent', owner: 'mira' }
+const as = (principal: Principal): Partial<WireRequest> => ({ principal })
+
+/** Each principal's own; `of` throws the words about whoever has none. */
+const accounts = (of: (principal: Principal) => Promise<Result<CredentialHeaders, NoCredentials>>) =>
+  ({
+    current: of,
+    inHand: () => null,
+    instead: (_refused, principal) => of(principal),
+  }) satisfies UpstreamCredentials
+const everybodysOwn = accounts(async ({ name }) => ok({ 'x-account': name }))
+/** One account is refused everything, as if nothing was there. */
+const refusing =
+  (name: string, code: number, answer: Answer): Answer =>
+  (seen, id, response) =>
+    (seen.headers['x-account'] === name ? status(code) : answer)(seen, id, response)
+
+async function aServer(answer: Answer, credentials: UpstreamCredentials | null = null) {
   const seen: Seen[] = []
   const self = { answer }
   const sockets = new Set<Socket>()
@@ -115,7 +150,7 @@ async function aServer(answer: Answer) {
       new Promise<void>((done) => signal?.addEventListener('abort', () => done(), { once: true })),
   }
   const url = new URL(`http://127.0.0.1:${port}/mcp`)
-  const http = createHttpUpstream({ server: 'test', url: url.href, headers: {}, credentials: null, log })
+  const http = createHttpUpstream({ server: 'test', url: url.href, headers: {}, credentials, log })
   const options = {
     http,
     url,
@@ -168,7 +203,11 @@ const inModern = (upstream: Upstream, more: Partial<WireRequest> = {}) =>
       more,
     ),
   )
-const initialize = (upstream: Upstream) =>
+const initialize = (
+  upstream: Upstream,
+  headers: Record<string, string> = {},
+  more: Partial<WireRequest> = {},
+) =>
   upstream.exchange(
     request(
       {
@@ -176,7 +215,8 @@ const initialize = (upstream: Upstream) =>
         method: 'initialize',
         params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'c', version: '1' } },
       },
-      {},
+      headers,
+      more,
     ),
   )
 const textOf = async ({ body }: WireResponse) => new Response(body).text()
@@ -286,6 +326,108 @@ describe('a client with a handshake', () => {
     const server = await aServer(status(404))
     const refused = await initialize(server.upstream)
     expect([refused.status, await textOf(refused)]).toEqual([404, 'words of 404'])
+  })
+})
+
+describe('one agent', () => {
+  test.each([
+    ['no event stream accepted', { accept: 'application/json' }, {}, 406],
+    ['another type of content', { 'content-type': 'text/plain' }, {}, 415],
+    ['bad parameters', {}, { body: '{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}' }, 400],
+  ] as const)('that shakes hands badly (%s) is refused, and changes nothing for anybody', async (...row) => {
+    const [, headers, more, code] = row
+    const server = await aServer(strict)
+    const wrong = () => initialize(server.upstream, headers, more)
+    expect((await wrong()).status).toBe(code)
+    expect((await wrong()).status).toBe(code)
+    // The gateway's own handshake worked, and is not repeated for each: its session is closed again.
+    expect(server.asked('initialize')).toHaveLength(3)
+    await expect
+      .poll(() => server.seen.filter(({ method }) => method === 'DELETE').length, { timeout: 10_000 })
+      .toBe(1)
+    for (const who of [agent, other]) {
+      const opened = await initialize(server.upstream, {}, as(who))
+      expect(opened.headers['mcp-session-id']).toBe('legacy-1')
+    }
+  })
+
+  test('that comes during a deploy is translated for, for a while, and nobody else is', async () => {
+    const server = await aServer(both)
+    await initialize(server.upstream)
+    server.become((seen, id, response) =>
+      (seen.rpc === 'initialize' ? status(404) : both)(seen, id, response),
+    )
+    expect((await initialize(server.upstream)).headers['mcp-session-id']).toMatch(/^holdpoint-face-/)
+    server.become(both)
+    const bare = request({ id: 1, method: 'tools/call', params: { name: 'logout' } }, {})
+    await server.upstream.exchange(bare)
+    // Without a session it is the server that refuses, not the gateway.
+    expect(server.seen.at(-1)?.headers['mcp-protocol-version']).toBeUndefined()
+    expect(server.seen.at(-1)?.rpc).toBe('tools/call')
+    expect((await initialize(server.upstream, {}, as(other))).headers['mcp-session-id']).toBe('legacy-1')
+    server.later(11 * 60_000)
+    expect((await initialize(server.upstream)).headers['mcp-session-id']).toBe('legacy-1')
+  })
+
+  test('whose owner has no account fails alone, and nobody else reads of it', async () => {
+    let refuse = () => {}
+    const isAsked = new Promise<void>((done) => {
+      refuse = done
+    })
+    const server = await aServer(
+      both,
+      accounts(async ({ name, owner }) => {
+        if (name !== agent.name) return ok({ 'x-account': name })
+        await isAsked
+        return err({ reason: `${owner} has no account`, told: `${owner} has to connect an account` })
+      }),
+    )
+    const ofAgent = inModern(server.upstream).catch((error: unknown) => error)
+    const ofOther = by(inModern(server.upstream, as(other))).catch((error: unknown) => error)
+    refuse()
+    expect(await ofAgent).toMatchObject({ isSent: false, told: 'jun has to connect an account' })
+    expect(await ofOther).toBe('modern')
+  })
+
+  test.each([400, 404, 405])(
+    'whose account gets %i for everything has found out nothing for the others',
+    async (code) => {
+      const server = await aServer(refusing(agent.name, code, both), everybodysOwn)
+      expect((await inModern(server.upstream)).status).toBe(code)
+      expect(await by(inModern(server.upstream, as(other)))).toBe('modern')
+      expect(server.asked('initialize').every(({ headers }) => headers['x-account'] === agent.name)).toBe(
+        true,
+      )
+      // Nor does what it doubts later.
+      server.later(6_000)
+      expect((await inModern(server.upstream)).status).toBe(code)
+      server.later(6_000)
+      expect((await inModern(server.upstream)).status).toBe(code)
+      const before = server.asked('server/discover').length
+      expect(await by(inModern(server.upstream, as(other)))).toBe('modern')
+      expect(server.asked('server/discover')).toHaveLength(before)
+      expect((await initialize(server.upstream)).status).toBe(code)
+      expect((await initialize(server.upstream, {}, as(other))).headers['mcp-session-id']).toBe('legacy-1')
+    },
+  )
+
+  test('whose account is refused while others wait for its question does not answer for them', async () => {
+    const server = await aServer(refusing(agent.name, 404, both), everybodysOwn)
+    const [ofAgent, ...others] = await Promise.all([
+      inModern(server.upstream),
+      by(inModern(server.upstream, as(other))),
+      by(inModern(server.upstream, as(other))),
+    ])
+    expect([ofAgent.status, ...others]).toEqual([404, 'modern', 'modern'])
+    expect(server.asked('server/discover')).toHaveLength(2)
+  })
+
+  test('finds out for all what only the server can have said', async () => {
+    const knowsNoMethod: Answer = (seen, id, response) =>
+      seen.rpc === 'server/discover' ? failure(response, 200, id, -32_601) : legacy(seen, id, response)
+    const server = await aServer(knowsNoMethod, everybodysOwn)
+    for (const who of [agent, other]) expect(await by(inModern(server.upstream, as(who)))).toBe('legacy')
+    expect(server.asked('server/discover')).toHaveLength(1)
   })
 })
 

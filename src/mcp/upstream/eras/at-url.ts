@@ -12,6 +12,7 @@ import { createSseUpstream } from '../sse/sse-upstream.ts'
 import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from '../wire.ts'
 import { FACE_SESSION_PREFIX, type FaceOptions, withLegacyFace } from './legacy-face.ts'
 import { InitializeRefused } from './legacy-sessions.ts'
+import { createModernAlone, isRefused } from './modern-alone.ts'
 import { withModernFace } from './modern-face.ts'
 import { modernRefusal } from './modern-refusal.ts'
 import { isOfQuestion } from './questions.ts'
@@ -26,12 +27,10 @@ interface AtUrlOptions extends FaceOptions {
 
 export function createAtUrl(options: AtUrlOptions): Upstream {
   const { http, transport, limits, clock, log } = options
-  const { server } = http
   const legacy = createEitherTransport({ ...options, sse: createSseUpstream(options) })
   const faces = { modern: withModernFace(legacy, options, true), legacy: withLegacyFace(http, options) }
   const modern = createSpeaksModern(http, clock, log)
-  /** It refuses the handshake, and speaks 2026-07-28. */
-  let isModernAlone = false
+  const modernAlone = createModernAlone(legacy, clock, log)
 
   function exchange(request: WireRequest): Promise<WireResponse> {
     return eraOf(request.headers['mcp-protocol-version']) === 'modern' ? ofModern(request) : ofLegacy(request)
@@ -43,7 +42,7 @@ export function createAtUrl(options: AtUrlOptions): Upstream {
     const isSpoken = await modern.isSo(request.principal, !request.freshConnection)
     if (isSpoken === false) return translated(request)
     const response = await http.exchange(request)
-    if (isSpoken && understandsNothing.has(response.status)) modern.doubt()
+    if (isSpoken && understandsNothing.has(response.status)) modern.doubt(request.principal)
     return response
   }
 
@@ -54,7 +53,7 @@ export function createAtUrl(options: AtUrlOptions): Upstream {
       return await faces.modern.exchange(request)
     } catch (error) {
       if (!(error instanceof InitializeRefused)) throw error
-      modern.doubt()
+      modern.doubt(request.principal)
       if (transport === 'sse' || request.freshConnection)
         throw new UpstreamFault(error.message, false, { cause: error })
       // Neither era, as it seems: its own words say best what is wrong.
@@ -65,31 +64,31 @@ export function createAtUrl(options: AtUrlOptions): Upstream {
   async function ofLegacy(request: WireRequest): Promise<WireResponse> {
     const sessionId = request.headers['mcp-session-id']
     if (sessionId?.startsWith(FACE_SESSION_PREFIX)) return faces.legacy.exchange(request)
-    if (sessionId !== undefined || !isInitialize(request)) {
-      return sessionId === undefined && isModernAlone
-        ? faces.legacy.exchange(request)
-        : legacy.exchange(request)
+    if (sessionId !== undefined) return legacy.exchange(request)
+    const { principal } = request
+    if (!isInitialize(request)) {
+      // Some servers with a handshake need no session: what once worked is not taken from anybody.
+      const isLost = !modernAlone.hasHandshake() && modernAlone.isSo(principal)
+      return isLost ? faces.legacy.exchange(request) : legacy.exchange(request)
     }
     if (transport === 'sse') return legacy.exchange(request)
-    if (isModernAlone) {
+    if (modernAlone.isSo(principal)) {
       const translated = await faces.legacy.exchange(request)
-      if (translated.headers['mcp-session-id'] === undefined) isModernAlone = false
+      if (translated.headers['mcp-session-id'] === undefined) modernAlone.forget(principal)
       return translated
     }
     const shaken = await keptResponse(await legacy.exchange(request), limits.lineBytesMax)
-    if (!isRefused(shaken)) return shaken
-    modern.doubt()
-    if (!(await modern.isSo(request.principal, true))) return shaken
-    log.info(
-      { server },
-      'the server speaks MCP 2026-07-28 alone; clients with a handshake are translated for',
-    )
-    isModernAlone = true
+    if (!isRefused(shaken)) {
+      if (shaken.status < 300) modernAlone.noteHandshake()
+      return shaken
+    }
+    modern.doubt(principal)
+    if (!(await modern.isSo(principal, true)) || !(await modernAlone.find(principal))) return shaken
     return faces.legacy.exchange(request)
   }
 
   return {
-    server,
+    server: http.server,
     exchange,
     async close() {
       await Promise.all([faces.modern.close(), faces.legacy.close()])
@@ -99,15 +98,6 @@ export function createAtUrl(options: AtUrlOptions): Upstream {
 
 /** A server of 2026-07-28 answers these to a request that it understands only with an error of that revision in it. */
 const understandsNothing: ReadonlySet<number> = new Set([400, 404, 405])
-
-/** Statuses under which a server that knows no handshake can refuse one; the others say nothing about that. */
-const refusesHandshake: ReadonlySet<number> = new Set([400, 404, 405, 406, 415, 422, 501])
-
-/** Without a session, and with an error instead of a result. */
-function isRefused({ status, text }: { readonly status: number; readonly text: string | null }): boolean {
-  if (status >= 300) return refusesHandshake.has(status)
-  return text !== null && peek(text).kind === 'response' && rawMember(text, 'result') === null
-}
 
 function answersQuestion({ body }: WireRequest): boolean {
   if (body === null || !body.includes('requestState') || peek(body).kind !== 'request') return false

@@ -19,7 +19,7 @@ import { hand } from './unsolicited.ts'
 import type { Sender } from './words.ts'
 
 /** What is offered to the upstream; it may agree on an older one. */
-const OFFERED_REVISION = '2025-11-25'
+export const OFFERED_REVISION = '2025-11-25'
 /** `npx` may have to install a server first. */
 const OPEN_MS = 5 * 60_000
 /** A notification is taken at once. */
@@ -97,7 +97,7 @@ export interface LegacySessions {
   forget(session: LegacySession): void
 }
 
-const initializedSchema = z.object({ protocolVersion: z.string() })
+export const initializedSchema = z.object({ protocolVersion: z.string() })
 
 export function createLegacySessions(
   upstream: Upstream,

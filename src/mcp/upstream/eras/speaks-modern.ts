@@ -1,6 +1,7 @@
 /**
  * Whether a URL speaks MCP 2026-07-28: it is asked `server/discover`, the one request that every such server answers. Asked when
- * a request first needs to know, never before an approved call is sent, and never at the start of the gateway.
+ * a request first needs to know, never before an approved call is sent, and never at the start of the gateway. What only a
+ * server of one era can answer counts for everybody; a refusal may be about one account, and counts for its principal.
  */
 import { z } from 'zod'
 import type { Principal } from '../../../domain/principal.ts'
@@ -11,6 +12,7 @@ import { rawMember } from '../../raw-json.ts'
 import { MODERN_REVISION } from '../../revisions.ts'
 import { type Asked, ask } from '../ask.ts'
 import { parseJson } from '../peek.ts'
+import { createPerPrincipal } from '../per-principal.ts'
 import { anyTime, type Upstream, UpstreamFault } from '../wire.ts'
 import { envelopeOf } from './words.ts'
 
@@ -20,18 +22,31 @@ const ANSWER_BYTES_MAX = 1024 * 1024
 /** An answer that said nothing about this: refused credentials, a server that is overloaded. */
 const UNCLEAR_MS = 30_000
 /** A server is replaced by a newer one once in a while; requests do not wait for this. */
-const LOOK_AGAIN_MS = 10 * 60_000
+export const LOOK_AGAIN_MS = 10 * 60_000
 /** A client whose requests are all refused does not double the traffic. */
-const DOUBT_MS = 5_000
+export const DOUBT_MS = 5_000
 
 export interface SpeaksModern {
   /**
    * `null`: it did not say. @param mayAsk where it may take time to find out
-   * @throws UpstreamFault when it cannot be reached
+   * @throws UpstreamFault when this principal cannot reach it
    */
   isSo(principal: Principal, mayAsk: boolean): Promise<boolean | null>
-  /** It refused what it should have understood. */
-  doubt(): void
+  /** It refused this principal what it should have understood. */
+  doubt(principal: Principal): void
+}
+
+/** What one principal alone was told. */
+interface Own {
+  readonly askedMs: number
+  /** `true` is never of one alone. `null`: nothing that says what it speaks. */
+  readonly said: false | null
+  readonly isDoubted: boolean
+}
+
+interface Found {
+  readonly said: boolean | null
+  readonly isForAll: boolean
 }
 
 export function createSpeaksModern(
@@ -40,32 +55,56 @@ export function createSpeaksModern(
   log: Log,
 ): SpeaksModern {
   const { server } = upstream
-  let known: boolean | null = null
-  let askedMs: number | null = null
-  let isDoubted = false
-  let asking: Promise<boolean | null> | null = null
+  let known: { readonly said: boolean; readonly askedMs: number } | null = null
+  const owns = createPerPrincipal<Own>()
+  const asking = createPerPrincipal<Promise<Found>>()
+  /** Anybody's, so that a burst of first requests is one question. */
+  let first: Promise<Found> | null = null
+
+  const saidTo = (principal: Principal): boolean | null => owns.get(principal)?.said ?? known?.said ?? null
 
   async function isSo(principal: Principal, mayAsk: boolean): Promise<boolean | null> {
-    const ageMs = askedMs === null ? Number.POSITIVE_INFINITY : clock.monotonicMs() - askedMs
-    if (!mayAsk) return known
-    if (known === null) return ageMs < UNCLEAR_MS ? null : find(principal)
-    if (isDoubted && ageMs >= DOUBT_MS) return find(principal)
-    if (!known && ageMs >= LOOK_AGAIN_MS) {
+    const said = saidTo(principal)
+    if (!mayAsk) return said
+    const ageMs = clock.monotonicMs() - askedMs(principal)
+    if (said === null) return ageMs < UNCLEAR_MS ? null : find(principal)
+    if (owns.get(principal)?.isDoubted && ageMs >= DOUBT_MS) return find(principal)
+    if (!said && ageMs >= LOOK_AGAIN_MS) {
       find(principal).catch((error: unknown) =>
         log.debug({ server, err: error }, 'its era could not be asked again'),
       )
     }
-    return known
+    return said
   }
 
-  function find(principal: Principal): Promise<boolean | null> {
-    asking ??= askIt(principal).finally(() => {
-      asking = null
+  function askedMs(principal: Principal): number {
+    const own = owns.get(principal)
+    const ownMs = own?.askedMs ?? NEVER_MS
+    return own?.said === false ? ownMs : Math.max(ownMs, known?.askedMs ?? NEVER_MS)
+  }
+
+  async function find(principal: Principal): Promise<boolean | null> {
+    const own = asking.get(principal)
+    if (own !== undefined) return (await own).said
+    if (first !== null) {
+      // Why another principal was not answered is nothing that this one may know, or has to suffer from.
+      const found = await first.catch(() => null)
+      if (found?.isForAll) return found.said
+    }
+    return (await (asking.get(principal) ?? start(principal))).said
+  }
+
+  function start(principal: Principal): Promise<Found> {
+    const found = askIt(principal).finally(() => {
+      asking.delete(principal)
+      if (first === found) first = null
     })
-    return asking
+    asking.set(principal, found)
+    first ??= found
+    return found
   }
 
-  async function askIt(principal: Principal): Promise<boolean | null> {
+  async function askIt(principal: Principal): Promise<Found> {
     const id = newOwnId()
     const envelope = envelopeOf({ info: CLIENT_INFO, capabilities: '{}', logLevel: null })
     const asked = await ask({
@@ -83,22 +122,31 @@ export function createSpeaksModern(
     if (asked.kind === 'fault' && !asked.isSent)
       throw new UpstreamFault(asked.reason, false, { told: asked.told })
     const said = saidBy(asked)
-    askedMs = clock.monotonicMs()
-    if (said === null) return known
-    if (known !== said) log.info({ server, modern: said }, 'found out whether a server speaks MCP 2026-07-28')
-    known = said
-    isDoubted = false
-    return said
+    const nowMs = clock.monotonicMs()
+    if (said === null || !isSaidToAll(said, asked)) {
+      const before = owns.get(principal) ?? { said: null, isDoubted: false }
+      owns.set(principal, { ...(said === null ? before : { said: false, isDoubted: false }), askedMs: nowMs })
+      return { said: saidTo(principal), isForAll: false }
+    }
+    owns.delete(principal)
+    if (known?.said !== said) {
+      log.info({ server, modern: said }, 'found out whether a server speaks MCP 2026-07-28')
+      owns.clear()
+    }
+    known = { said, askedMs: nowMs }
+    return { said, isForAll: true }
   }
 
   return {
     isSo,
-    doubt() {
-      isDoubted = true
+    doubt(principal) {
+      const own = owns.get(principal) ?? { said: null, askedMs: NEVER_MS }
+      owns.set(principal, { ...own, isDoubted: true })
     },
   }
 }
 
+const NEVER_MS = Number.NEGATIVE_INFINITY
 const METHOD = 'server/discover'
 const CLIENT_INFO = '{"name":"holdpoint","version":"1"}'
 
@@ -129,3 +177,15 @@ function saidBy(asked: Asked): boolean | null {
   const others = otherVersions.safeParse(parseJson(error))
   return !others.success || others.data.data.supported.includes(MODERN_REVISION)
 }
+
+/** A refusal that speaks of the method or the revision is about the server; any other may be about who asked. */
+function isSaidToAll(said: boolean, asked: Asked): boolean {
+  if (said) return true
+  if (asked.kind !== 'answer') return false
+  if (!asked.isError) return asked.status < 300
+  const error = rawMember(asked.text, 'error') ?? '{}'
+  return error.startsWith('{') && aboutTheServer.has(rawMember(error, 'code'))
+}
+
+/** "Method not found", and "another version". */
+const aboutTheServer: ReadonlySet<string | null> = new Set(['-32601', '-32022'])
