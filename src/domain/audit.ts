@@ -1,4 +1,5 @@
 /** The audit event of one transition and the chain it hangs in: each names the hash of the one before. */
+
 import type { Approval, InstantMs } from './approval.ts'
 import { approversAt } from './authority.ts'
 import { canonical, type JsonObject, sha256 } from './canonical.ts'
@@ -6,6 +7,7 @@ import { unknownSend } from './evidence.ts'
 import { calledBy, type Nudge } from './nudges.ts'
 import { yesesWanted } from './quorum.ts'
 import type { ApprovalEvent } from './transition.ts'
+import { wellFormed } from './well-formed.ts'
 
 /** The head of a chain that has no events yet. */
 export const CHAIN_START = '0'.repeat(64)
@@ -27,7 +29,7 @@ export function auditEvent(
   next: Omit<Approval, 'auditHead'>,
   atMs: InstantMs,
 ): AuditEvent {
-  const payload = canonical({
+  const said = wellFormed({
     v: 1,
     approval: next.id,
     version: next.version,
@@ -36,6 +38,7 @@ export function auditEvent(
     event: event.kind,
     details: details(event, next),
   })
+  const payload = canonical(said)
   return { payload, hash: chainHash(previousHash, payload) }
 }
 

@@ -1,7 +1,9 @@
 /** What came of look-ups, for people: every text of the upstream is made visible, and what is only a beginning says so. */
+
 import type { InstantMs } from './approval.ts'
 import type { Lookup } from './lookups.ts'
 import { isVisibleJsonWithin, visible, visibleJson } from './visible.ts'
+import { beginning } from './well-formed.ts'
 
 export interface ShownLookup {
   readonly label: string
@@ -27,7 +29,7 @@ export const beingRead: ShownLookup = {
 /** @param when an instant in the words of the surface */
 export function shownLookup(lookup: Lookup, when: (atMs: InstantMs) => string): ShownLookup {
   const { label, tool, arguments: args, atMs, found } = lookup
-  const called = args === null ? visible(tool) : `${visible(tool)} ${visible(args).slice(0, ARGUMENTS_MAX)}`
+  const called = args === null ? visible(tool) : `${visible(tool)} ${beginning(visible(args), ARGUMENTS_MAX)}`
   const shown = { label: visible(label ?? tool), about: `${called}, ${when(atMs)}` }
   if (found.kind === 'none')
     return { ...shown, lines: [], note: `Nothing to show: ${visible(found.reason)}.` }

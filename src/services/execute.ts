@@ -2,11 +2,13 @@
  * Sends an approved call at most once: pre-flight, digest, claim, send, outcome, in this order.
  * After the claim nothing is ever sent again, whatever happens to this process.
  */
+
 import { type Approval, type Approved, type ReplyRef, recomputedDigest } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { sha256 } from '../domain/canonical.ts'
 import { unknownSend } from '../domain/evidence.ts'
 import type { ApprovalEvent } from '../domain/transition.ts'
+import { beginning } from '../domain/well-formed.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import { NewerForm } from '../ports/ledger-faults.ts'
@@ -227,7 +229,7 @@ function saidOf(described: Described): string {
     case 'unlisted':
       return 'it answers, and does not offer this tool any more'
     case 'unavailable':
-      return described.reason.slice(0, SAID_LENGTH_MAX)
+      return beginning(described.reason, SAID_LENGTH_MAX)
   }
 }
 

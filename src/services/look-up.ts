@@ -3,6 +3,7 @@
  * that nobody knows. Level-triggered: what is still to be read stands in the record, and whoever is first writes it. Only tools
  * that the policy itself lets pass for this requester, and that are known to read. It allows nothing and keeps nobody waiting.
  */
+
 import type { Approval } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { canonical, type JsonValue, sha256 } from '../domain/canonical.ts'
@@ -16,6 +17,7 @@ import {
 } from '../domain/lookups.ts'
 import { stopOver } from '../domain/stop.ts'
 import type { Timings } from '../domain/timings.ts'
+import { beginning } from '../domain/well-formed.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
@@ -35,6 +37,12 @@ const SILENCE_MS = 5_000
 const WHOLE_MS = 10_000
 const PER_ROUND_MAX = 100
 const REASON_LENGTH_MAX = 300
+/** What fails this often in a process fails always: then that is noted, and the server is left alone. */
+const TRIES_MAX = 3
+/** Also noting it can fail. Afterwards it is left to others, or to this gateway's next start. */
+const NOTES_MAX = 5
+/** More than can be waiting at once: the oldest are forgotten, and tried again. */
+const FAILED_KEPT_MAX = 1_000
 
 type Found = Omit<Lookup, 'atMs'>
 
@@ -50,16 +58,40 @@ export function createLookUp(deps: {
 }): LookUp {
   const { ledger, change, judge, rules, stops, openAlone, clock, log } = deps
   const running = new Set<ApprovalId>()
+  /** How often, by what was to be read for. */
+  const failed = new Map<string, number>()
 
   return async function lookUp(id) {
     if (running.has(id)) return
     running.add(id)
     try {
       const approval = (await ledger.get(id))?.approval
-      if (approval !== undefined && wantsLookup(approval)) await readFor(approval)
+      if (approval !== undefined && wantsLookup(approval)) await tryFor(approval)
     } finally {
       running.delete(id)
     }
+  }
+
+  async function tryFor(approval: Approval): Promise<void> {
+    const { id, status, proposed } = approval
+    const what = `${id} ${status} ${proposed.digest}`
+    const tries = failed.get(what) ?? 0
+    if (tries >= TRIES_MAX + NOTES_MAX) return
+    try {
+      await (tries < TRIES_MAX ? readFor(approval) : noteUnread(approval, 'the gateway could not read it'))
+      failed.delete(what)
+    } catch (error) {
+      failed.delete(what)
+      failed.set(what, tries + 1)
+      const [oldest = what] = failed.keys()
+      if (failed.size > FAILED_KEPT_MAX) failed.delete(oldest)
+      throw error
+    }
+  }
+
+  async function noteUnread({ id, asking, proposed }: Approval, reason: string): Promise<void> {
+    const lookups = asking.lookups.map((call) => notRead(call, reason))
+    await change(id, { kind: 'look_up', digest: proposed.digest, lookups })
   }
 
   async function readFor(approval: Approval): Promise<void> {
@@ -83,10 +115,7 @@ export function createLookUp(deps: {
 
   async function one(approval: Approval, call: LookupCall, session: AloneSession): Promise<Found> {
     const { label, tool } = call
-    const nothing = (reason: string, args: string | null = null): Found => ({
-      ...{ label, tool, arguments: args },
-      found: { kind: 'none', reason: reason.slice(0, REASON_LENGTH_MAX) },
-    })
+    const nothing = (reason: string, args: string | null = null) => notRead(call, reason, args)
     const filled = lookupArguments(call, argumentsOf(approval.proposed))
     if (!filled.ok) return nothing(filled.error)
     try {
@@ -118,6 +147,11 @@ export function createLookUp(deps: {
   }
 }
 
+const notRead = ({ label, tool }: LookupCall, reason: string, args: string | null = null): Found => ({
+  ...{ label, tool, arguments: args },
+  found: { kind: 'none', reason: beginning(reason, REASON_LENGTH_MAX) },
+})
+
 /** @returns why there is none, where there is no answer */
 async function readOn(session: AloneSession, tool: string, args: JsonValue): Promise<Reply | string> {
   const described = await session.describe(tool)
@@ -136,7 +170,7 @@ function foundOf({ kind, text, isError }: Reply): Lookup['found'] {
   return {
     kind: 'answer',
     isError,
-    text: readable.slice(0, LOOKUP_TEXT_MAX),
+    text: beginning(readable, LOOKUP_TEXT_MAX),
     isCut: readable.length > LOOKUP_TEXT_MAX,
     bytes: Buffer.byteLength(text),
     digest: sha256(text),

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { present } from '../../src/domain/present.ts'
-import { ok } from '../../src/domain/result.ts'
+import { err, ok } from '../../src/domain/result.ts'
 import type { Category, ToolFacts } from '../../src/domain/risk.ts'
 import { everything } from '../../src/domain/stop.ts'
 import type { ReadRequest } from '../../src/ports/upstream-session.ts'
@@ -180,6 +180,56 @@ describe('what is not called, or does not answer, is said', () => {
     expect(await failed.lookups()).toMatchObject([
       { found: { kind: 'answer', isError: true, text: 'no such charge' } },
     ])
+  })
+})
+
+describe('a reading that fails again and again ends', () => {
+  test('whatever the server says, also where it is cut inside a sign', async () => {
+    const { lookups } = await asked(policy(), (before) => {
+      before.reads = async () => err(`${'x'.repeat(299)}😀`)
+    })
+    expect(await lookups()).toMatchObject([{ found: { kind: 'none', reason: 'x'.repeat(299) } }])
+    const answered = await asked(policy(), (before) => {
+      before.reads = async () => answer(JSON.stringify({ content: [{ type: 'text', text: 'a\uD83D' }] }))
+    })
+    expect(await answered.lookups()).toMatchObject([{ found: { text: 'a\uFFFD' } }])
+  })
+
+  test('after three tries it is noted as not read, and the server is left alone', async () => {
+    const world = aWorld()
+    const save = world.ledger.save
+    const lossy: World = {
+      ...world,
+      ledger: {
+        ...world.ledger,
+        async save(step) {
+          if (step.audit.payload.includes('"look_up"') && !step.audit.payload.includes('could not'))
+            throw new Error('it cannot be written')
+          return save(step)
+        },
+      },
+    }
+    await lossy.putInForce(policy())
+    let reads = 0
+    lossy.reads = async () => {
+      reads++
+      return answer('{}')
+    }
+    const gateway = await aGateway(lossy, { facts })
+    const waiting = await gateway.ask({ arguments: { charge: 'ch_1', amount: 100 } })
+    if (!waiting.ok || waiting.value.kind !== 'waiting') throw new Error('it waits')
+    const { id } = waiting.value.approval
+    await expect.poll(() => reads, { timeout: 10_000 }).toBe(1)
+    await expect
+      .poll(
+        async () => {
+          await gateway.lookUp(id).catch(() => {})
+          return (await world.ledger.get(id))?.approval.lookups
+        },
+        { timeout: 10_000 },
+      )
+      .toMatchObject([{ found: { kind: 'none', reason: 'the gateway could not read it' } }])
+    expect(reads).toBe(3)
   })
 })
 

@@ -1,7 +1,9 @@
 /** A new legacy session on the terms of a requester whose own session the upstream has forgotten. */
+
 import { z } from 'zod'
 import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
+import { beginning } from '../../domain/well-formed.ts'
 import { newOwnId } from '../own-id.ts'
 import { rawMember } from '../raw-json.ts'
 import { ASSUMED_REVISION } from '../revisions.ts'
@@ -44,7 +46,7 @@ export async function openFreshSession(
   const initialized = initializedSchema.safeParse(parseJson(rawMember(asked.text, 'result') ?? ''))
   if (asked.isError || !initialized.success)
     return err(
-      `${upstream.server} refused a new session: ${(rawMember(asked.text, 'error') ?? '').slice(0, 300)}`,
+      `${upstream.server} refused a new session: ${beginning(rawMember(asked.text, 'error') ?? '', 300)}`,
     )
   const sessionId = asked.headers['mcp-session-id']
   const headers = {

@@ -1,7 +1,9 @@
 /** Finds one tool in what an upstream lists now. */
+
 import { z } from 'zod'
 import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
 import { toolDefinition } from '../../domain/tool-call.ts'
+import { beginning } from '../../domain/well-formed.ts'
 import type { Described } from '../../ports/upstream-session.ts'
 import { newOwnId } from '../own-id.ts'
 import { rawMember } from '../raw-json.ts'
@@ -77,5 +79,5 @@ function describedAs(server: string, listed: JsonObject): Listed {
 }
 
 function errorText(message: string): string {
-  return (rawMember(message, 'error') ?? '').slice(0, 300)
+  return beginning(rawMember(message, 'error') ?? '', 300)
 }

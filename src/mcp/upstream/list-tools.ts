@@ -1,8 +1,10 @@
 /** Everything that one server lists, asked once in a session of its own: for people who want to know what agents could call. */
+
 import { z } from 'zod'
 import type { JsonObject } from '../../domain/canonical.ts'
 import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
+import { beginning } from '../../domain/well-formed.ts'
 import { newOwnId } from '../own-id.ts'
 import { rawMember } from '../raw-json.ts'
 import { MODERN_REVISION } from '../revisions.ts'
@@ -77,7 +79,7 @@ export async function listTools(
       if (asked.kind !== 'answer') return err(asked.reason)
       if (asked.isError) {
         return err(
-          `it answered tools/list with an error: ${(rawMember(asked.text, 'error') ?? '').slice(0, 300)}`,
+          `it answered tools/list with an error: ${beginning(rawMember(asked.text, 'error') ?? '', 300)}`,
         )
       }
       const page = pageSchema.safeParse(parseJson(rawMember(asked.text, 'result') ?? ''))

@@ -2,6 +2,7 @@
  * A requester's way to an upstream, for one approved call: asks what the tool is now, then sends once. A session that
  * the upstream has forgotten meanwhile is replaced while asking, never after something was sent.
  */
+
 import { z } from 'zod'
 import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
 import type { SendTrace } from '../../domain/evidence.ts'
@@ -10,6 +11,7 @@ import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Era } from '../../domain/tool-call.ts'
+import { beginning } from '../../domain/well-formed.ts'
 import type {
   AloneSession,
   Described,
@@ -231,7 +233,7 @@ function sentOf(asked: Asked): Sent {
 const ERROR_LENGTH_MAX = 500
 
 function traceOf(progress: SendTrace['progress'], httpStatus: number | null, error: string): SendTrace {
-  return { progress, httpStatus, error: error.slice(0, ERROR_LENGTH_MAX) }
+  return { progress, httpStatus, error: beginning(error, ERROR_LENGTH_MAX) }
 }
 
 function nameOf(canonicalParams: string): string {

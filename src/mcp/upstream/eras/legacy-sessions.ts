@@ -2,8 +2,10 @@
  * Legacy sessions that serve modern requests: one for each principal and each set of things that its client can be asked,
  * opened at the first request and again when the upstream has forgotten it.
  */
+
 import { z } from 'zod'
 import type { Principal } from '../../../domain/principal.ts'
+import { beginning } from '../../../domain/well-formed.ts'
 import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'
 import { newOwnId } from '../../own-id.ts'
@@ -35,7 +37,7 @@ export const askable = ['elicitation', 'roots', 'sampling'] as const
 /** The upstream answers `initialize` with an error: it may speak the other era alone. */
 export class InitializeRefused extends Error {
   constructor(readonly rawError: string) {
-    super(`the server refused "initialize": ${rawError.slice(0, 300)}`)
+    super(`the server refused "initialize": ${beginning(rawError, 300)}`)
     this.name = 'InitializeRefused'
   }
 }
