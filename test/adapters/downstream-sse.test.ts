@@ -118,6 +118,29 @@ async function aSession(harness: Harness) {
   return client
 }
 
+/** Waits of a minute pass when a test says so. */
+function minutesByHand() {
+  const { clock } = aHarness().deps
+  const waiting = new Set<() => void>()
+  return {
+    clock: {
+      ...clock,
+      sleep: (ms: number, signal?: AbortSignal) =>
+        ms < 60_000
+          ? clock.sleep(ms, signal)
+          : new Promise<void>((resolve) => {
+              waiting.add(resolve)
+              signal?.addEventListener('abort', () => resolve())
+              if (signal?.aborted) resolve()
+            }),
+    },
+    passMinute() {
+      for (const resolve of waiting) resolve()
+      waiting.clear()
+    },
+  }
+}
+
 const postsOf = ({ exchanges }: Harness) => exchanges.filter(({ method }) => method === 'POST')
 
 describe('the stream', () => {
@@ -452,5 +475,166 @@ describe('the server behind', () => {
     await other.post({ id: 3, method: 'ping' }, { authorization: 'Bearer other' })
     await other.answer(3)
     expect(last()).not.toHaveProperty('mcp-session-id')
+  })
+
+  test('keeps its session while a stream has it, whatever becomes of the older one', async () => {
+    const { clock, passMinute } = minutesByHand()
+    const harness = aServer({ clock })
+    const ended = () => harness.exchanges.filter(({ method }) => method === 'DELETE')
+    const first = await aSession(harness)
+    const id = first.events.find((event) => event.id !== null)?.id ?? ''
+    // Its socket is half open: the client has left it, and nobody here knows.
+    const again = await aClient(harness, '/mcp/github', { 'last-event-id': id })
+    await expect.poll(first.isOver, { timeout: 10_000 }).toBe(true)
+    expect((await first.post({ id: 1, method: 'ping' })).status).toBe(404)
+    passMinute()
+    await again.post({ id: 2, method: 'ping' })
+    await again.answer(2)
+    passMinute()
+    await again.post({ id: 3, method: 'ping' })
+    await again.answer(3)
+    expect(ended()).toEqual([])
+    await again.leave()
+    // Left for good.
+    const endedLater = () => {
+      passMinute()
+      return ended().map(({ headers }) => headers['mcp-session-id'])
+    }
+    await expect.poll(endedLater, { timeout: 10_000 }).toEqual(['upstream-1'])
+  })
+
+  test('keeps its session for a client that has as many streams as it may, the lost one among them', async () => {
+    const harness = aServer()
+    const first = await aSession(harness)
+    const id = first.events.find((event) => event.id !== null)?.id ?? ''
+    await Promise.all(Array.from({ length: 49 }, () => aClient(harness)))
+    const again = await aClient(harness, '/mcp/github', { 'last-event-id': id })
+    await again.post({ id: 2, method: 'ping' })
+    await again.answer(2)
+  })
+})
+
+describe('what a client does not read', () => {
+  const limits = { replyBytesMax: 100_000 }
+  const long = 'x'.repeat(70_000)
+  const reply = (id: unknown) => JSON.stringify({ jsonrpc: '2.0', id, result: { text: long } })
+
+  /** Reads where to POST and then no more. */
+  async function aReaderOfNothing(harness: Harness) {
+    const response = await harness.request('/mcp/github', {
+      headers: { ...usual, accept: 'text/event-stream' },
+    })
+    const reader = response.body?.getReader()
+    const endpoint = new TextDecoder().decode((await reader?.read())?.value).match(/^data: (.*)$/m)?.[1] ?? ''
+    return {
+      ask: async (message: string) =>
+        (
+          await harness.request(endpoint, {
+            method: 'POST',
+            headers: { ...usual, 'content-type': 'application/json' },
+            body: message,
+          })
+        ).status,
+      /** What is read from now on; `null`: the stream was cut. */
+      read: async () => (await reader?.read().catch(() => null))?.value ?? null,
+    }
+  }
+
+  const asked = (id: unknown) => call('ping_tool', undefined, id)
+  const pings = (harness: Harness) => postsOf(harness).filter(({ body }) => body?.includes('ping_tool'))
+
+  test('of large answers is bounded: its stream is cut, and its calls can be collected', async () => {
+    const { approval } = anApproval()
+    const harness = aServer({
+      limits,
+      policy: aPolicy({ logout: 'require_approval', ping_tool: 'allow' }),
+      wire: ({ body }) => wireJson(reply(JSON.parse(body ?? '').id)),
+      awaitOutcome: async () => settledAs(approval, outcomes.answered(), '{"content":[]}'),
+    })
+    const client = await aReaderOfNothing(harness)
+    expect(await client.ask(asked(1))).toBe(202)
+    await expect.poll(() => pings(harness).length, { timeout: 10_000 }).toBe(1)
+    // Behind an answer that is not taken.
+    expect(await client.ask(call('logout', undefined, 'held'))).toBe(202)
+    expect(await client.ask(asked(2))).toBe(202)
+    await expect.poll(() => pings(harness).length, { timeout: 10_000 }).toBe(2)
+    expect(await client.ask(asked(3))).toBe(202)
+    await expect.poll(() => client.ask(asked(4)), { timeout: 10_000 }).toBe(404)
+    expect(await client.read()).toBeNull()
+    expect(harness.logged).toContain('an HTTP+SSE client left too much unread and was cut')
+    expect(harness.delivered).toEqual([])
+    await expect.poll(() => harness.deps.held.count(), { timeout: 10_000 }).toBe(0)
+  })
+
+  test('is bounded as well while the answers are still coming', async () => {
+    const left: string[] = []
+    const harness = aServer({
+      limits,
+      wire: ({ body }) => ({
+        status: 200,
+        headers: {
+          'content-type': JSON.parse(body ?? '').id === 1 ? 'text/event-stream' : 'application/json',
+        },
+        // Never ends.
+        body: new ReadableStream({
+          start: (controller) => controller.enqueue(new TextEncoder().encode(`data: ${long}`)),
+          cancel: () => void left.push(body ?? ''),
+        }),
+      }),
+    })
+    const client = await aReaderOfNothing(harness)
+    for (const id of [1, 2, 3]) expect(await client.ask(asked(id))).toBe(202)
+    await expect.poll(() => left.length, { timeout: 10_000 }).toBe(3)
+    expect(await client.ask(asked(4))).toBe(404)
+  })
+
+  test('counts for its agent: the stream that holds most is cut, and the one that is read goes on', async () => {
+    const harness = aServer({ limits, wire: ({ body }) => wireJson(reply(JSON.parse(body ?? '').id)) })
+    const reading = await aSession(harness)
+    const idle = [
+      await aReaderOfNothing(harness),
+      await aReaderOfNothing(harness),
+      await aReaderOfNothing(harness),
+    ]
+    for (const client of idle) {
+      expect(await client.ask(asked(1))).toBe(202)
+      expect(await client.ask(asked(2))).toBe(202)
+    }
+    for (let id = 1; id <= 10; id++) {
+      await reading.post(asked(id))
+      await reading.answer(id)
+    }
+    const isCut = await Promise.all(
+      idle.map(
+        async (client) =>
+          (await client.ask(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/x' }))) === 404,
+      ),
+    )
+    expect(isCut.filter(Boolean)).toHaveLength(1)
+    expect(reading.isOver()).toBe(false)
+  })
+
+  test('is nothing of what was taken, or was no message', async () => {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+    const writer = writable.getWriter()
+    const say = (text: string) => writer.write(new TextEncoder().encode(text))
+    const harness = aHarness({
+      limits,
+      wire: ({ method, body }) => {
+        if (method === 'GET')
+          return { status: 200, headers: { 'content-type': 'text/event-stream' }, body: readable }
+        return body?.includes('"initialize"') ? initialized() : { status: 202, headers: {}, body: null }
+      },
+    })
+    const client = await aSession(harness)
+    const message = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params: { long } })
+    for (let count = 0; count < 5; count++) {
+      await say(`data: ${message}\n\n`)
+      await say(`: ${long}\r\n\r\n`)
+      await say(`data: ${message}\n`)
+      await say('\n')
+      await expect.poll(() => client.messages().length, { timeout: 10_000 }).toBe(1 + 2 * (count + 1))
+    }
+    expect(client.isOver()).toBe(false)
   })
 })

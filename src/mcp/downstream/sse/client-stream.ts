@@ -13,6 +13,8 @@ export interface ClientStream {
   comment(text: string): void
   /** What waits is written before. */
   end(): void
+  /** What waits is dropped: it counts as not taken. */
+  cut(because: string): void
 }
 
 /** @param onLeave the client left, or was cut */
@@ -35,9 +37,12 @@ export function createClientStream({
   let waiting = 0
   writer.closed.catch(onLeave)
 
+  function cut(because: string) {
+    breakOff(new Error(because))
+  }
+
   async function write(text: string): Promise<boolean> {
-    const cut = () => breakOff(new Error('the client took nothing of its stream and was cut'))
-    const patience = setTimeout(cut, stalledMs)
+    const patience = setTimeout(() => cut('the client took nothing of its stream and was cut'), stalledMs)
     try {
       for (const piece of piecesOf(text)) {
         await writer.write(encoder.encode(piece))
@@ -63,6 +68,7 @@ export function createClientStream({
   return {
     response: new Response(readable, { headers: eventHeaders }),
     send,
+    cut,
     comment(text) {
       if (waiting === 0) void send(comment(text))
     },

@@ -23,6 +23,7 @@ import {
 } from '../rpc.ts'
 import { type ClientStream, createClientStream } from './client-stream.ts'
 import { messagesOf } from './messages-of.ts'
+import type { UnreadBudget } from './unread.ts'
 
 /** Each is a request of our own inside, and most clients send one at a time. */
 const REQUESTS_MAX = 100
@@ -50,6 +51,8 @@ export interface OldSession {
   /** Once everything is answered, no more is taken. */
   finish(): void
   end(): void
+  /** Ends it without what waits to be taken. */
+  cut(because: string): void
 }
 
 interface OldSessionOptions {
@@ -67,6 +70,7 @@ interface OldSessionOptions {
   /** A GET of the server's own messages. */
   onGet(from: From): Promise<Response>
   readonly messageBytesMax: number
+  readonly unreadBudget: UnreadBudget
   readonly commentMs: number
   readonly onEnd: () => void
   readonly clock: Clock
@@ -80,6 +84,11 @@ export function createOldSession(options: OldSessionOptions): OldSession {
   const { server } = upstream
   const ending = new AbortController()
   const stream: ClientStream = createClientStream({ stalledMs: STALLED_MS, onLeave: end })
+  const unread = options.unreadBudget.stream(principal, () => {
+    if (!ending.signal.aborted)
+      log.warn({ agent: principal.name, server }, 'an HTTP+SSE client left too much unread and was cut')
+    cut('the client left too much unread and was cut')
+  })
   let agreed = options.agreed
   let isListening = false
   let isFinishing = false
@@ -91,6 +100,20 @@ export function createOldSession(options: OldSessionOptions): OldSession {
     ending.abort()
     stream.end()
     onEnd()
+  }
+
+  function cut(because: string) {
+    stream.cut(because)
+    end()
+  }
+
+  /** What comes of a response, with nothing of it beyond the budget. */
+  function saidBy(response: Response) {
+    return messagesOf(response, {
+      bytesMax: messageBytesMax,
+      signal: ending.signal,
+      unread: unread.message(),
+    })
   }
 
   function endIfDone() {
@@ -178,7 +201,7 @@ export function createOldSession(options: OldSessionOptions): OldSession {
     try {
       const response = await asked.response
       if (method === 'initialize') agreed = { ...agreed, sessionId: response.headers.get('mcp-session-id') }
-      for await (const { text, message: said } of messagesOf(response, messageBytesMax, ending.signal)) {
+      for await (const { text, message: said } of saidBy(response)) {
         const isAnswer = said.kind === 'response' && (said.id === id || said.id === null)
         if (said.kind === 'response' && (!isAnswer || isAnswered)) continue
         isAnswered ||= isAnswer
@@ -230,7 +253,7 @@ export function createOldSession(options: OldSessionOptions): OldSession {
         // Another stream of this session is about to end.
         return response.status === 409
       }
-      for await (const { text, message } of messagesOf(response, messageBytesMax, ending.signal)) {
+      for await (const { text, message } of saidBy(response)) {
         if (message.kind !== 'response') await stream.send(messageEvent(text))
       }
     } catch (error) {
@@ -251,7 +274,7 @@ export function createOldSession(options: OldSessionOptions): OldSession {
   void keepAlive()
   if (agreed.revision !== null) listen()
   return {
-    ...{ id, principal, server, post, end },
+    ...{ id, principal, server, post, end, cut },
     response: stream.response,
     agreed: () => agreed,
     idleMs: () => (inFlight > 0 ? null : clock.monotonicMs() - lastMs),

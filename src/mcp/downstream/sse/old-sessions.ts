@@ -15,11 +15,19 @@ import { httpCode, refusal, refusalResponse } from '../rpc.ts'
 import { createSeal } from '../seal.ts'
 import { boundTo } from '../sealed-session.ts'
 import { type Agreed, createOldSession, gone, type OldSession } from './old-session.ts'
+import { createUnreadBudget } from './unread.ts'
 
 /** Each is a socket of this gateway. */
 const STREAMS_MAX = 2_000
 /** So that one agent cannot take them all: a conversation has one. */
 const STREAMS_PER_PRINCIPAL_MAX = 50
+/**
+ * Of what one stream has not taken, in answers of the largest size: one on its way and one behind it, as streams to servers have
+ * it. Without this a hundred requests at a time could hold a hundred of them for a client that reads a little each minute.
+ */
+const UNREAD_REPLIES_MAX = 2
+/** Of all streams of one agent together: two that are read slowly. Fifty of them would be the gateway's whole memory. */
+const UNREAD_REPLIES_PER_PRINCIPAL_MAX = 4
 /** A client that says nothing for this long is forgotten; one that opens its stream again goes on. */
 const IDLE_MS = 30 * 60_000
 const REAP_MS = 60_000
@@ -57,15 +65,22 @@ export function createOldSessions(deps: {
   const sessions = new Map<string, OldSession>()
   /** Of the server's sessions whose client has lost its stream, how each is kept from being ended. */
   const leaving = new Map<string, AbortController>()
+  const unreadBudget = createUnreadBudget({
+    perStreamMax: UNREAD_REPLIES_MAX * limits.replyBytesMax,
+    perPrincipalMax: UNREAD_REPLIES_PER_PRINCIPAL_MAX * limits.replyBytesMax,
+  })
   const seal = createSeal({ sealKey, purpose: 'mcp-sse-session', prefix: PREFIX, schema: agreedSchema })
 
   function open(from: Omit<From, 'delivery'>, path: string): Response {
     const { request, principal, upstream } = from
-    const full = fullFor(principal)
-    if (full !== null) return refusalResponse(refusal(429, httpCode(429), full))
     const scope = boundTo({ principal, server: upstream.server })
     const again = seal.open(scope, request.headers.get('last-event-id') ?? '')
     const [sessionId = null, revision = null] = again ?? []
+    // The client has left it, also where its socket does not know that yet.
+    for (const older of sessionId === null || stopping.aborted ? [] : having(sessionId))
+      older.cut('the client opened its stream again')
+    const full = fullFor(principal)
+    if (full !== null) return refusalResponse(refusal(429, httpCode(429), full))
     if (sessionId !== null) leaving.get(sessionId)?.abort()
     const id = randomUUID()
     const session = createOldSession({
@@ -79,6 +94,7 @@ export function createOldSessions(deps: {
       onPost,
       onGet: (inner) => onBodiless(inner, 'GET'),
       messageBytesMax: limits.replyBytesMax,
+      unreadBudget,
       commentMs: timings.commentMs,
       onEnd() {
         sessions.delete(id)
@@ -115,14 +131,20 @@ export function createOldSessions(deps: {
       : null
   }
 
+  /** The streams of this session of a server. */
+  function having(sessionId: string): OldSession[] {
+    return [...sessions.values()].filter((session) => session.agreed().sessionId === sessionId)
+  }
+
   /** The server's session outlives the stream for a while: a client that only lost its connection comes back to it. */
   async function endLater(from: From, { sessionId, revision }: Agreed): Promise<void> {
-    if (sessionId === null || stopping.aborted) return
+    if (sessionId === null || stopping.aborted || having(sessionId).length > 0) return
+    leaving.get(sessionId)?.abort()
     const kept = new AbortController()
     leaving.set(sessionId, kept)
     await clock.sleep(COME_BACK_MS, AbortSignal.any([kept.signal, stopping]))
     if (leaving.get(sessionId) === kept) leaving.delete(sessionId)
-    if (kept.signal.aborted || stopping.aborted) return
+    if (kept.signal.aborted || stopping.aborted || having(sessionId).length > 0) return
     const headers = new Headers({ 'mcp-session-id': sessionId })
     if (revision !== null) headers.set('mcp-protocol-version', revision)
     const request = new Request(from.request.url, { method: 'DELETE', headers })
