@@ -7,6 +7,12 @@ export const isAwaited = (id: string) => `EXISTS (
   WHERE w.approval_id = ${id}
 )`
 
+/** Somebody could have come back all the time: one gateway was there without a gap. A lease that lapsed begins anew. */
+const wasOpenFor = (ms: string) => `EXISTS (
+  SELECT FROM holdpoint.node
+  WHERE lease_until > clock_timestamp() AND held_since <= clock_timestamp() - ${ms} * interval '1 millisecond'
+)`
+
 /**
  * A new waiter clears `gone_since` in the row itself, so whoever changes the row at the same moment sees that too.
  * @param row the approval's row, by its name in the statement
@@ -14,4 +20,5 @@ export const isAwaited = (id: string) => `EXISTS (
  */
 export const isGoneFor = (row: string, ms: string) => `(
   ${row}.gone_since <= clock_timestamp() - ${ms} * interval '1 millisecond' AND NOT ${isAwaited(`${row}.id`)}
+  AND ${wasOpenFor(ms)}
 )`

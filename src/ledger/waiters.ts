@@ -25,7 +25,9 @@ export function createWaiting(pool: pg.Pool): Waiting {
           )
           INSERT INTO holdpoint.node (id, lease_until)
           VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond')
-          ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until`,
+          ON CONFLICT (id) DO UPDATE SET
+            lease_until = excluded.lease_until,
+            held_since = CASE WHEN node.lease_until > clock_timestamp() THEN node.held_since ELSE clock_timestamp() END`,
         values: [node, leaseMs],
       })
     },

@@ -1,5 +1,5 @@
 /** What every ledger must do. Time-dependent cases use deadlines in the past and the far future, so that no clock is needed. */
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Approval } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { auditEvent, CHAIN_START, chainHash } from '../../src/domain/audit.ts'
@@ -19,17 +19,21 @@ export interface LedgerUnderTest {
   readonly ledger: Ledger
   /** As if a newer version had written it. */
   setForm(id: ApprovalId, form: number): unknown
+  /** As if so much time went by since leases were taken and somebody was last waited for. */
+  pass(ms: number): unknown
 }
 
 export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest>): void {
   describe(`${name} as a ledger`, () => {
     let ledger: Ledger
     let setForm: LedgerUnderTest['setForm']
+    let pass: LedgerUnderTest['pass']
     let nowMs: number
     beforeAll(async () => {
       const opened = await open()
       ledger = opened.ledger
       setForm = opened.setForm
+      pass = opened.pass
       nowMs = await ledger.nowMs()
     })
 
@@ -417,6 +421,14 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         return isFound(id, ms)
       }
 
+      const end = async (id: ApprovalId, goneForMs = 0) => {
+        const reading = await ledger.get(id)
+        if (reading === null) throw new Error('it was made')
+        const change = step(reading.approval, { kind: 'cancel', by: 'rule', reason: null })
+        return ledger.save({ ...change, goneForMs })
+      }
+      beforeEach(() => ledger.renewLease('patient', 3_600_000))
+
       test('is found once nobody has waited for so long, counted from the first look', async () => {
         const { id } = await created(leaving)
         expect(await isFound(id)).toBe(false)
@@ -426,7 +438,6 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
 
       test('is not found while somebody waits, and a short return begins the time anew', async () => {
         const { id } = await created(leaving)
-        await ledger.renewLease('patient', 3_600_000)
         const waiter = await ledger.addWaiter(id, 'patient')
         expect(await isFoundAtLast(id)).toBe(false)
         await ledger.removeWaiter(waiter)
@@ -436,13 +447,6 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       })
 
       test('is ended only if nobody has come back since it was found', async () => {
-        await ledger.renewLease('patient', 3_600_000)
-        const end = async (id: ApprovalId, goneForMs = 0) => {
-          const reading = await ledger.get(id)
-          if (reading === null) throw new Error('it was made')
-          const change = step(reading.approval, { kind: 'cancel', by: 'rule', reason: null })
-          return ledger.save({ ...change, goneForMs })
-        }
         const awaited = await created(leaving)
         expect(await end(awaited.id)).toBe(false)
         expect(await isFoundAtLast(awaited.id)).toBe(true)
@@ -457,18 +461,37 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       })
 
       test('whoever comes back in the same moment keeps it, or finds that it has ended', async () => {
-        await ledger.renewLease('patient', 3_600_000)
         for (let round = 0; round < 20; round++) {
           const { id } = await created(leaving)
           expect(await isFoundAtLast(id)).toBe(true)
-          const reading = await ledger.get(id)
-          if (reading === null) throw new Error('it was made')
-          const change = step(reading.approval, { kind: 'cancel', by: 'rule', reason: null })
-          const ending = ledger.save({ ...change, goneForMs: 0 })
+          const ending = end(id)
           const seen = ledger.addWaiter(id, 'patient').then(() => ledger.get(id))
           const [isEnded, after] = await Promise.all([ending, seen])
           expect(after?.approval.status).toBe(isEnded ? 'settled' : 'pending')
         }
+      })
+
+      test('no time counts in which no gateway was there to come back to', async () => {
+        for (const node of ['patient', 'keeper', 'first', 'second']) await ledger.dropLease(node)
+        const minute = 60_000
+        const { id } = await created(leaving)
+        await ledger.renewLease('only', 1.5 * minute)
+        expect(await isFound(id, minute)).toBe(false)
+        await pass(minute)
+        expect(await isFound(id, minute)).toBe(true)
+        await pass(minute)
+        expect(await isFound(id, minute)).toBe(false)
+        expect(await end(id, minute)).toBe(false)
+        await ledger.renewLease('only', 1.5 * minute)
+        expect(await isFound(id, minute)).toBe(false)
+        expect(await end(id, minute)).toBe(false)
+        await pass(minute / 2)
+        await ledger.renewLease('only', 1.5 * minute)
+        expect(await isFound(id, minute)).toBe(false)
+        await pass(minute / 2)
+        expect(await isFound(id, minute)).toBe(true)
+        expect(await end(id, minute)).toBe(true)
+        await ledger.dropLease('only')
       })
 
       test('whom a dead gateway held is gone as well', async () => {

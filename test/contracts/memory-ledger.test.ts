@@ -3,5 +3,5 @@ import { ledgerContract } from './ledger.ts'
 
 ledgerContract('memory', async () => {
   const ledger = createMemoryLedger()
-  return { ledger, setForm: ledger.setForm }
+  return { ledger, setForm: ledger.setForm, pass: ledger.advance }
 })

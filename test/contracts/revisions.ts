@@ -216,6 +216,7 @@ export function revisionsContract(
       expect(asked?.hash).toBe(chainHash('0'.repeat(64), asked?.payload ?? ''))
       expect(await ledger.auditTrail(previous.id)).toHaveLength(2)
       // Its own rule says that it ends when its requester is gone; the first look notes that nobody waits.
+      await ledger.renewLease('a gateway', 60_000)
       await ledger.abandoned(0, 1_000)
       expect(await ledger.abandoned(0, 1_000)).toContain(taken.successor.id)
       // It was judged by the revision that asked for it.

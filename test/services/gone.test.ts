@@ -6,6 +6,8 @@ import { defaultTimings } from '../../src/domain/timings.ts'
 import { settledAnswer } from '../../src/mcp/downstream/replies.ts'
 import { aGateway, aWorld } from '../support/world.ts'
 
+const { returnMs } = defaultTimings
+
 const rule = (way: string) =>
   `rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: ${way} } }]`
 
@@ -17,21 +19,27 @@ async function asked(way = 'cancel') {
   if (!made.ok || made.value.kind !== 'waiting') throw new Error(JSON.stringify(made))
   const { id } = made.value.approval
   const now = async () => (await world.ledger.get(id))?.approval
+  /** With gateways there all the time. */
+  async function pass(ms: number): Promise<void> {
+    for (let leftMs = ms; leftMs > 0; leftMs -= defaultTimings.loopMs) {
+      world.ledger.advance(Math.min(leftMs, defaultTimings.loopMs))
+      await world.ledger.renewLease('gateway-1', defaultTimings.nodeLeaseMs)
+    }
+  }
+  await pass(returnMs)
   return {
-    ...{ world, gateway, id, now },
+    ...{ world, gateway, id, now, pass },
     kind: async () => {
       const approval = await now()
       return approval?.status === 'settled' ? approval.outcome.kind : approval?.status
     },
     /** So much later somebody looks. */
     async later(ms: number) {
-      world.ledger.advance(ms)
-      await world.ledger.renewLease('gateway-1', defaultTimings.nodeLeaseMs)
+      await pass(ms)
       return gateway.withdrawGone()
     },
   }
 }
-const { returnMs } = defaultTimings
 
 describe('with the rule', () => {
   test.each(['pending', 'approved'] as const)('what is %s is withdrawn after the grace', async (status) => {
@@ -93,11 +101,23 @@ describe('with the rule', () => {
     expect(gateway.waiters.rows()).toEqual([])
   })
 
+  test('after an outage of every gateway who waited has the whole time to be there again', async () => {
+    const { world, gateway, kind, later } = await asked()
+    await later(0)
+    world.ledger.advance(10 * returnMs)
+    expect(await gateway.withdrawGone()).toBe(0)
+    await world.ledger.renewLease('gateway-1', defaultTimings.nodeLeaseMs)
+    expect(await gateway.withdrawGone()).toBe(0)
+    expect(await later(returnMs - 1)).toBe(0)
+    expect(await kind()).toBe('pending')
+    expect(await later(1)).toBe(1)
+  })
+
   test('two processes that look at the same moment withdraw it once', async () => {
-    const { world, gateway, id, later } = await asked()
+    const { world, gateway, id, later, pass } = await asked()
     const other = await aGateway(world, { node: 'gateway-2' })
     await later(0)
-    world.ledger.advance(returnMs)
+    await pass(returnMs)
     const withdrawn = await Promise.all([gateway.withdrawGone(), other.withdrawGone()])
     expect(withdrawn.toSorted()).toEqual([0, 1])
     expect(await world.ledger.auditTrail(id)).toHaveLength(2)

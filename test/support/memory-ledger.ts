@@ -41,7 +41,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   let waiterIds = 0
   const rows = new Map<ApprovalId, Row>()
   const waiters = new Map<string, { id: ApprovalId; node: string; sinceMs: number }>()
-  const leases = new Map<string, number>()
+  const leases = new Map<string, { untilMs: number; sinceMs: number }>()
   const claims: string[] = []
   const revisions = createMemoryRevisions(() => nowMs)
   const stops = createMemoryStops(() => nowMs)
@@ -66,12 +66,14 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     read(last.row)
     return { approval: last.approval, deliveredAtMs: last.deliveredAtMs }
   }
-  const isAlive = (node: string) => (leases.get(node) ?? 0) > nowMs
+  const isAlive = (node: string) => (leases.get(node)?.untilMs ?? 0) > nowMs
 
   const isAwaited = (id: ApprovalId) =>
     [...waiters.values()].some((waiter) => waiter.id === id && isAlive(waiter.node))
+  const wasOpenFor = (ms: number) =>
+    [...leases].some(([node, { sinceMs }]) => isAlive(node) && sinceMs <= nowMs - ms)
   const isGoneFor = ({ approval: { id }, goneSinceMs }: Row, ms: number) =>
-    goneSinceMs !== null && goneSinceMs <= nowMs - ms && !isAwaited(id)
+    goneSinceMs !== null && goneSinceMs <= nowMs - ms && !isAwaited(id) && wasOpenFor(ms)
 
   const stopOf = ({ asked: { server, tool, requester: principal } }: Approval) =>
     stops.over({ server, tool, principal })
@@ -279,7 +281,8 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
         .map((approval) => approval.id)
     },
     async renewLease(node, leaseMs) {
-      leases.set(node, nowMs + leaseMs)
+      const sinceMs = isAlive(node) ? leases.get(node)?.sinceMs : nowMs
+      leases.set(node, { untilMs: nowMs + leaseMs, sinceMs: sinceMs ?? nowMs })
     },
     async dropLease(node) {
       leases.delete(node)
