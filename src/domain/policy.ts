@@ -121,7 +121,7 @@ const isForEveryCall = ({ action, when, categories, risks: only }: Rule) =>
 export function evaluate(policy: Policy, call: JudgedCall): Verdict {
   const enforced = evaluateRules(policy, call)
   const tried = call.facts.category === null ? asIf(policy, call) : null
-  return tried === null || strictnessOf[tried.kind] < strictnessOf[enforced.kind] ? enforced : tried
+  return tried === null || strictnessOf[tried.kind] <= strictnessOf[enforced.kind] ? enforced : tried
 }
 
 const strictnessOf: Readonly<Record<Verdict['kind'], number>> = {

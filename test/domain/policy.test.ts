@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { glob } from '../../src/domain/policy/glob.ts'
-import { usualTerms } from '../../src/domain/policy/rule.ts'
+import { type ApprovalTerms, usualTerms } from '../../src/domain/policy/rule.ts'
 import {
   askForEverything,
   effectiveRuleDigest,
@@ -35,6 +35,29 @@ const policy: Policy = {
 }
 
 describe('evaluate', () => {
+  test('of two rules that ask, the one in force says whom and how, also about an unknown tool', () => {
+    const asks = (pointer: string, terms: Partial<ApprovalTerms>) =>
+      aRule({ action: 'require_approval', pointer, terms: { ...usualTerms, ...terms } })
+    const enforced = asks('/rules/0', { approvers: { groups: ['payments'], people: [] } })
+    const tried = asks('/rules/1', {
+      ...{
+        approvers: { groups: ['everybody'], people: ['jun'] },
+        selfConfirm: true,
+        onClientGone: 'execute',
+      },
+    })
+    const call = aJudgedCall('new_tool')
+    const alone = evaluate({ ...policy, rules: [enforced] }, call)
+    expect(alone).toMatchObject({ rule: 'policies/github.yaml#/rules/0', terms: enforced.terms })
+    for (const treatAs of [null, 'critical'] as const) {
+      const shadow = [{ ...tried, treatAs }]
+      expect(evaluate({ ...policy, rules: [enforced], shadow }, call)).toEqual(alone)
+      expect(evaluate({ ...policy, rules: [{ ...enforced, treatAs: 'low' }], shadow }, call)).toMatchObject({
+        ...{ rule: 'policies/github.yaml#/rules/0', risk: 'low', terms: enforced.terms },
+      })
+    }
+  })
+
   test.each([
     ['get_file', { kind: 'allow', rule: 'policies/github.yaml#/allow/0', reservations: [] }],
     ['delete_repo', { kind: 'deny', rule: 'policies/github.yaml#/deny/delete_repo', reason: 'archive it' }],
