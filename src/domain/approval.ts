@@ -174,8 +174,8 @@ export interface Predecessor {
 export type Form = 1 | 2
 
 /** The lowest form that says all of this, so that older processes go on with whatever they understand. */
-export const formOf = ({ reasonRequired, onClientGone, stages }: Asking): Form =>
-  reasonRequired || onClientGone === 'cancel' || stages.length > 0 ? 2 : 1
+export const formOf = ({ reasonRequired, onClientGone, stages, escalation }: Asking): Form =>
+  reasonRequired || onClientGone === 'cancel' || stages.length > 0 || escalation.length > 0 ? 2 : 1
 
 interface Header {
   /** The form of this record. A process that meets a higher one leaves it alone. */
@@ -238,6 +238,18 @@ export function headerOf(approval: Approval): Header {
 /** The approval that asks for the same call since the rule changed; `null`: it ended for itself. */
 export const successorOf = ({ outcome }: Settled): ApprovalId | null =>
   outcome.kind === 'invalidated' ? outcome.successor : null
+
+/**
+ * What becomes of it when nobody waits for it. What a person asked for again has no agent that waits, nor one that was told to
+ * come back: it is there until its deadline.
+ */
+export function wayWhenGone(approval: {
+  readonly asking: Pick<Asking, 'onClientGone'>
+  readonly predecessor: Pick<Predecessor, 'why'> | null
+}): OnClientGone {
+  const { onClientGone } = approval.asking
+  return onClientGone === 'cancel' && approval.predecessor?.why === 'unknown_end' ? 'wait' : onClientGone
+}
 
 export interface Binding {
   readonly nonce: string

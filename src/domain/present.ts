@@ -16,7 +16,7 @@ import type {
   Proposed,
   Vote,
 } from './approval.ts'
-import { decidersOf } from './approval.ts'
+import { decidersOf, wayWhenGone } from './approval.ts'
 import { approversAt, authorise, type Unauthorised } from './authority.ts'
 import { shortDigest } from './canonical.ts'
 import { editOf, type ShownEdit } from './edited-text.ts'
@@ -310,9 +310,7 @@ function stateText(approval: Presentable, { nowMs, isRequesterWaiting, when }: B
         : 'Too late to decide; nothing was sent'
     case 'approved':
       return `${decisionText(approval.decision)}, not run yet; ${
-        isRequesterWaiting
-          ? 'it is about to run'
-          : notThere(approval.asking.onClientGone, when(approval.startByMs))
+        isRequesterWaiting ? 'it is about to run' : notThere(wayWhenGone(approval), when(approval.startByMs))
       }`
     case 'executing':
       return `${decisionText(approval.decision)}; it is being sent now`
@@ -362,10 +360,12 @@ function deadlineText({ expiresAtMs }: Presentable, { nowMs, when, isStill }: Be
 }
 
 function yesMeans(
-  { asking: { onClientGone, stages }, votes }: Pick<Presentable, 'asking' | 'votes'>,
+  approval: Pick<Presentable, 'asking' | 'votes' | 'predecessor'>,
   { isRequesterWaiting, nowMs, startWithinMs, when, isStill }: Beholder,
 ): string {
-  const others = yesesWanted(stages) - votes.length - 1
+  const { stages } = approval.asking
+  const onClientGone = wayWhenGone(approval)
+  const others = yesesWanted(stages) - approval.votes.length - 1
   if (others > 0) {
     return `it counts as one of ${yesesWanted(stages)}; nothing runs before ${others} more ${others === 1 ? 'is' : 'are'} there`
   }

@@ -1,6 +1,6 @@
 /** Approvals in PostgreSQL: created once, changed through one guarded statement, read back whole. */
 import pg from 'pg'
-import { type Approval, dueAtMs } from '../domain/approval.ts'
+import { type Approval, dueAtMs, wayWhenGone } from '../domain/approval.ts'
 import { wantsLookup } from '../domain/lookups.ts'
 import type { Deadline } from '../domain/transition.ts'
 import type { Change, Ledger, SettledReading } from '../ports/ledger.ts'
@@ -285,7 +285,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
   }
 }
 
-const endsWhenGone = ({ asking }: Approval): boolean => asking.onClientGone === 'cancel'
+const endsWhenGone = (approval: Approval): boolean => wayWhenGone(approval) === 'cancel'
 
 function changeValues({ previous, next, deadline, audit, replyText, inForce, goneForMs }: Change): unknown[] {
   return [

@@ -494,6 +494,16 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         await ledger.dropLease('only')
       })
 
+      test('what a person asked for again waits until its deadline', async () => {
+        const { id } = await created()
+        const { approval, audit } = anApproval({ nowMs, call: uniqueCall(), ...leaving })
+        const predecessor = { id, difference: 'nobody knows', why: 'unknown_end' } as const
+        await ledger.create({
+          ...{ approval: { ...approval, predecessor }, audit, pendingPerPrincipalMax: PENDING_MAX },
+        })
+        expect(await isFoundAtLast(approval.id)).toBe(false)
+      })
+
       test('whom a dead gateway held is gone as well', async () => {
         const { id } = await created(leaving)
         await ledger.addWaiter(id, 'never had a lease')

@@ -1,9 +1,11 @@
 /** `on_client_gone: cancel`: when nobody has waited for it for a while, the rule withdraws the call, and everybody is told. */
 import { describe, expect, test } from 'vitest'
+import { unknownSend } from '../../src/domain/evidence.ts'
 import { newsOf } from '../../src/domain/news.ts'
 import { outcomeText } from '../../src/domain/present.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { settledAnswer } from '../../src/mcp/downstream/replies.ts'
+import { mina } from '../support/builders.ts'
 import { aGateway, aWorld } from '../support/world.ts'
 
 const { returnMs } = defaultTimings
@@ -111,6 +113,19 @@ describe('with the rule', () => {
     expect(await later(returnMs - 1)).toBe(0)
     expect(await kind()).toBe('pending')
     expect(await later(1)).toBe(1)
+  })
+
+  test('what a person asked for again after an unknown end is there until its deadline', async () => {
+    const { world, gateway, id, later } = await asked()
+    world.upstream.answer = async () => ({ kind: 'indeterminate', reason: 'reset', trace: unknownSend })
+    const held = gateway.hold(id)
+    await gateway.decide(id)
+    await held
+    const again = await gateway.people.askAgain({ id, person: mina, reason: null, via: 'api' })
+    if (!again.ok) throw new Error(JSON.stringify(again.error))
+    await later(0)
+    expect(await later(2 * returnMs)).toBe(0)
+    expect((await world.ledger.get(again.value.id))?.approval.status).toBe('pending')
   })
 
   test('two processes that look at the same moment withdraw it once', async () => {

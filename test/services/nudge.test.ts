@@ -37,6 +37,15 @@ async function attend({ world, gateway, id }: Awaited<ReturnType<typeof asked>>)
 }
 
 describe('in the record', () => {
+  test('an escalation makes it form 2, so that older processes do not drop it; reminders alone do not', async () => {
+    const formOf = async (text?: string) => {
+      const { world, id } = await asked(text)
+      return (await world.ledger.get(id))?.approval.v
+    }
+    expect(await formOf()).toBe(2)
+    expect(await formOf(policy.slice(0, policy.indexOf('      escalation')))).toBe(1)
+  })
+
   test('each comes at its time and once, however often somebody looks', async () => {
     const all = await asked()
     const { world, gateway, id } = all

@@ -1,5 +1,5 @@
 /** The ledger port in memory, with a clock that tests move. It passes the same contract as PostgreSQL. */
-import { type Approval, dueAtMs, type Settled } from '../../src/domain/approval.ts'
+import { type Approval, dueAtMs, type Settled, wayWhenGone } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import type { AuditEvent } from '../../src/domain/audit.ts'
 import { LATE_REPLIES_MAX } from '../../src/domain/evidence.ts'
@@ -250,8 +250,9 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     async abandoned(ms, limit) {
       const found: ApprovalId[] = []
       for (const row of readable()) {
-        const { id, status, asking } = row.approval
-        if (asking.onClientGone !== 'cancel' || (status !== 'pending' && status !== 'approved')) continue
+        const { id, status } = row.approval
+        if (wayWhenGone(row.approval) !== 'cancel' || (status !== 'pending' && status !== 'approved'))
+          continue
         if (isGoneFor(row, ms)) found.push(id)
         row.goneSinceMs = isAwaited(id) ? null : (row.goneSinceMs ?? nowMs)
       }

@@ -3,7 +3,14 @@
  * where it is true, and nothing from inside the gateway is. What nobody is asked about is in refusals.ts.
  */
 import { isRuleActor } from '../../domain/actor.ts'
-import { type Approval, decidersOf, isEdited, type Outcome, type Settled } from '../../domain/approval.ts'
+import {
+  type Approval,
+  decidersOf,
+  isEdited,
+  type Outcome,
+  type Settled,
+  wayWhenGone,
+} from '../../domain/approval.ts'
 import { namesText } from '../../domain/quorum-text.ts'
 import type { Era } from '../../domain/tool-call.ts'
 import { mergeObjects, rawMember } from '../raw-json.ts'
@@ -209,9 +216,10 @@ function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean, wa
     waitTool === null
       ? again
       : `Call ${waitTool} {"ticket":"${id}"}, or the same tool with identical arguments,`
-  const { onClientGone } = approval.asking
   const gone =
-    onClientGone === 'cancel' ? ' Its rule withdraws it when nobody has waited for it for a while.' : ''
+    wayWhenGone(approval) === 'cancel'
+      ? ' Its rule withdraws it when nobody has waited for it for a while.'
+      : ''
   const next = isRepeat
     ? // Hosts stop an agent after some calls in a row; whoever asked twice and got no decision asks a person next.
       `You have asked before. Stop now, tell your user that ${id} waits for a person, and continue later: ${lowerFirst(waitOn)} to collect the result.`
