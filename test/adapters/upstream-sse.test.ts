@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { defaultLimits } from '../../src/domain/limits.ts'
+import { ok as granted } from '../../src/domain/result.ts'
 import { clock } from '../../src/launch/clock.ts'
 import { createAtUrl } from '../../src/mcp/upstream/eras/at-url.ts'
 import { createHttpUpstream } from '../../src/mcp/upstream/http.ts'
@@ -173,6 +174,34 @@ describe('the way to it', () => {
     const refused = await upstream.exchange(aRequest(initialize))
     expect(refused.status).toBe(404)
     expect(await textOf(refused)).toBe('Cannot POST /sse')
+  })
+
+  test('is not lost by whoever opened it when another agent is refused meanwhile', async () => {
+    const other = { name: 'day-agent', owner: 'mira' }
+    const current = async ({ name }: { name: string }) => granted({ 'x-account': name })
+    const credentials: UpstreamCredentials = {
+      current,
+      inHand: () => null,
+      instead: (_old, who) => current(who),
+    }
+    const upstream = anUpstream({ credentials })
+    server.onGet = (request, response) => {
+      if (request.headers['x-account'] !== other.name) return
+      response.writeHead(404).end()
+      return true
+    }
+    let answer = () => {}
+    server.onPost = ({ message, accept, say }) => {
+      if (message.method !== 'initialize') return
+      accept()
+      answer = () => say({ jsonrpc: '2.0', id: message.id, result: { protocolVersion: '2024-11-05' } })
+      return true
+    }
+    const opening = upstream.exchange(aRequest(initialize))
+    await expect.poll(() => server.received.length, { timeout: 10_000 }).toBe(3)
+    expect((await upstream.exchange(aRequest(initialize, { principal: other }))).status).toBe(404)
+    answer()
+    expect(await answerOf(await opening)).toMatchObject({ result: { protocolVersion: '2024-11-05' } })
   })
 
   test('has the credentials on GET and on POST, and new ones where they are refused', async () => {

@@ -49,9 +49,9 @@ export function createEitherTransport({
 
   async function initialize(request: WireRequest): Promise<WireResponse> {
     if (sseSinceMs !== null && clock.monotonicMs() - sseSinceMs < LOOK_AGAIN_MS) {
-      const opened = await sse.exchange(request)
-      if (sse.isThere()) return opened
-      await opened.body?.cancel()
+      const opened = await sse.open(request)
+      if (opened.isThere !== false) return opened.response
+      await opened.response.body?.cancel()
     }
     const posted = await http.exchange(request)
     if (!refusesPost.has(posted.status)) {
@@ -59,15 +59,16 @@ export function createEitherTransport({
       return posted
     }
     const refusal = await keptResponse(posted, limits.lineBytesMax)
-    const opened = await sse.exchange(request)
-    if (!sse.isThere()) {
-      sseSinceMs = null
-      await opened.body?.cancel()
+    const { response, isThere } = await sse.open(request)
+    if (isThere !== true) {
+      if (isThere === false) sseSinceMs = null
+      else if (sseSinceMs !== null) return response
+      await response.body?.cancel()
       return refusal
     }
     if (sseSinceMs === null) log.info({ server }, 'the server speaks HTTP+SSE (MCP 2024-11-05)')
     sseSinceMs = clock.monotonicMs()
-    return opened
+    return response
   }
 
   return { server, exchange, close: sse.close }

@@ -11,7 +11,7 @@ import type { HttpUpstream } from '../http.ts'
 import { createOwnSessions, type Opening } from '../own-sessions.ts'
 import type { Id } from '../peek.ts'
 import { internalError } from '../refusal.ts'
-import { type Upstream, UpstreamFault, type WireRequest } from '../wire.ts'
+import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from '../wire.ts'
 import { openEventSource } from './event-source.ts'
 import { createSseSession } from './sse-session.ts'
 
@@ -24,8 +24,14 @@ const SESSIONS_MAX = 1_000
 const SESSIONS_PER_PRINCIPAL_MAX = 100
 
 export interface SseUpstream extends Upstream {
-  /** Whether there was a stream that begins as HTTP+SSE has it when the server last answered to the wish for one. */
-  isThere(): boolean
+  /** `initialize`. @throws UpstreamFault */
+  open(request: WireRequest): Promise<SseOpening>
+}
+
+interface SseOpening {
+  readonly response: WireResponse
+  /** Whether this request was answered with a stream that begins as HTTP+SSE has it; `null`: it was not answered, or not sent. */
+  readonly isThere: boolean | null
 }
 
 interface Living {
@@ -49,13 +55,24 @@ export function createSseUpstream({
   readonly log: Log
 }): SseUpstream {
   const { server } = http
-  let isThere = false
+  /** Said with each opening: between the stream and the answer on it, another principal's may be refused. */
+  const isThere = new WeakMap<WireRequest, boolean>()
   /** Every session that still has a stream, or is about to. */
   const living = new Set<Living>()
-  const sessions = createOwnSessions({ idPrefix: SSE_SESSION_PREFIX, sessionIdleMs, clock, open })
+  const sessions = createOwnSessions({
+    idPrefix: SSE_SESSION_PREFIX,
+    sessionIdleMs,
+    clock,
+    open: openSession,
+  })
   const closing = new AbortController()
 
-  async function open(request: WireRequest, body: string, id: Id, onEnd: () => void): Promise<Opening> {
+  async function openSession(
+    request: WireRequest,
+    body: string,
+    id: Id,
+    onEnd: () => void,
+  ): Promise<Opening> {
     const { principal } = request
     const refused = (message: string): Opening => ({
       kind: 'refused',
@@ -72,7 +89,7 @@ export function createSseUpstream({
     try {
       const signal = AbortSignal.any([request.signal, closing.signal])
       const opened = await openEventSource(http, url, { ...request, signal }, limits.lineBytesMax)
-      isThere = opened.kind === 'open'
+      isThere.set(request, opened.kind === 'open')
       if (opened.kind === 'answered') {
         over()
         if (opened.response.status >= 400) return opened
@@ -111,7 +128,11 @@ export function createSseUpstream({
   return {
     server,
     exchange: sessions.exchange,
-    isThere: () => isThere,
+    async open(request) {
+      isThere.delete(request)
+      const response = await sessions.exchange(request)
+      return { response, isThere: isThere.get(request) ?? null }
+    },
     async close() {
       closing.abort()
       sessions.close()
