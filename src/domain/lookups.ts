@@ -46,6 +46,13 @@ export interface Lookup {
 export const nothingLookedUp = ({ lookups }: { readonly lookups: readonly LookupCall[] }): [] | null =>
   lookups.length === 0 ? [] : null
 
+/** After an end that nobody knows: what is read later says little about that end, and nobody waits for it any more. */
+export const LOOKUP_AFTER_MS = 15 * 60_000
+
+/** Whether it is too late to read for it; then only that is noted. */
+export const isTooLateToLook = (approval: Approval, nowMs: InstantMs): boolean =>
+  approval.status === 'settled' && approval.settledAtMs <= nowMs - LOOKUP_AFTER_MS
+
 /** Whether something is still to be read for people. */
 export const wantsLookup = (approval: Approval): boolean =>
   approval.status === 'pending'

@@ -200,7 +200,7 @@ export async function startGateway(deps: {
     keepWaitersTrue({ ...loop, node, waiters: services.waiters }),
     keepWithdrawingGone({ ...loop, withdrawGone: services.withdrawGone }),
     keepRunningAlone({ ...loop, resume: services.resume }),
-    keepLookingUp({ ...loop, lookUp: services.lookUp }),
+    keepLookingUp({ ...loop, lookUp: services.lookUp, servers: [...config.servers.keys()] }),
     keepClaimsTrue({ ...loop, node, change: services.change, isRunning: services.resume.isRunning }),
     keepSealing(store, leaving.signal, log),
     newerForms.keep(leaving.signal),

@@ -1,5 +1,6 @@
 /** Which approvals somebody has to look at, and why. Each question has an index, and a limit to what one round takes. */
 import type pg from 'pg'
+import { LOOKUP_AFTER_MS } from '../domain/lookups.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import { only } from './connect.ts'
 import { FORM_MAX } from './forms.ts'
@@ -66,15 +67,15 @@ export function createApprovalsDue(pool: pg.Pool): ApprovalsDue {
       return rows.map((row) => parseId(row.id))
     },
 
-    async lookupsWanted(limit) {
+    async lookupsWanted(servers, limit) {
       const { rows } = await pool.query<{ id: string }>({
         name: 'approval-lookups-wanted',
         text: `
           SELECT id FROM holdpoint.approval
           WHERE wants_lookup AND form <= ${FORM_MAX}
-            AND (status = 'pending' OR settled_at > clock_timestamp() - interval '15 minutes')
-          ORDER BY created_at LIMIT $1`,
-        values: [limit],
+            AND (server = ANY ($1) OR settled_at <= clock_timestamp() - $2 * interval '1 millisecond')
+          ORDER BY created_at LIMIT $3`,
+        values: [servers, LOOKUP_AFTER_MS, limit],
       })
       return rows.map((row) => parseId(row.id))
     },

@@ -135,10 +135,10 @@ export interface Ledger {
   abandoned(ms: number, limit: number): Promise<readonly ApprovalId[]>
 
   /**
-   * Those whose rule wants something to be read for people that nobody has read: pending ones, oldest first, and for a while
-   * those whose end nobody knows.
+   * Those whose rule wants something to be read for people that nobody has read, oldest first: of these servers the pending
+   * ones and those whose end nobody knows; of any server those whose end is longer ago than `LOOKUP_AFTER_MS`, to be closed.
    */
-  lookupsWanted(limit: number): Promise<readonly ApprovalId[]>
+  lookupsWanted(servers: readonly string[], limit: number): Promise<readonly ApprovalId[]>
 
   /** Approvals that this node has claimed and that have no outcome yet. */
   claimsOf(node: string): Promise<readonly ApprovalId[]>

@@ -4,11 +4,12 @@
  * that the policy itself lets pass for this requester, and that are known to read. It allows nothing and keeps nobody waiting.
  */
 
-import type { Approval } from '../domain/approval.ts'
+import type { Approval, InstantMs } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { canonical, type JsonValue, sha256 } from '../domain/canonical.ts'
 import { LOOKUP_BYTES_MAX, LOOKUP_TEXT_MAX } from '../domain/limits.ts'
 import {
+  isTooLateToLook,
   type Lookup,
   type LookupCall,
   lookupArguments,
@@ -65,20 +66,22 @@ export function createLookUp(deps: {
     if (running.has(id)) return
     running.add(id)
     try {
-      const approval = (await ledger.get(id))?.approval
-      if (approval !== undefined && wantsLookup(approval)) await tryFor(approval)
+      const reading = await ledger.get(id)
+      if (reading !== null && wantsLookup(reading.approval)) await tryFor(reading.approval, reading.nowMs)
     } finally {
       running.delete(id)
     }
   }
 
-  async function tryFor(approval: Approval): Promise<void> {
+  async function tryFor(approval: Approval, nowMs: InstantMs): Promise<void> {
     const { id, status, proposed } = approval
     const what = `${id} ${status} ${proposed.digest}`
     const tries = failed.get(what) ?? 0
     if (tries >= TRIES_MAX + NOTES_MAX) return
     try {
-      await (tries < TRIES_MAX ? readFor(approval) : noteUnread(approval, 'the gateway could not read it'))
+      if (isTooLateToLook(approval, nowMs)) await noteUnread(approval, 'no gateway read it in time')
+      else if (tries < TRIES_MAX) await readFor(approval)
+      else await noteUnread(approval, 'the gateway could not read it')
       failed.delete(what)
     } catch (error) {
       failed.delete(what)
@@ -181,15 +184,17 @@ function foundOf({ kind, text, isError }: Reply): Lookup['found'] {
 export async function keepLookingUp(deps: {
   ledger: Pick<Ledger, 'lookupsWanted'>
   lookUp: LookUp
+  /** That this gateway has: others read for theirs. */
+  servers: readonly string[]
   clock: Clock
   timings: Timings
   stopping: AbortSignal
   log: Log
 }): Promise<void> {
-  const { ledger, lookUp, clock, timings, stopping, log } = deps
+  const { ledger, lookUp, servers, clock, timings, stopping, log } = deps
   while (!stopping.aborted) {
     try {
-      for (const id of await ledger.lookupsWanted(PER_ROUND_MAX)) {
+      for (const id of await ledger.lookupsWanted(servers, PER_ROUND_MAX)) {
         lookUp(id).catch((error: unknown) =>
           log.warn({ err: error, approval: id }, 'evidence could not be read'),
         )

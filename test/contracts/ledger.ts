@@ -3,6 +3,7 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Approval } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { auditEvent, CHAIN_START, chainHash } from '../../src/domain/audit.ts'
+import { LOOKUP_AFTER_MS } from '../../src/domain/lookups.ts'
 import { defaultTimings as timings } from '../../src/domain/timings.ts'
 import { type ApprovalEvent, type Deadline, transition } from '../../src/domain/transition.ts'
 import type { Ledger } from '../../src/ports/ledger.ts'
@@ -268,32 +269,45 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       const open: Approval = { ...made.approval, lookups: null }
       await ledger.create({ approval: open, audit: made.audit, pendingPerPrincipalMax: PENDING_MAX })
       const other = await created({ call: { arguments: { text: '"lookups":null', n: ++calls } } })
-      const wanted = await ledger.lookupsWanted(1_000)
+      const wanted = await ledger.lookupsWanted(['github'], 1_000)
       expect(wanted).toContain(open.id)
       expect(wanted).not.toContain(other.id)
+      expect(await ledger.lookupsWanted(['elsewhere'], 1_000)).not.toContain(open.id)
       const found = { kind: 'none', reason: 'the server does not offer this tool' } as const
       const lookups = [{ label: null, tool: 'get_repository', arguments: null, found }]
       const read = step(open, { kind: 'look_up', digest: open.proposed.digest, lookups })
       expect(await ledger.save(read)).toBe(true)
-      expect(await ledger.lookupsWanted(1_000)).not.toContain(open.id)
+      expect(await ledger.lookupsWanted(['github'], 1_000)).not.toContain(open.id)
       expect((await ledger.get(open.id))?.approval).toEqual(read.next)
 
       const lost = await ended(read.next)
-      expect(await ledger.lookupsWanted(1_000)).toContain(lost.id)
+      expect(await ledger.lookupsWanted(['github'], 1_000)).toContain(lost.id)
       const after = step(lost, { kind: 'look_up', digest: open.proposed.digest, lookups })
       await ledger.save(after)
-      expect(await ledger.lookupsWanted(1_000)).not.toContain(open.id)
+      expect(await ledger.lookupsWanted(['github'], 1_000)).not.toContain(open.id)
       expect((await ledger.get(open.id))?.approval).toEqual(after.next)
     })
 
-    async function ended(pending: Approval): Promise<Approval> {
+    test('lists for anybody what nobody has read in time, so that it can be closed', async () => {
+      const asking = { lookups: [{ label: null, tool: 'get_repository', arguments: [] }] }
+      const made = anApproval({ nowMs, call: uniqueCall(), asking })
+      await ledger.create({ ...made, pendingPerPrincipalMax: PENDING_MAX })
+      const lost = await ended(made.approval, nowMs - LOOKUP_AFTER_MS)
+      expect(await ledger.lookupsWanted([], 1_000)).toContain(lost.id)
+      const found = { kind: 'none', reason: 'no gateway read it in time' } as const
+      const lookups = [{ label: null, tool: 'get_repository', arguments: null, found }]
+      await ledger.save(step(lost, { kind: 'look_up', digest: lost.proposed.digest, lookups }))
+      expect(await ledger.lookupsWanted(['github'], 1_000)).not.toContain(lost.id)
+    })
+
+    async function ended(pending: Approval, atMs = nowMs): Promise<Approval> {
       let approval = pending
       for (const event of [
         approveEvent(pending),
         { kind: 'claim', node: 'dead' },
         { kind: 'lose_track', reason: 'the connection broke' },
       ] as const) {
-        const change = step(approval, event)
+        const change = step(approval, event, event.kind === 'lose_track' ? atMs : nowMs)
         expect(await ledger.save(change)).toBe(true)
         approval = change.next
       }

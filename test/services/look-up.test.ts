@@ -1,6 +1,7 @@
 /** Evidence that a rule wants beside a request: read for this requester, bounded, shown as it came, and never in anybody's way. */
 import { describe, expect, test } from 'vitest'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
+import { LOOKUP_AFTER_MS } from '../../src/domain/lookups.ts'
 import { present } from '../../src/domain/present.ts'
 import { err, ok } from '../../src/domain/result.ts'
 import type { Category, ToolFacts } from '../../src/domain/risk.ts'
@@ -89,7 +90,7 @@ describe('what a rule wants to be read', () => {
     const digest = (await world.ledger.get(id))?.approval.proposed.digest ?? ''
     await gateway.people.edit({ ...said, argumentsText: '{"charge":"ch_2","amount":1}', digest })
     expect((await world.ledger.get(id))?.approval.lookups).toBeNull()
-    expect(await world.ledger.lookupsWanted(10)).toEqual([id])
+    expect(await world.ledger.lookupsWanted(['github'], 10)).toEqual([id])
     await gateway.lookUp(id)
     expect(reads.at(-1)?.canonicalParams).toContain('ch_2')
   })
@@ -107,7 +108,7 @@ describe('what a rule wants to be read', () => {
     const held = gateway.hold(id)
     await gateway.decide(id)
     await held
-    expect(await world.ledger.lookupsWanted(10)).toEqual([id])
+    expect(await world.ledger.lookupsWanted(['github'], 10)).toEqual([id])
     await gateway.lookUp(id)
     const approval = (await world.ledger.get(id))?.approval
     if (approval === undefined) throw new Error('it is there')
@@ -121,6 +122,28 @@ describe('what a rule wants to be read', () => {
     expect(others).toContain('State of the refund (afterwards)')
     expect(others).not.toContain('refunded:')
     expect(others).not.toContain('ch_1')
+  })
+
+  test('is noted as not read, without asking the server, where the unknown end is long ago', async () => {
+    const { world, gateway, id, reads, lookups } = await asked(policy(), (before) => {
+      before.upstream.answer = async () => ({
+        kind: 'indeterminate',
+        reason: 'connection reset',
+        trace: { progress: 'begun', httpStatus: null, error: null },
+      })
+    })
+    await lookups()
+    const held = gateway.hold(id)
+    await gateway.decide(id)
+    await held
+    world.ledger.advance(LOOKUP_AFTER_MS)
+    expect(await world.ledger.lookupsWanted([], 10)).toEqual([id])
+    await gateway.lookUp(id)
+    expect((await world.ledger.get(id))?.approval).toMatchObject({
+      outcome: { evidence: { lookupsAfter: [{ found: { reason: 'no gateway read it in time' } }] } },
+    })
+    expect(await world.ledger.lookupsWanted(['github'], 10)).toEqual([])
+    expect(reads).toHaveLength(1)
   })
 
   test('of many that read at once, one writes it', async () => {

@@ -3,7 +3,7 @@ import { type Approval, dueAtMs, type Settled, wayWhenGone } from '../../src/dom
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import type { AuditEvent } from '../../src/domain/audit.ts'
 import { LATE_REPLIES_MAX } from '../../src/domain/evidence.ts'
-import { wantsLookup } from '../../src/domain/lookups.ts'
+import { isTooLateToLook, wantsLookup } from '../../src/domain/lookups.ts'
 import type { Change, Ledger } from '../../src/ports/ledger.ts'
 import { NewerForm } from '../../src/ports/ledger-faults.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
@@ -258,10 +258,10 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       }
       return found.slice(0, limit)
     },
-    async lookupsWanted(limit) {
+    async lookupsWanted(servers, limit) {
       return readable()
         .filter(({ approval }) => wantsLookup(approval))
-        .filter(({ approval: one }) => one.status !== 'settled' || one.settledAtMs > nowMs - 15 * 60_000)
+        .filter(({ approval: one }) => servers.includes(one.asked.server) || isTooLateToLook(one, nowMs))
         .slice(0, limit)
         .map(({ approval }) => approval.id)
     },
