@@ -179,8 +179,7 @@ export function transition(
       const { stages } = approval.asking
       const stage = stageNow(stages, votes.value)
       if (stage < stages.length) {
-        const isNext = stage > stageNow(stages, approval.votes)
-        return ok({ next: isNext ? askedNext(counted, nowMs) : counted, deadline })
+        return ok({ next: stage > stagesCalled(approval) ? askedNext(counted, nowMs) : counted, deadline })
       }
       const others = votes.value.slice(0, -1).map(({ by }) => by)
       const next: Approval = {
@@ -346,6 +345,12 @@ export function transition(
       })
     }
   }
+}
+
+/** A stage that opens again because somebody took a yes back does not call its people again; an edit is another question. */
+function stagesCalled({ nudges, edits }: Pending): number {
+  const sinceMs = edits.at(-1)?.atMs ?? 0
+  return nudges.filter(({ kind, atMs }) => kind === 'stage' && atMs >= sinceMs).length
 }
 
 /** Whoever is asked from now on is called, once. */

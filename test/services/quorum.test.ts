@@ -319,6 +319,17 @@ describe('stages', () => {
     })
   })
 
+  test('who is next is called once, also when the stage before is undone and done again', async () => {
+    const { yes, takeBack, now } = await asked(STAGES)
+    await yes(mina)
+    await yes(park)
+    for (let n = 0; n < 3; n++) {
+      await takeBack(mina)
+      await yes(mina)
+    }
+    expect((await now()).nudges.map(({ kind }) => kind)).toEqual(['stage'])
+  })
+
   test('a yes taken back in the first stage opens it again', async () => {
     const { yes, takeBack, now } = await asked(STAGES)
     await yes(mina)

@@ -139,7 +139,7 @@ function wrongDecisions(world: SimWorld): string[] {
 }
 
 /** Longer than a process stands still between its look into the directory and its write. */
-const LATELY_MS = 30_000
+const LATELY_MS = 60_000
 
 /** All that this person has been lately: the directory is not in the ledger, so it may change right before a write. */
 function wasLately({ directories }: SimWorld, id: string, atMs: number): Person[] {
