@@ -512,6 +512,44 @@ describe('the server behind', () => {
     await again.post({ id: 2, method: 'ping' })
     await again.answer(2)
   })
+
+  test('is not asked again for an agent that is let in no more, which loses its stream', async () => {
+    const { clock } = aHarness().deps
+    let letIn = 'Bearer agent'
+    let areKeysThere = true
+    const harness = aHarness({
+      clock: { ...clock, sleep: (ms, signal) => clock.sleep(ms === 2_000 ? 5 : ms, signal) },
+      authenticate: async (headers) =>
+        areKeysThere
+          ? admission(headers.get('authorization') === letIn ? agent : null)
+          : { kind: 'refused', because: 'keys_unavailable', message: 'no keys' },
+      wire: ({ method, body }) => {
+        if (method === 'GET') return wireEvents(': nothing\n\n')
+        return body?.includes('"initialize"') ? initialized() : { status: 202, headers: {}, body: null }
+      },
+    })
+    const heard = () => harness.exchanges.filter(({ method }) => method === 'GET').length
+    const isHeardAgain = async () => {
+      const before = heard()
+      await expect.poll(heard, { timeout: 10_000 }).toBeGreaterThan(before + 1)
+    }
+    const client = await aSession(harness)
+    await isHeardAgain()
+    // The client goes on with another token of the same agent.
+    letIn = 'Bearer renewed'
+    await client.post({ method: 'notifications/x' }, { authorization: letIn })
+    await isHeardAgain()
+    // Not known for a while.
+    areKeysThere = false
+    await clock.sleep(50)
+    areKeysThere = true
+    await isHeardAgain()
+    letIn = 'nobody'
+    await expect.poll(client.isOver, { timeout: 10_000 }).toBe(true)
+    const last = heard()
+    await clock.sleep(50)
+    expect(heard()).toBe(last)
+  })
 })
 
 describe('what a client does not read', () => {

@@ -36,12 +36,22 @@ export async function passDoor(
   // MUST per MCP (Transports, Security Warning). Clients outside browsers send none.
   if (origin !== null && !deps.isOriginAllowed(origin)) return forbidden("'Origin' is not allowed here")
 
-  const isProxied = proxyHeaders.some((name) => headers.has(name))
-  const remoteAddress = isProxied ? null : (c.env?.incoming?.socket.remoteAddress ?? null)
-  const admission = await deps.authenticate(headers, remoteAddress, server)
+  const admission = await admitOf(c, server, deps)()
   return admission.kind === 'admitted'
     ? ok(admission.principal)
     : unauthenticated(admission, deps.challengeOf(server))
+}
+
+/** Whether whoever sent this request is let in, also long after it came. */
+export function admitOf(
+  c: Context<McpEnv>,
+  server: string,
+  { authenticate }: Pick<DoorDeps, 'authenticate'>,
+): () => Promise<Admission> {
+  const { headers } = c.req.raw
+  const isProxied = proxyHeaders.some((name) => headers.has(name))
+  const remoteAddress = isProxied ? null : (c.env?.incoming?.socket.remoteAddress ?? null)
+  return () => authenticate(headers, remoteAddress, server)
 }
 
 function forbidden(message: string): Result<never, Response> {

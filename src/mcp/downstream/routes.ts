@@ -27,7 +27,7 @@ import type { Upstream } from '../upstream/wire.ts'
 import { readAccepts } from './accepts.ts'
 import { BODY_MS, createReadBody } from './body.ts'
 import { asResponse } from './delivery.ts'
-import { type DoorDeps, type McpEnv, passDoor } from './door.ts'
+import { admitOf, type DoorDeps, type McpEnv, passDoor } from './door.ts'
 import { isOwnEventId } from './event-ids.ts'
 import { createForward } from './forward.ts'
 import { createGate } from './gate.ts'
@@ -113,7 +113,9 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   app.all('/:server/sse', (c) => serve(c, c.req.param('server')))
   app.post('/:server/messages', async (c) => {
     const from = await enter(c, c.req.param('server'))
-    return from instanceof Response ? from : old.post(from, c.req.query('sessionId') ?? '')
+    return from instanceof Response
+      ? from
+      : old.post(from, c.req.query('sessionId') ?? '', admitOf(c, from.upstream.server, deps))
   })
 
   /** Through the door, to a server that is there. */
@@ -133,7 +135,8 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
       case 'POST':
         return onPost(from, (id) => c.set('answering', id))
       case 'GET':
-        if (opensOldSession(from.request.headers)) return old.open(from, pathOf(c, server))
+        if (opensOldSession(from.request.headers))
+          return old.open(from, pathOf(c, server), admitOf(c, server, deps))
         return onBodiless(from, 'GET')
       case 'DELETE':
         return onBodiless(from, 'DELETE')

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import type { Principal } from '../../../domain/principal.ts'
+import type { Admission } from '../../../ports/admission.ts'
 import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'
 import { withMember } from '../../raw-json.ts'
@@ -43,8 +44,12 @@ export interface OldSession {
   readonly principal: Principal
   readonly server: string
   readonly response: Response
-  /** Takes one message. @returns the answer to the POST, which is not the answer to the message */
-  post(request: Request): Promise<Response>
+  /**
+   * Takes one message.
+   * @param admit whether this request would be let in later
+   * @returns the answer to the POST, which is not the answer to the message
+   */
+  post(request: Request, admit: () => Promise<Admission>): Promise<Response>
   agreed(): Agreed
   /** How long without messages; `null` while something is answered. */
   idleMs(): number | null
@@ -58,6 +63,8 @@ export interface OldSession {
 interface OldSessionOptions {
   readonly id: string
   readonly principal: Principal
+  /** Whether the request that opened it would be let in now. */
+  admit(): Promise<Admission>
   readonly upstream: Upstream
   /** Where this client sends its messages. */
   readonly endpoint: string
@@ -90,6 +97,8 @@ export function createOldSession(options: OldSessionOptions): OldSession {
     cut('the client left too much unread and was cut')
   })
   let agreed = options.agreed
+  /** Of the latest request: a client renews its token while the stream is open. */
+  let { admit } = options
   let isListening = false
   let isFinishing = false
   let inFlight = 0
@@ -120,7 +129,8 @@ export function createOldSession(options: OldSessionOptions): OldSession {
     if (isFinishing && inFlight === 0) end()
   }
 
-  async function post(request: Request): Promise<Response> {
+  async function post(request: Request, admitLater: () => Promise<Admission>): Promise<Response> {
+    admit = admitLater
     if (isFinishing || ending.signal.aborted) return gone()
     if (inFlight >= REQUESTS_MAX) {
       const most = `${REQUESTS_MAX} requests of this stream are being answered already`
@@ -241,8 +251,20 @@ export function createOldSession(options: OldSessionOptions): OldSession {
     })()
   }
 
+  /** Each of these is a request of our own, which passes no door. An agent that is none any more loses its stream. */
+  async function isStillIn(): Promise<boolean> {
+    const admission = await admit().catch((): Admission => unknownNow)
+    if (admission.kind === 'admitted') {
+      if (admission.principal.name === principal.name && admission.principal.owner === principal.owner)
+        return true
+    } else if (admission.because === 'keys_unavailable') return false
+    cut('the agent is not admitted any more')
+    return false
+  }
+
   /** @returns whether there may be such a stream again */
   async function listenOnce(): Promise<boolean> {
+    if (!(await isStillIn()) || ending.signal.aborted) return true
     const headers = headersInside(new Headers())
     headers.set('accept', 'text/event-stream')
     const request = new Request(options.url, { headers, signal: ending.signal })
@@ -284,6 +306,8 @@ export function createOldSession(options: OldSessionOptions): OldSession {
     },
   }
 }
+
+const unknownNow: Admission = { kind: 'refused', because: 'keys_unavailable', message: '' }
 
 const inside = { isResumable: false, reached: async () => true }
 

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import type { Limits } from '../../../domain/limits.ts'
 import type { Principal } from '../../../domain/principal.ts'
 import type { Timings } from '../../../domain/timings.ts'
+import type { Admission } from '../../../ports/admission.ts'
 import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'
 import { asResponse } from '../delivery.ts'
@@ -37,10 +38,14 @@ const COME_BACK_MS = 60_000
 const PREFIX = 'hps1'
 
 export interface OldSessions {
-  /** Opens a stream. @param path of the server at this gateway, as its clients see it */
-  open(from: Omit<From, 'delivery'>, path: string): Response
+  /**
+   * Opens a stream.
+   * @param path of the server at this gateway, as its clients see it
+   * @param admit whether this request would be let in now
+   */
+  open(from: Omit<From, 'delivery'>, path: string, admit: () => Promise<Admission>): Response
   /** One message to a stream of this principal. */
-  post(from: Omit<From, 'delivery'>, sessionId: string): Promise<Response>
+  post(from: Omit<From, 'delivery'>, sessionId: string, admit: () => Promise<Admission>): Promise<Response>
 }
 
 /** Whether a GET is the beginning of HTTP+SSE. Clients of Streamable HTTP name a session, a revision or both. */
@@ -71,7 +76,7 @@ export function createOldSessions(deps: {
   })
   const seal = createSeal({ sealKey, purpose: 'mcp-sse-session', prefix: PREFIX, schema: agreedSchema })
 
-  function open(from: Omit<From, 'delivery'>, path: string): Response {
+  function open(from: Omit<From, 'delivery'>, path: string, admit: () => Promise<Admission>): Response {
     const { request, principal, upstream } = from
     const scope = boundTo({ principal, server: upstream.server })
     const again = seal.open(scope, request.headers.get('last-event-id') ?? '')
@@ -86,6 +91,7 @@ export function createOldSessions(deps: {
     const session = createOldSession({
       id,
       principal,
+      admit,
       upstream,
       endpoint: `${path}/messages?sessionId=${id}`,
       url: request.url,
@@ -109,14 +115,18 @@ export function createOldSessions(deps: {
     return session.response
   }
 
-  async function post(from: Omit<From, 'delivery'>, sessionId: string): Promise<Response> {
+  async function post(
+    from: Omit<From, 'delivery'>,
+    sessionId: string,
+    admit: () => Promise<Admission>,
+  ): Promise<Response> {
     const { request, principal, upstream } = from
     const session = sessions.get(sessionId)
     const isTheirs =
       session?.principal.name === principal.name &&
       session.principal.owner === principal.owner &&
       session.server === upstream.server
-    return session !== undefined && isTheirs ? session.post(request) : gone()
+    return session !== undefined && isTheirs ? session.post(request, admit) : gone()
   }
 
   function fullFor({ name, owner }: Principal): string | null {
