@@ -56,6 +56,19 @@ export function stageNow(stages: readonly Stage[], votes: readonly Vote[]): numb
   return missing === -1 ? stages.length : missing
 }
 
+/** When this person's right to the stage that is asked now began: with the call, or with the escalation by which they stand in. */
+export function turnFromMs(
+  person: Person,
+  { asking, votes, createdAtMs }: Pick<Pending, 'asking' | 'votes' | 'createdAtMs'>,
+  nowMs: InstantMs,
+): InstantMs {
+  const stage = asking.stages[stageNow(asking.stages, votes)]
+  if (stage === undefined || isIn(stage, person)) return createdAtMs
+  const fromMs = createdAtMs + (asking.escalation.find((step) => isIn(step, person))?.afterMs ?? 0)
+  // Until then it is simply not their turn.
+  return fromMs <= nowMs ? fromMs : createdAtMs
+}
+
 /** What a person's yes would be now. */
 export type Turn =
   | { readonly kind: 'counts'; readonly stage: number }

@@ -3,7 +3,7 @@ import type { Approval, Door, InstantMs } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { authorise, mayDecideFromMs, type Unauthorised } from '../domain/authority.ts'
 import type { Person } from '../domain/principal.ts'
-import { type Standing, standingOf, YESES_MAX } from '../domain/quorum.ts'
+import { type Standing, standingOf, turnFromMs, YESES_MAX } from '../domain/quorum.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { ApprovalEvent } from '../domain/transition.ts'
@@ -105,14 +105,16 @@ export function createPeople(deps: {
   async function standing(
     id: ApprovalId,
     person: Person,
-  ): Promise<(ChangeOptions & { standing?: Standing }) | null> {
+  ): Promise<(ChangeOptions & { standing?: Standing; mayFromMs?: InstantMs }) | null> {
     const reading = await ledger.get(id)
     const approval = reading?.approval
     if (reading === null || approval?.status !== 'pending' || approval.asking.stages.length === 0) return {}
     const { version, votes } = approval
     const found = standingOf(person, approval, directory.person, reading.nowMs)
     const fallen = votes.flatMap(({ by }) => (found.voters.includes(by) ? [] : [by]))
-    if (fallen.length === 0) return { standing: found, version }
+    if (fallen.length === 0) {
+      return { standing: found, mayFromMs: turnFromMs(person, approval, reading.nowMs), version }
+    }
     await change(id, { kind: 'void_votes', people: fallen }, { version })
     return null
   }
@@ -129,8 +131,9 @@ export function createPeople(deps: {
       const inForce = judged?.kind === 'stands' ? { inForce: judged.revision } : {}
       const known = await standing(id, person)
       if (known === null) continue
-      const { standing: found, ...guard } = known
-      const event = found === undefined ? said : { ...said, standing: found }
+      const { standing: found, mayFromMs = said.mayFromMs, ...guard } = known
+      const since = mayFromMs === undefined ? {} : { mayFromMs }
+      const event = found === undefined ? said : { ...said, ...since, standing: found }
       const decided = await change(id, event, { ...guard, ...inForce })
       if (decided.ok || decided.error.reason !== 'moved_on') return decided
     }

@@ -7,6 +7,7 @@ import type { ApprovalId } from '../domain/approval-id.ts'
 import { calledBy, type Nudge } from '../domain/nudges.ts'
 import { yesOf } from '../domain/present.ts'
 import type { Person } from '../domain/principal.ts'
+import { isIn, stageNow } from '../domain/quorum.ts'
 import { type Channel, ChannelFault } from '../ports/channels.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Directory } from '../ports/directory.ts'
@@ -127,8 +128,7 @@ function calledOf(
   const may = people.filter((person) => yesOf(approval, person, nowMs).kind === 'offered')
   if (nudge.kind !== 'escalation') return may
   const steps = calledBy(nudge, approval)
-  const { approvers } = approval.asking
-  const isIn = (person: Person, named: { groups: readonly string[]; people: readonly string[] }) =>
-    named.people.includes(person.id) || person.groups.some((group) => named.groups.includes(group))
-  return may.filter((person) => !isIn(person, approvers) && steps.some((step) => isIn(person, step)))
+  const { stages, approvers } = approval.asking
+  const asked = stages[stageNow(stages, approval.votes)] ?? approvers
+  return may.filter((person) => !isIn(asked, person) && steps.some((step) => isIn(step, person)))
 }

@@ -194,8 +194,8 @@ function aChannel(world: World) {
 }
 
 describe('in a channel', () => {
-  async function due(afterMinutes: number) {
-    const all = await asked()
+  async function due(afterMinutes: number, text?: string) {
+    const all = await asked(text)
     all.world.ledger.advance(minutes(afterMinutes))
     await attend(all)
     return { ...all, ...aChannel(all.world) }
@@ -217,6 +217,13 @@ describe('in a channel', () => {
     await post(id)
     // The reminder of minute 10 came late as well, and those who may decide by then are more.
     expect(calledIn(posts)).toEqual(['escalation: sora', 'reminder: mina, sora', 'reminder: mina, sora'])
+  })
+
+  test('an escalation calls people of a later stage as well, who stand in for the one that is asked', async () => {
+    const stages = '      stages: [{ groups: [ops] }, { groups: [leads] }]'
+    const { id, post, posts } = await due(20, `${policy}\n${stages}`)
+    await post(id)
+    expect(calledIn(posts)).toContain('escalation: sora')
   })
 
   test('nobody is called who has decided meanwhile', async () => {

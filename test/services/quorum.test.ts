@@ -4,6 +4,7 @@ import type { Approval } from '../../src/domain/approval.ts'
 import { present, yesOf } from '../../src/domain/present.ts'
 import type { Person } from '../../src/domain/principal.ts'
 import { progressText } from '../../src/domain/quorum-text.ts'
+import type { Deadline } from '../../src/domain/transition.ts'
 import { waitingInWords } from '../../src/mcp/downstream/waiting-words.ts'
 import { owner } from '../support/builders.ts'
 import { aGateway, aWorld } from '../support/world.ts'
@@ -45,6 +46,31 @@ const decisionOf = (approval: Approval) =>
     : approval.status === 'settled' && approval.outcome.kind === 'rejected'
       ? approval.outcome.decision
       : null
+
+test('who stands in for a stage by an escalation has that right since then, for the audit and the ledger', async () => {
+  const { world, id, yes } = await asked(
+    rule(
+      '{ stages: [{ groups: [ops] }, { groups: [security] }], timeout: 60m, escalation: [{ after: 20m, groups: [security] }] }',
+    ),
+  )
+  const { save } = world.ledger
+  const deadlines: Deadline[] = []
+  world.ledger.save = (change) => {
+    deadlines.push(change.deadline)
+    return save(change)
+  }
+  expect(await yes(sora)).toMatchObject(refusedFor('not_your_turn'))
+  const fromMs = 1_000_000 + 20 * 60_000
+  world.ledger.advance(20 * 60_000)
+  expect(await yes(sora)).toMatchObject({ ok: true, value: { votes: [{ by: 'sora', stage: 0 }] } })
+  expect(await yes(lee)).toMatchObject({ ok: true, value: { status: 'approved' } })
+  const trail = (await world.ledger.auditTrail(id)).map(({ payload }) => JSON.parse(payload).details)
+  expect(trail.slice(-2).map(({ by, mayFrom }) => [by, mayFrom])).toEqual([
+    ['sora', new Date(fromMs).toISOString()],
+    ['lee', undefined],
+  ])
+  expect(deadlines.slice(-2)).toMatchObject([{ kind: 'within', fromMs }, { kind: 'before' }])
+})
 
 describe('two of a group', () => {
   test('one yes is kept and told, the second decides, and both stand in the record', async () => {
