@@ -109,11 +109,13 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
     case 'look_up':
       return {
         digest: event.digest,
-        lookups: event.lookups.map(({ tool, found }) =>
-          found.kind === 'none'
-            ? { tool, reason: found.reason }
-            : { tool, digest: found.digest, bytes: found.bytes, isError: found.isError },
-        ),
+        lookups: event.lookups.map(({ tool, arguments: args, found }) => ({
+          tool,
+          ...(args === null ? {} : { argumentsDigest: sha256(args) }),
+          ...(found.kind === 'none'
+            ? { reason: found.reason }
+            : { digest: found.digest, bytes: found.bytes, isError: found.isError }),
+        })),
       }
     case 'nudge': {
       const nudge = next.nudges.at(-1)

@@ -54,6 +54,8 @@ export interface ReadRequest {
   readonly answerBytesMax: number
   /** How long the upstream may say nothing. */
   readonly silenceMs: number
+  /** Nobody wants the answer any more, also of a server that keeps talking. */
+  readonly leaving: AbortSignal
 }
 
 /** A gateway's own way, where a rule lets a call run without its requester, or has something read for people. */

@@ -29,6 +29,7 @@ import type { Change } from './change.ts'
 import type { Judge } from './judge.ts'
 import { argumentsOf } from './rejudge.ts'
 import type { OpenAlone } from './resume.ts'
+import { createTurns } from './turns.ts'
 
 export type LookUp = (id: ApprovalId) => Promise<void>
 
@@ -45,7 +46,18 @@ const NOTES_MAX = 5
 /** More than can be waiting at once: the oldest are forgotten, and tried again. */
 const FAILED_KEPT_MAX = 1_000
 
+/** Each may hold a child process or a connection: what helps people must not take them from what is asked for. */
+const AT_ONCE_MAX = 4
+/** In work and waiting for their turn; more come with the next rounds. */
+const KNOWN_MAX = 200
+const TOO_LONG = 'the server took too long'
+
 type Found = Omit<Lookup, 'atMs'>
+interface Read {
+  readonly found: Found
+  /** What still goes on after the time was over. */
+  readonly unfinished: Promise<unknown> | null
+}
 
 export function createLookUp(deps: {
   ledger: Pick<Ledger, 'get'>
@@ -59,15 +71,22 @@ export function createLookUp(deps: {
 }): LookUp {
   const { ledger, change, judge, rules, stops, openAlone, clock, log } = deps
   const running = new Set<ApprovalId>()
+  const inTurn = createTurns(AT_ONCE_MAX)
   /** How often, by what was to be read for. */
   const failed = new Map<string, number>()
 
   return async function lookUp(id) {
-    if (running.has(id)) return
+    if (running.has(id) || running.size >= KNOWN_MAX) return
     running.add(id)
     try {
-      const reading = await ledger.get(id)
-      if (reading !== null && wantsLookup(reading.approval)) await tryFor(reading.approval, reading.nowMs)
+      const approval = (await ledger.get(id))?.approval
+      if (approval === undefined || !wantsLookup(approval)) return
+      const { name, owner } = approval.asked.requester
+      await inTurn(JSON.stringify([owner, name]), async () => {
+        // Meanwhile others may have read it, and much may have happened.
+        const reading = await ledger.get(id)
+        if (reading !== null && wantsLookup(reading.approval)) await tryFor(reading.approval, reading.nowMs)
+      })
     } finally {
       running.delete(id)
     }
@@ -102,38 +121,55 @@ export function createLookUp(deps: {
     const session = openAlone(approval)
     // Another gateway has this server.
     if (session === null) return
+    let inFlight: Promise<unknown> = Promise.resolve()
     try {
       const lookups: Found[] = []
-      // One after the other: they share a session, which knows one tool at a time.
-      for (const call of asking.lookups) lookups.push(await one(approval, call, session))
+      let isLate = false
+      // One after the other: they share a session, which knows one tool at a time. A server that was too slow is not asked on.
+      for (const call of asking.lookups) {
+        const read = isLate ? null : await one(approval, call, session)
+        lookups.push(read?.found ?? notRead(call, TOO_LONG))
+        if (read === null || read.unfinished === null) continue
+        isLate = true
+        inFlight = read.unfinished
+      }
       // Whoever has changed the arguments meanwhile, or was first, is right.
       await change(id, { kind: 'look_up', digest: proposed.digest, lookups })
     } finally {
-      // Not awaited: a server that does not answer must not hold up the next one.
-      session
-        .close()
+      // Not awaited: a server that does not answer must not hold up the next one. And not before what is in flight has ended,
+      // which may be the opening of the very session.
+      inFlight
+        .catch(() => {})
+        .then(() => session.close())
         .catch((error: unknown) => log.warn({ err: error, approval: id }, 'a session stays open'))
     }
   }
 
-  async function one(approval: Approval, call: LookupCall, session: AloneSession): Promise<Found> {
+  async function one(approval: Approval, call: LookupCall, session: AloneSession): Promise<Read> {
     const { label, tool } = call
-    const nothing = (reason: string, args: string | null = null) => notRead(call, reason, args)
+    const nothing = (reason: string, args: string | null = null): Read => ({
+      found: notRead(call, reason, args),
+      unfinished: null,
+    })
     const filled = lookupArguments(call, argumentsOf(approval.proposed))
     if (!filled.ok) return nothing(filled.error)
+    const [patience, leaving] = [new AbortController(), new AbortController()]
     try {
       const refused = await refusalOf(approval, tool, filled.value)
       if (refused !== null) return nothing(refused)
       const args = canonical(filled.value)
-      const patience = new AbortController()
-      const late = clock.sleep(WHOLE_MS, patience.signal).then(() => 'the server took too long')
-      const read = await Promise.race([readOn(session, tool, filled.value), late])
-      patience.abort()
+      const late = clock.sleep(WHOLE_MS, patience.signal).then(() => null)
+      const reading = readOn(session, tool, filled.value, leaving.signal)
+      const read = await Promise.race([reading, late])
+      if (read === null) return { found: notRead(call, TOO_LONG, args), unfinished: reading }
       if (typeof read === 'string') return nothing(read, args)
-      return { label, tool, arguments: args, found: foundOf(read) }
+      return { found: { label, tool, arguments: args, found: foundOf(read) }, unfinished: null }
     } catch (error) {
       log.warn({ err: error, approval: approval.id, tool }, 'evidence could not be read')
       return nothing('the gateway could not read it')
+    } finally {
+      patience.abort()
+      leaving.abort()
     }
   }
 
@@ -156,14 +192,21 @@ const notRead = ({ label, tool }: LookupCall, reason: string, args: string | nul
 })
 
 /** @returns why there is none, where there is no answer */
-async function readOn(session: AloneSession, tool: string, args: JsonValue): Promise<Reply | string> {
+async function readOn(
+  session: AloneSession,
+  tool: string,
+  args: JsonValue,
+  leaving: AbortSignal,
+): Promise<Reply | string> {
   const described = await session.describe(tool)
   if (described.kind === 'unlisted') return 'the server does not offer this tool'
   if (described.kind === 'unavailable') return described.reason
+  if (leaving.aborted) return TOO_LONG
   const read = await session.read({
     canonicalParams: canonical({ name: tool, arguments: args }),
     answerBytesMax: LOOKUP_BYTES_MAX,
     silenceMs: SILENCE_MS,
+    leaving,
   })
   return read.ok ? read.value : read.error
 }

@@ -743,17 +743,21 @@ describe('a session of the gateway’s own, for a call that runs without its req
     'reads for people on it, %s, with a bound on the answer',
     async (era) => {
       let answer = '{"content":[{"type":"text","text":"refunded: 0"}]}'
+      const leaving = new AbortController()
       const { upstream, calls } = await upstreamThat((request, response) => {
         const { method } = request.rpc
         if (method === 'initialize') {
           response.setHeader('mcp-session-id', 'own-session')
           return json(response, reply(request, '{"protocolVersion":"2025-06-18","capabilities":{}}'))
         }
-        json(response, reply(request, method === 'tools/list' ? listed : answer))
+        if (method === 'tools/list') return json(response, reply(request, listed))
+        // A server that never answers.
+        if (answer === '') return leaving.abort()
+        json(response, reply(request, answer))
       })
       const alone = createAloneSession({ ...terms, upstream, era })
       const canonicalParams = '{"arguments":{"name":"acme"},"name":"delete_repo"}'
-      const request = { canonicalParams, answerBytesMax: 1_000, silenceMs: 5_000 }
+      const request = { canonicalParams, answerBytesMax: 1_000, silenceMs: 30_000, leaving: leaving.signal }
       expect(await alone.read(request)).toMatchObject({ ok: false })
       await alone.describe('delete_repo')
       expect(await alone.read(request)).toEqual({
@@ -765,6 +769,8 @@ describe('a session of the gateway’s own, for a call that runs without its req
       expect(JSON.stringify(calls()[0]?.rpc.params)).not.toContain('dev.holdpoint')
       expect(calls()[0]?.headers['idempotency-key']).toBeUndefined()
       answer = `{"content":[{"type":"text","text":"${'x'.repeat(2_000)}"}]}`
+      expect(await alone.read(request)).toMatchObject({ ok: false })
+      answer = ''
       expect(await alone.read(request)).toMatchObject({ ok: false })
       await alone.close()
     },

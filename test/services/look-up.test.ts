@@ -1,11 +1,14 @@
 /** Evidence that a rule wants beside a request: read for this requester, bounded, shown as it came, and never in anybody's way. */
 import { describe, expect, test } from 'vitest'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
+import { sha256 } from '../../src/domain/canonical.ts'
 import { LOOKUP_AFTER_MS } from '../../src/domain/lookups.ts'
 import { present } from '../../src/domain/present.ts'
 import { err, ok } from '../../src/domain/result.ts'
 import type { Category, ToolFacts } from '../../src/domain/risk.ts'
 import { everything } from '../../src/domain/stop.ts'
+import { clock } from '../../src/launch/clock.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import type { ReadRequest } from '../../src/ports/upstream-session.ts'
 import { aGateway, aWorld, type World } from '../support/world.ts'
 
@@ -64,7 +67,15 @@ describe('what a rule wants to be read', () => {
     const trail = await world.ledger.auditTrail(id)
     expect(JSON.parse(trail.at(-1)?.payload ?? '{}')).toMatchObject({
       event: 'look_up',
-      details: { lookups: [{ tool: 'get_refund_state', digest: expect.stringMatching(/^[0-9a-f]{64}$/) }] },
+      details: {
+        lookups: [
+          {
+            tool: 'get_refund_state',
+            argumentsDigest: sha256('{"charge":"ch_1","full":true}'),
+            digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+          },
+        ],
+      },
     })
     expect(JSON.stringify(trail)).not.toContain('refunded')
   })
@@ -254,6 +265,58 @@ describe('a reading that fails again and again ends', () => {
       .toMatchObject([{ found: { kind: 'none', reason: 'the gateway could not read it' } }])
     expect(reads).toBe(3)
   })
+})
+
+test('a server that takes too long is left: it is asked no more, and its session is closed after what was in flight', async () => {
+  const world = aWorld()
+  await world.putInForce(
+    policy('{ tool: get_slow }, { tool: get_refund_state }').replace('[get_', '[get_slow, get_'),
+  )
+  let reads = 0
+  world.reads = async ({ leaving }) => {
+    reads++
+    await new Promise((resolve) => leaving.addEventListener('abort', resolve))
+    expect(world.closed).toEqual([])
+    return err('left')
+  }
+  const hurried: Clock = {
+    ...clock,
+    sleep: (ms, signal) => clock.sleep(ms === 10_000 ? 50 : ms, signal),
+  }
+  const gateway = await aGateway(world, { facts, clock: hurried })
+  const waiting = await gateway.ask({ arguments: { charge: 'ch_1', amount: 100 } })
+  if (!waiting.ok || waiting.value.kind !== 'waiting') throw new Error('it waits')
+  const tooLong = { found: { kind: 'none', reason: 'the server took too long' } }
+  expect(await lookupsOf(world, waiting.value.approval.id)).toMatchObject([tooLong, tooLong])
+  await expect.poll(() => world.closed.length, { timeout: 10_000 }).toBe(1)
+  expect(reads).toBe(1)
+})
+
+test('at most four are read at once, and one for each agent', async () => {
+  const world = aWorld()
+  await world.putInForce(policy())
+  let [now, most] = [0, 0]
+  const open: (() => void)[] = []
+  world.reads = async () => {
+    most = Math.max(most, ++now)
+    await new Promise<void>((resolve) => open.push(resolve))
+    now--
+    return answer('{}')
+  }
+  const gateway = await aGateway(world, { facts })
+  const ids: ApprovalId[] = []
+  for (let n = 0; n < 12; n++) {
+    const principal = { name: `agent-${n % 6}`, owner: 'jun' }
+    const waiting = await gateway.ask({ principal, arguments: { charge: `ch_${n}`, amount: n } })
+    if (!waiting.ok || waiting.value.kind !== 'waiting') throw new Error('it waits')
+    ids.push(waiting.value.approval.id)
+  }
+  await expect.poll(() => open.length, { timeout: 10_000 }).toBe(4)
+  const all = Promise.all(ids.map((id) => lookupsOf(world, id)))
+  const opening = setInterval(() => open.shift()?.(), 1)
+  await all
+  clearInterval(opening)
+  expect(most).toBe(4)
 })
 
 test('what the server says is bounded, and hostile text stays text', async () => {

@@ -13,6 +13,7 @@ import { silentLog } from '../../src/launch/log.ts'
 import { readPolicyText } from '../../src/launch/policies.ts'
 import { random } from '../../src/launch/random.ts'
 import { createServices } from '../../src/launch/services.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
 import type {
   AloneSession,
@@ -113,6 +114,7 @@ export async function aGateway(
     timings?: Partial<Timings>
     limits?: Partial<Limits>
     revisions?: Revisions
+    clock?: Clock
     /** What is known about tools; nothing, if it is not said. */
     facts?: (tool: string) => ToolFacts
   } = {},
@@ -161,7 +163,7 @@ export async function aGateway(
       close: async () => void world.closed.push(approval.id),
     }),
     stopping: stop.signal,
-    clock,
+    clock: options.clock ?? clock,
     random,
     log: silentLog,
   })

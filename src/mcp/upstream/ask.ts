@@ -33,6 +33,8 @@ export interface AskOptions {
   /** Only whole messages end the silence: a connection that is kept open is no sign that a tool works. */
   readonly silenceMs: number
   readonly onMessage: (rawText: string) => void
+  /** Ends it before there is an answer. */
+  readonly leaving?: AbortSignal
 }
 
 export async function ask(options: AskOptions): Promise<Asked> {
@@ -40,13 +42,15 @@ export async function ask(options: AskOptions): Promise<Asked> {
   const patience = new AbortController()
   const silent = `${upstream.server} was silent for ${Math.round(silenceMs / 1_000)} s`
   const timer = setTimeout(() => patience.abort(), silenceMs)
+  const signal =
+    options.leaving === undefined ? patience.signal : AbortSignal.any([patience.signal, options.leaving])
   try {
     const response = await upstream.exchange({
       method: 'POST',
       headers: { ...options.headers, ...ofAnyMessage },
       body: options.body,
       principal: options.principal,
-      signal: patience.signal,
+      signal,
       freshConnection: options.freshConnection,
       mayStart: options.mayStart,
     })

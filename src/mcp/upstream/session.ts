@@ -178,6 +178,7 @@ export function createReadingSession(
     canonicalParams,
     answerBytesMax,
     silenceMs,
+    leaving,
   }: ReadRequest): Promise<Result<Reply, string>> {
     const id = newOwnId()
     const isModern = era === 'modern'
@@ -197,6 +198,7 @@ export function createReadingSession(
       mayStart: anyTime,
       answerBytesMax,
       silenceMs,
+      leaving,
       // Nobody is there to answer what the server asks meanwhile.
       onMessage: () => {},
     })
