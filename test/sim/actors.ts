@@ -263,16 +263,18 @@ export function personActs(world: SimWorld, gateway: Gateway): void {
     const isTempted = approval.asking.escalation.length > 0 && dice.chance(0.4)
     const several = isForSeveral ? 0.3 : 0.75
     const who = isTempted ? sora : dice.chance(several) ? mina : dice.pick([...world.people])
-    // As the directory has them at the moment of the act.
-    const person = world.people.find(({ id: one }) => one === who.id) ?? jun
     const { people } = gateway.services
     // What was on the screen when they looked.
     const digest = proposed.digest
     if (dice.chance(0.15)) await scheduler.sleep(gateway.owner, dice.below(20_000))
+    // As the directory has them at the moment of the act.
+    const person = world.people.find(({ id: one }) => one === who.id) ?? jun
+    world.acts.push({ atMs: scheduler.nowMs(), people: [person.id] })
     const said = { id, person, reason: null, via: 'api' } as const
     if (isForSeveral && dice.chance(0.6)) {
       // Those who were called look at it together.
       const together = world.people.filter(() => dice.chance(0.7))
+      world.acts.push({ atMs: scheduler.nowMs(), people: together.map((one) => one.id) })
       await Promise.allSettled(
         together.map((one) => people.decide({ ...said, person: one, answer: 'approve', digest })),
       )

@@ -127,7 +127,7 @@ function wrongDecisions(world: SimWorld): string[] {
           : null
     if (decision === null) continue
     const answer = decision.kind === 'reject' ? 'reject' : 'approve'
-    const isRight = wasLately(world, decision.by, atMs).some((person) => {
+    const isRight = wasLately(world, decision.by, decision.by, atMs).some((person) => {
       const right = authorise(person, answer, { ...original, status: 'pending' }, decision.atMs)
       return right.ok && right.value === decision.kind
     })
@@ -138,15 +138,22 @@ function wrongDecisions(world: SimWorld): string[] {
   return broken
 }
 
-/** Longer than a process stands still between its look into the directory and its write. */
-const LATELY_MS = 60_000
+/** Longer than any process stands still between its look into the directory and its write. */
+const ACT_MS_MAX = 60_000
 
-/** All that this person has been lately: the directory is not in the ledger, so it may change right before a write. */
-function wasLately({ directories }: SimWorld, id: string, atMs: number): Person[] {
+/**
+ * All that this person was while `writer` did what was written then: the directory is not in the ledger, so it may change
+ * between the look into it and the write.
+ */
+function wasLately({ directories, acts }: SimWorld, id: string, writer: string, atMs: number): Person[] {
+  const begun = acts.filter(
+    (act) => act.people.includes(writer) && act.atMs <= atMs && act.atMs >= atMs - ACT_MS_MAX,
+  )
+  const begunMs = Math.min(atMs, ...begun.map((act) => act.atMs))
   return directories.flatMap(({ atMs: fromMs, people }, at) => {
     const untilMs = directories[at + 1]?.atMs ?? Number.POSITIVE_INFINITY
     const person = people.find((one) => one.id === id)
-    return person !== undefined && fromMs <= atMs && untilMs >= atMs - LATELY_MS ? [person] : []
+    return person !== undefined && fromMs <= atMs && untilMs >= begunMs ? [person] : []
   })
 }
 
@@ -167,10 +174,11 @@ function wrongVotes(world: SimWorld): string[] {
     for (const vote of votes) {
       const isNew = last?.votes.some(({ by, stage }) => by === vote.by && stage === vote.stage) !== true
       const stage = asking.stages[vote.stage]
-      const mayNow = wasLately(world, vote.by, atMs).some(
+      const decides = status === 'approved' && last?.status === 'pending'
+      const writer = status === 'approved' ? approval.decision.by : vote.by
+      const mayNow = wasLately(world, vote.by, writer, atMs).some(
         (person) => stage !== undefined && isIn(stage, person),
       )
-      const decides = status === 'approved' && last?.status === 'pending'
       if ((isNew || decides) && !mayNow) wrong(`${vote.by} is no approver of stage ${vote.stage + 1}`)
       const isInTurn = asking.stages.slice(0, vote.stage).every(({ quorum }, at) => countIn(at) >= quorum)
       if (isNew && !isInTurn) wrong(`stage ${vote.stage + 1} came before its turn`)

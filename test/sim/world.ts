@@ -67,6 +67,8 @@ export interface SimWorld {
   /** The directory, which changes; all it has been is kept. */
   people: readonly Person[]
   readonly directories: { readonly atMs: number; readonly people: readonly Person[] }[]
+  /** When people began to do something, through whichever process. */
+  readonly acts: { readonly atMs: number; readonly people: readonly string[] }[]
   /** The tool as the upstream describes it now. */
   toolDefinitionDigest: string
   isUpstreamUp: boolean
@@ -177,6 +179,7 @@ export function createSimWorld(seed: number): SimWorld {
     owners: [],
     people: everybody,
     directories: [{ atMs: scheduler.nowMs(), people: everybody }],
+    acts: [],
     toolDefinitionDigest: 'd'.repeat(64),
     isUpstreamUp: true,
     isStormy: true,
