@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { parseApprovalId, TICKET_ALPHABET } from '../../src/domain/approval-id.ts'
 import { defaultLimits } from '../../src/domain/limits.ts'
-import type { Principal } from '../../src/domain/principal.ts'
+import type { Person, Principal } from '../../src/domain/principal.ts'
 import { err } from '../../src/domain/result.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { readPolicyText } from '../../src/launch/policies.ts'
@@ -269,15 +269,16 @@ export function personActs(world: SimWorld, gateway: Gateway): void {
     if (dice.chance(0.15)) await scheduler.sleep(gateway.owner, dice.below(20_000))
     // As the directory has them at the moment of the act.
     const person = world.people.find(({ id: one }) => one === who.id) ?? jun
-    world.acts.push({ atMs: scheduler.nowMs(), people: [person.id] })
+    const ownAct = begun(world, [person])
     const said = { id, person, reason: null, via: 'api' } as const
     if (isForSeveral && dice.chance(0.6)) {
       // Those who were called look at it together.
       const together = world.people.filter(() => dice.chance(0.7))
-      world.acts.push({ atMs: scheduler.nowMs(), people: together.map((one) => one.id) })
+      const commonAct = begun(world, together)
       await Promise.allSettled(
         together.map((one) => people.decide({ ...said, person: one, answer: 'approve', digest })),
       )
+      commonAct.endedMs = scheduler.nowMs()
     } else if (isForSeveral && dice.chance(0.2)) await people.takeBack(said)
     else if (dice.chance(0.04)) await people.cancel({ id, person, reason: null })
     else if (dice.chance(0.12)) {
@@ -305,6 +306,17 @@ export function personActs(world: SimWorld, gateway: Gateway): void {
         reason: null,
         via: 'api',
       })
+    ownAct.endedMs = scheduler.nowMs()
   }
   act().catch(() => {})
+}
+
+function begun({ acts, scheduler }: SimWorld, people: readonly Person[]) {
+  const act = {
+    people: people.map(({ id }) => id),
+    begunMs: scheduler.nowMs(),
+    endedMs: Number.POSITIVE_INFINITY,
+  }
+  acts.push(act)
+  return act
 }

@@ -146,14 +146,15 @@ const ACT_MS_MAX = 60_000
  * between the look into it and the write.
  */
 function wasLately({ directories, acts }: SimWorld, id: string, writer: string, atMs: number): Person[] {
-  const begun = acts.filter(
-    (act) => act.people.includes(writer) && act.atMs <= atMs && act.atMs >= atMs - ACT_MS_MAX,
+  const open = acts.filter(
+    ({ people, begunMs, endedMs }) =>
+      people.includes(writer) && begunMs >= atMs - ACT_MS_MAX && begunMs <= atMs && endedMs >= atMs,
   )
-  const begunMs = Math.min(atMs, ...begun.map((act) => act.atMs))
+  const sinceMs = Math.min(atMs, ...open.map(({ begunMs }) => begunMs))
   return directories.flatMap(({ atMs: fromMs, people }, at) => {
     const untilMs = directories[at + 1]?.atMs ?? Number.POSITIVE_INFINITY
     const person = people.find((one) => one.id === id)
-    return person !== undefined && fromMs <= atMs && untilMs >= begunMs ? [person] : []
+    return person !== undefined && fromMs <= atMs && untilMs >= sinceMs ? [person] : []
   })
 }
 

@@ -83,8 +83,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
       },
     },
     { weight: 0.25, happens: () => void stopOrLift(world) },
-    // In every fifth world people come and go between one yes and the next.
-    { weight: seed % 5 === 0 ? 4 : 0.4, happens: () => moveLee(world) },
+    { weight: 0.4, happens: () => moveLee(world) },
   ]
   const total = events.reduce((sum, { weight }) => sum + weight, 0)
 

@@ -67,8 +67,8 @@ export interface SimWorld {
   /** The directory, which changes; all it has been is kept. */
   people: readonly Person[]
   readonly directories: { readonly atMs: number; readonly people: readonly Person[] }[]
-  /** When people began to do something, through whichever process. */
-  readonly acts: { readonly atMs: number; readonly people: readonly string[] }[]
+  /** When people were at something, through whichever process; what died in the middle never ends. */
+  readonly acts: { readonly people: readonly string[]; readonly begunMs: number; endedMs: number }[]
   /** The tool as the upstream describes it now. */
   toolDefinitionDigest: string
   isUpstreamUp: boolean
