@@ -13,8 +13,6 @@ const SERVER_VERSION_MIN = 140_000
 const POOL_CONNECTIONS_MAX = 10
 /** Whether the ledger answers at all is known sooner (pulse.ts); these end what waits for a single statement of it. */
 const CONNECT_TIMEOUT_MS = 5_000
-/** In the line for a connection of the pool: a thousand calls at once are asked one after the other, and that takes its time. */
-const POOL_TIMEOUT_MS = 60_000
 const STATEMENT_TIMEOUT_MS = 10_000
 /** Between two statements of a transaction there is nothing to wait for: whoever does stands still, and holds what others need. */
 const IDLE_IN_TRANSACTION_MS = 5_000
@@ -38,7 +36,7 @@ export function createPool(
     connectionString,
     stream: sockets.open,
     max: connectionsMax,
-    connectionTimeoutMillis: POOL_TIMEOUT_MS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,

@@ -10,11 +10,6 @@ import { isPostgresMissing, type SystemPostgres, startSystemPostgres } from '../
 import { measured } from './measured.ts'
 import { aSite, REFUSED_MS_MAX, type Site, WHOLE_MS_MAX } from './site.ts'
 
-/** Of the gateway's pool; each of them waits for the lock, and the rest for one of them. */
-const MORE_THAN_CONNECTIONS = 25
-/** Below what one statement may take. */
-const LOCKED_MS = 7_000
-
 describe.skipIf(isPostgresMissing())('the ledger', () => {
   let postgres: SystemPostgres
   let site: Site
@@ -150,23 +145,6 @@ describe.skipIf(isPostgresMissing())('the ledger', () => {
       'decided and ran ms': ranMs,
       'allowed call ms': allowedMs,
     })
-  })
-
-  test('the table is locked for longer than a connection is usually waited for: calls beyond the connections are asked afterwards, none is refused', {
-    timeout: 60_000,
-  }, async () => {
-    const locker = new pg.Client({ connectionString: site.gatewayOptions.databaseUrl ?? '' })
-    await locker.connect()
-    await locker.query('BEGIN; LOCK TABLE holdpoint.approval IN ACCESS EXCLUSIVE MODE')
-    const asked = Promise.all(Array.from({ length: MORE_THAN_CONNECTIONS }, () => site.ask(client)))
-    const allowedMs = await site.allowed(client)
-    expect(allowedMs).toBeLessThan(REFUSED_MS_MAX)
-    await new Promise((done) => setTimeout(done, LOCKED_MS))
-    await locker.query('COMMIT')
-    await locker.end()
-    const held = await asked
-    expect(held).toHaveLength(MORE_THAN_CONNECTIONS)
-    for (const call of held) await site.approved(call)
   })
 
   test('PostgreSQL has no connection left: refused or served, but soon; then all goes on', async () => {
