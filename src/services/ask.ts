@@ -89,11 +89,8 @@ export function createAsk(deps: {
     if (unsettled !== null) return ok({ kind: 'waiting', approval: unsettled.approval, isNew: false })
 
     const nowMs = await ledger.nowMs()
-    const last = await ledger.lastSettledByAttachKey(key)
-    if (last !== null) {
-      const repeat = sameCallAgain(last.approval, last.deliveredAtMs, nowMs, timings)
-      if (repeat.kind === 'outcome') return ok({ kind: 'outcome', approval: last.approval })
-    }
+    const outcome = await outcomeOf(key, nowMs)
+    if (outcome !== null) return ok({ kind: 'outcome', approval: outcome })
     const refused = await refusalOf(sameCall, nowMs)
     if (refused !== null) return err(refused)
     if (call.idempotencyKey !== null) {
@@ -114,8 +111,11 @@ export function createAsk(deps: {
         ...(described.told === undefined ? {} : { told: described.told }),
       })
 
-    // The upstream may have taken its time, and people may have said no to the same call meanwhile.
-    const refusedMeanwhile = await refusalOf(sameCall, await ledger.nowMs())
+    // The upstream may have taken its time, or this process stood still, and the same call may have ended elsewhere meanwhile.
+    const laterMs = await ledger.nowMs()
+    const outcomeMeanwhile = await outcomeOf(key, laterMs)
+    if (outcomeMeanwhile !== null) return ok({ kind: 'outcome', approval: outcomeMeanwhile })
+    const refusedMeanwhile = await refusalOf(sameCall, laterMs)
     if (refusedMeanwhile !== null) return err(refusedMeanwhile)
 
     const like = likenessOf(call, await waitingOf(call))
@@ -145,6 +145,14 @@ export function createAsk(deps: {
         }
         return ok({ kind: 'waiting', approval: record, isNew: true })
     }
+  }
+
+  /** How the same call ended, where its requester may still collect it. */
+  async function outcomeOf(key: string, nowMs: InstantMs): Promise<Settled | null> {
+    const last = await ledger.lastSettledByAttachKey(key)
+    if (last === null) return null
+    const repeat = sameCallAgain(last.approval, last.deliveredAtMs, nowMs, timings)
+    return repeat.kind === 'outcome' ? last.approval : null
   }
 
   function waitingOf({ principal }: ToolCall) {

@@ -38,6 +38,29 @@ test('an approved call is sent once, with the bytes that were shown, and every w
   ])
 })
 
+test('who was slow to ask gets the outcome that the same call had elsewhere meanwhile, and nobody is asked anew', async () => {
+  const world = aWorld()
+  const gateway = await aGateway(world)
+  let isDescribed = () => {}
+  const described = new Promise<void>((done) => (isDescribed = done))
+  const slow = gateway.ask(
+    {},
+    {
+      ...world.upstream,
+      async describe() {
+        await described
+        return world.upstream.described
+      },
+    },
+  )
+  const { id } = await paused(world)
+  const held = gateway.hold(id)
+  await gateway.decide(id)
+  await held
+  isDescribed()
+  expect(await slow).toMatchObject({ ok: true, value: { kind: 'outcome', approval: { id } } })
+})
+
 test('a rejected call is never sent, and asking again is refused for the cool-down', async () => {
   const world = aWorld()
   const { gateway, id } = await paused(world)
