@@ -353,14 +353,6 @@ export const mutants: readonly Mutant[] = [
     })),
   },
   {
-    name: 'who has left the group still counts: their yes was good when it was given',
-    isAboutSeveral: true,
-    ports: (deps, world) => ({
-      ...deps,
-      directory: { person: (id) => world.directories[0]?.people.find((one) => one.id === id) ?? null },
-    }),
-  },
-  {
     name: 'the successor of a void approval is written after it, when there is time',
     ports: withLedger((ledger) => ({
       async replace({ successor, successorAudit, ...change }) {
