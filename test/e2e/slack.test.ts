@@ -93,9 +93,9 @@ describe.each(['http', 'socket'] as const)('in Slack over %s', (mode) => {
   }
 
   test('a yes in Slack runs the call once, and the agent gets its real result', async () => {
-    const { called, card, cardSaying, hits } = refund()
-    const message = await card()
-    expect(slack.textOf(message)).toContain('it runs at once, exactly as shown')
+    const { called, cardSaying, hits } = refund()
+    // The card may be drawn just before its gateway says that the agent is held, and is then drawn anew.
+    const message = await cardSaying('it runs at once, exactly as shown')
     expect(hits()).toBe(0)
     await slack.click({ channel, ts: message.ts, actionId: 'approve', user: users.mina })
     const result = await called
