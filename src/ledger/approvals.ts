@@ -3,7 +3,7 @@ import pg from 'pg'
 import { type Approval, dueAtMs, wayWhenGone } from '../domain/approval.ts'
 import { wantsLookup } from '../domain/lookups.ts'
 import type { Deadline } from '../domain/transition.ts'
-import type { Change, Ledger, SettledReading } from '../ports/ledger.ts'
+import type { Change, Ledger, Seen, SettledReading } from '../ports/ledger.ts'
 import { only } from './connect.ts'
 import { assertReadable, FORM_MAX, FORMED, type FormedRow } from './forms.ts'
 import { isGoneFor } from './gone.ts'
@@ -29,6 +29,9 @@ type Approvals = Pick<
 /** `bigint` arrives as text; milliseconds fit a number. */
 const NOW_MS = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms'
 
+/** Raised by `assert_seen_last`: the same call has ended otherwise than whoever asks has seen. */
+const MOVED_ON = 'HP001'
+
 /** The count may be overshot by calls that arrive in the same instant; it guards people's attention, not safety. */
 const INSERT = `
   WITH waiting AS (
@@ -41,12 +44,12 @@ const INSERT = `
            to_timestamp($9::bigint / 1000.0), $10::json, $15::integer, $16, $17, $18, $19
     FROM waiting WHERE n < $11
     ON CONFLICT (attach_key) WHERE status <> 'settled' DO NOTHING
-    RETURNING id
+    RETURNING id, holdpoint.assert_seen_last(attach_key, $20, call_key, $21) AS is_seen
   ), audited AS (
     INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
     SELECT id, $2, $12, $13 FROM inserted
   )
-  SELECT (SELECT count(*) FROM inserted)::int AS created, (SELECT n FROM waiting) AS pending`
+  SELECT (SELECT count(*) FROM inserted WHERE is_seen)::int AS created, (SELECT n FROM waiting) AS pending`
 
 /**
  * The row in force is locked until the change is written, so that a revision which comes into force meanwhile waits for it,
@@ -97,7 +100,8 @@ export function createApprovals(pool: pg.Pool): Approvals {
       return Number(only(rows).now_ms)
     },
 
-    async create({ approval, audit, pendingPerPrincipalMax, judgedRevision }) {
+    async create(proposal) {
+      const { approval, audit, pendingPerPrincipalMax, judgedRevision, seenLast } = proposal
       const { asked } = approval
       const inserted = await insert([
         approval.id,
@@ -119,20 +123,18 @@ export function createApprovals(pool: pg.Pool): Approvals {
         approval.v,
         endsWhenGone(approval),
         wantsLookup(approval),
+        seenLast === undefined ? null : asText(seenLast.byAttachKey),
+        seenLast === undefined ? null : asText(seenLast.byCallKey),
       ])
-      if (inserted?.created === 1) return { kind: 'created' }
+      if (inserted === 'moved_on') return { kind: 'moved_on' }
+      if (inserted !== 'key_reused' && inserted.created === 1) return { kind: 'created' }
       const same = await approvals.unsettledByAttachKey(asked.attachKey)
       if (same !== null) return { kind: 'attached', approval: same.approval }
-      if (inserted === null) return { kind: 'idempotency_key_reused' }
+      if (inserted === 'key_reused') return { kind: 'idempotency_key_reused' }
       const { pending } = inserted
       if (pending >= pendingPerPrincipalMax) return { kind: 'too_many_pending', pending }
       // The same call was there and settled in between.
-      return approvals.create({
-        approval,
-        audit,
-        pendingPerPrincipalMax,
-        ...(judgedRevision === undefined ? {} : { judgedRevision }),
-      })
+      return approvals.create(proposal)
     },
 
     async save(change) {
@@ -259,7 +261,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
       text: `
         SELECT ${FORMED}, floor(extract(epoch FROM delivered_at) * 1000)::bigint AS delivered_ms
         FROM holdpoint.approval WHERE ${column} = $1 AND status = 'settled'
-        ORDER BY settled_at DESC LIMIT 1`,
+        ORDER BY settled_at DESC, created_at DESC LIMIT 1`,
       values: [key],
     })
     const [row] = rows
@@ -270,7 +272,9 @@ export function createApprovals(pool: pg.Pool): Approvals {
   }
 
   /** Of two different calls with one idempotency key that arrive together, the index lets one in. */
-  async function insert(values: unknown[]): Promise<{ created: number; pending: number } | null> {
+  async function insert(
+    values: unknown[],
+  ): Promise<{ created: number; pending: number } | 'key_reused' | 'moved_on'> {
     try {
       const { rows } = await pool.query<{ created: number; pending: number }>({
         name: 'approval-create',
@@ -279,11 +283,16 @@ export function createApprovals(pool: pg.Pool): Approvals {
       })
       return only(rows)
     } catch (error) {
-      if (error instanceof pg.DatabaseError && error.constraint === 'approval_idempotency_open') return null
+      if (!(error instanceof pg.DatabaseError)) throw error
+      if (error.constraint === 'approval_idempotency_open') return 'key_reused'
+      if (error.code === MOVED_ON) return 'moved_on'
       throw error
     }
   }
 }
+
+/** As `assert_seen_last` reads it. */
+const asText = (seen: Seen): string => (seen === null ? '' : `${seen.id}.${seen.version}`)
 
 const endsWhenGone = (approval: Approval): boolean => wayWhenGone(approval) === 'cancel'
 

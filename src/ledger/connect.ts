@@ -81,11 +81,15 @@ class PromptPool extends pg.Pool {
   }
 }
 
-/** A commit that is not on disk is no decision and no claim: a database that is set otherwise, for speed, is overruled. */
+/**
+ * A commit that is not on disk is no decision and no claim: a database that is set otherwise, for speed, is overruled. So is one
+ * with another isolation: what looks once more under a lock of its own has to see what was committed meanwhile.
+ */
 async function makeDurable(client: pg.ClientBase): Promise<void> {
   await client.query(
     `SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-       WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)`,
+       WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
+       set_config('default_transaction_isolation', 'read committed', false)`,
   )
 }
 

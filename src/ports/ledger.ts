@@ -19,6 +19,17 @@ export interface NewApproval {
   readonly pendingPerPrincipalMax: number
   /** The number of the policy revision that asked for it. Left out: unknown, so that it is judged again at once. */
   readonly judgedRevision?: number
+  /** It is created only if this is still how the same call ended last. Left out: it does not matter. */
+  readonly seenLast?: SeenLast
+}
+
+/** A settled record as somebody saw it; `null`: there was none. */
+export type Seen = Pick<Settled, 'id' | 'version'> | null
+
+/** What had settled last when somebody looked, by both keys of the same call. */
+export interface SeenLast {
+  readonly byAttachKey: Seen
+  readonly byCallKey: Seen
 }
 
 export type Created =
@@ -28,6 +39,8 @@ export type Created =
   | { readonly kind: 'too_many_pending'; readonly pending: number }
   /** Its idempotency key belongs to another call that is unsettled. */
   | { readonly kind: 'idempotency_key_reused' }
+  /** The same call has ended otherwise than its author has seen: look again. */
+  | { readonly kind: 'moved_on' }
 
 export interface Change {
   readonly previous: Approval
@@ -75,7 +88,10 @@ export interface ApprovalFilter {
 export interface Ledger {
   nowMs(): Promise<InstantMs>
 
-  /** Attaching and creating are one statement: of parallel same calls exactly one creates. */
+  /**
+   * Attaching and creating are one statement: of parallel same calls exactly one creates. `seenLast` is exact, also against one
+   * that settles right now, and against a process that stood still since it looked.
+   */
   create(proposal: NewApproval): Promise<Created>
   /**
    * The one door for every change: writes `next`, its audit event, and for a claim the unique claim row, in one statement

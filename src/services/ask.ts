@@ -11,7 +11,7 @@ import { err, ok, type Result } from '../domain/result.ts'
 import { sameCallAgain } from '../domain/same-call-again.ts'
 import type { Timings } from '../domain/timings.ts'
 import { attachKey, callKey, type ToolCall, type ToolDefinition } from '../domain/tool-call.ts'
-import type { Ledger } from '../ports/ledger.ts'
+import type { Ledger, Seen, SeenLast, SettledReading } from '../ports/ledger.ts'
 import { NewerForm, type Unread } from '../ports/ledger-faults.ts'
 import type { Log } from '../ports/log.ts'
 import type { Random } from '../ports/random.ts'
@@ -43,6 +43,8 @@ export type AskRefusal =
   | { readonly reason: 'limited'; readonly rule: string; readonly because: string }
   | { readonly reason: 'limits_unavailable' }
   | { readonly reason: 'too_many_pending'; readonly pending: number; readonly max: number }
+  /** The same call ended elsewhere each time it was to be asked for. */
+  | { readonly reason: 'moved_on' }
   /** The same call is known, in a form that only a newer version reads. */
   | { readonly reason: 'newer_form'; readonly unread: Unread }
   | { readonly reason: 'unknown_tool' }
@@ -53,6 +55,14 @@ export type AskRefusal =
 
 /** Of the agent's waiting calls, the latest: reading a thousand records for each of a thousand calls would take minutes. */
 const LOOKED_AT_FOR_LIKENESS_MAX = 20
+
+/** The same call ends elsewhere between a look and the record: hardly ever once, and more often than this something else is wrong. */
+const LOOKS_MAX = 5
+
+/** How the same call ended last: what its repeat gets, or that it is a call of its own as long as nothing else has ended. */
+type Looked =
+  | { readonly kind: 'known'; readonly answer: Result<Answered, AskRefusal> }
+  | { readonly kind: 'fresh'; readonly seenLast: SeenLast }
 
 export type Ask = (request: AskRequest) => Promise<Result<Answered, AskRefusal>>
 
@@ -88,11 +98,8 @@ export function createAsk(deps: {
     const unsettled = await ledger.unsettledByAttachKey(key)
     if (unsettled !== null) return ok({ kind: 'waiting', approval: unsettled.approval, isNew: false })
 
-    const nowMs = await ledger.nowMs()
-    const outcome = await outcomeOf(key, nowMs)
-    if (outcome !== null) return ok({ kind: 'outcome', approval: outcome })
-    const refused = await refusalOf(sameCall, nowMs)
-    if (refused !== null) return err(refused)
+    let looked = await lookAt(key, sameCall)
+    if (looked.kind === 'known') return looked.answer
     if (call.idempotencyKey !== null) {
       const first = await ledger.attachKeyOf(call.principal.name, call.server, call.idempotencyKey)
       if (first !== null && first !== key) return err({ reason: 'idempotency_key_reused' })
@@ -111,21 +118,23 @@ export function createAsk(deps: {
         ...(described.told === undefined ? {} : { told: described.told }),
       })
 
-    // The upstream may have taken its time, or this process stood still, and the same call may have ended elsewhere meanwhile.
-    const laterMs = await ledger.nowMs()
-    const outcomeMeanwhile = await outcomeOf(key, laterMs)
-    if (outcomeMeanwhile !== null) return ok({ kind: 'outcome', approval: outcomeMeanwhile })
-    const refusedMeanwhile = await refusalOf(sameCall, laterMs)
-    if (refusedMeanwhile !== null) return err(refusedMeanwhile)
-
     const like = likenessOf(call, await waitingOf(call))
     const approval = newApproval(request, key, sameCall, described.definition, like, await ledger.nowMs())
     const audit = auditEvent(CHAIN_START, { kind: 'ask' }, approval, approval.createdAtMs)
     const record: Approval = { ...approval, auditHead: audit.hash }
     const { pendingPerPrincipalMax } = limits
     const judgedRevision = request.revision
-    const created = await ledger.create({ approval: record, audit, pendingPerPrincipalMax, judgedRevision })
+    const proposal = { approval: record, audit, pendingPerPrincipalMax, judgedRevision }
+    let created = await ledger.create({ ...proposal, seenLast: looked.seenLast })
+    // The upstream took its time, or this process stood still, and the same call came and ended elsewhere meanwhile.
+    for (let looks = 1; created.kind === 'moved_on' && looks < LOOKS_MAX; looks++) {
+      looked = await lookAt(key, sameCall)
+      if (looked.kind === 'known') return looked.answer
+      created = await ledger.create({ ...proposal, seenLast: looked.seenLast })
+    }
     switch (created.kind) {
+      case 'moved_on':
+        return err({ reason: 'moved_on' })
       case 'attached':
         return ok({ kind: 'waiting', approval: created.approval, isNew: false })
       case 'idempotency_key_reused':
@@ -147,12 +156,20 @@ export function createAsk(deps: {
     }
   }
 
-  /** How the same call ended, where its requester may still collect it. */
-  async function outcomeOf(key: string, nowMs: InstantMs): Promise<Settled | null> {
-    const last = await ledger.lastSettledByAttachKey(key)
-    if (last === null) return null
-    const repeat = sameCallAgain(last.approval, last.deliveredAtMs, nowMs, timings)
-    return repeat.kind === 'outcome' ? last.approval : null
+  /** An outcome is for whoever may still collect it; a no, or an end that nobody knows, holds under any idempotency key and in any era. */
+  async function lookAt(key: string, sameCall: string): Promise<Looked> {
+    const nowMs = await ledger.nowMs()
+    const own = await ledger.lastSettledByAttachKey(key)
+    if (own !== null) {
+      const { kind } = sameCallAgain(own.approval, own.deliveredAtMs, nowMs, timings)
+      if (kind === 'outcome') {
+        return { kind: 'known', answer: ok({ kind: 'outcome', approval: own.approval }) }
+      }
+    }
+    const same = await ledger.lastSettledByCallKey(sameCall)
+    const refused = same === null ? null : refusalOf(same, nowMs)
+    if (refused !== null) return { kind: 'known', answer: err(refused) }
+    return { kind: 'fresh', seenLast: { byAttachKey: seen(own), byCallKey: seen(same) } }
   }
 
   function waitingOf({ principal }: ToolCall) {
@@ -160,12 +177,8 @@ export function createAsk(deps: {
     return ledger.list({ statuses: ['pending'], principal: principal.name, limit, after: null })
   }
 
-  /** A no, or an end that nobody knows, holds for the same call under any idempotency key and in any era. */
-  async function refusalOf(sameCall: string, nowMs: InstantMs): Promise<AskRefusal | null> {
-    const last = await ledger.lastSettledByCallKey(sameCall)
-    if (last === null) return null
-    const { approval } = last
-    const repeat = sameCallAgain(approval, last.deliveredAtMs, nowMs, timings)
+  function refusalOf({ approval, deliveredAtMs }: SettledReading, nowMs: InstantMs): AskRefusal | null {
+    const repeat = sameCallAgain(approval, deliveredAtMs, nowMs, timings)
     if (repeat.kind !== 'refused') return null
     return repeat.because === 'unresolved'
       ? { reason: 'unresolved', approval }
@@ -230,3 +243,6 @@ export function createAsk(deps: {
     }
   }
 }
+
+const seen = (last: SettledReading | null): Seen =>
+  last === null ? null : { id: last.approval.id, version: last.approval.version }

@@ -285,6 +285,7 @@ describe('a call that is not accepted', () => {
       /NOT EXECUTED.*20/,
       { reason: 'too_many_pending', retry: 'same' },
     ],
+    [{ reason: 'moved_on' }, /NOT EXECUTED.*Try again/, { reason: 'moved_on', retry: 'same' }],
     [
       { reason: 'upstream_unavailable', detail: 'connect ECONNREFUSED 10.0.0.7' },
       /NOT EXECUTED.*"github"/,

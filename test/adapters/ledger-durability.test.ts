@@ -20,6 +20,20 @@ test.each(['off', 'local', 'remote_write', 'on'])('synchronous_commit = %s is ov
   }
 })
 
+test.each(['repeatable read', 'serializable'])('isolation %s is overruled', async (setting) => {
+  const name = new URL(database.connectionString).pathname.slice(1)
+  await query(
+    database.connectionString,
+    `ALTER DATABASE ${name} SET default_transaction_isolation = '${setting}'`,
+  )
+  const pool = createPool(database.connectionString, silentLog)
+  const { rows } = await pool.query<{ setting: string }>(
+    "SELECT current_setting('transaction_isolation') AS setting",
+  )
+  expect(rows[0]?.setting).toBe('read committed')
+  await pool.end()
+})
+
 test('what was chosen to be stricter stays', async () => {
   const name = new URL(database.connectionString).pathname.slice(1)
   await query(database.connectionString, `ALTER DATABASE ${name} SET synchronous_commit = remote_apply`)

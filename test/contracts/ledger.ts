@@ -6,7 +6,7 @@ import { auditEvent, CHAIN_START, chainHash } from '../../src/domain/audit.ts'
 import { LOOKUP_AFTER_MS } from '../../src/domain/lookups.ts'
 import { defaultTimings as timings } from '../../src/domain/timings.ts'
 import { type ApprovalEvent, type Deadline, transition } from '../../src/domain/transition.ts'
-import type { Ledger } from '../../src/ports/ledger.ts'
+import type { Ledger, SeenLast } from '../../src/ports/ledger.ts'
 import { NewerForm } from '../../src/ports/ledger-faults.ts'
 import { anApproval, approveEvent } from '../support/builders.ts'
 
@@ -90,6 +90,70 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         pendingPerPrincipalMax: 1,
       }
       expect(await ledger.create(other)).toEqual({ kind: 'too_many_pending', pending: 1 })
+    })
+
+    describe('who asks says how the same call ended last', () => {
+      const seen = ({ id, version }: Approval) => ({ id, version })
+      const unseen = { byAttachKey: null, byCallKey: null }
+      async function ended(overrides: Parameters<typeof anApproval>[0]): Promise<Approval> {
+        const pending = await created(overrides)
+        const cancelled = step(pending, { kind: 'cancel', by: 'jun', reason: null })
+        expect(await ledger.save(cancelled)).toBe(true)
+        return cancelled.next
+      }
+      const create = (overrides: Parameters<typeof anApproval>[0], seenLast: SeenLast) =>
+        ledger.create({
+          ...anApproval({ nowMs, ...overrides }),
+          pendingPerPrincipalMax: PENDING_MAX,
+          seenLast,
+        })
+
+      test('what has ended unseen keeps it out, and leaves nothing behind', async () => {
+        const call = uniqueCall()
+        const { id } = await ended({ call })
+        expect(await create({ call }, unseen)).toEqual({ kind: 'moved_on' })
+        const [{ approval }] = [anApproval({ nowMs, call })]
+        expect(await ledger.unsettledByAttachKey(approval.asked.attachKey)).toBeNull()
+        expect((await ledger.lastSettledByAttachKey(approval.asked.attachKey))?.approval.id).toBe(id)
+      })
+
+      test('what was seen does not, and of nothing nothing was seen', async () => {
+        expect(await create({ call: uniqueCall() }, unseen)).toEqual({ kind: 'created' })
+        const call = uniqueCall()
+        const last = seen(await ended({ call }))
+        expect(await create({ call }, { byAttachKey: last, byCallKey: last })).toEqual({ kind: 'created' })
+      })
+
+      test('the same call under another idempotency key counts as well', async () => {
+        const call = uniqueCall()
+        const other = { ...call, idempotencyKey: `other-${calls}` }
+        const last = seen(await ended({ call: other }))
+        expect(await create({ call }, unseen)).toEqual({ kind: 'moved_on' })
+        expect(await create({ call }, { byAttachKey: null, byCallKey: last })).toEqual({ kind: 'created' })
+      })
+
+      test('what was said about it since counts as well', async () => {
+        const call = uniqueCall()
+        const last = seen(await ended({ call }))
+        const before = { ...last, version: last.version - 1 }
+        expect(await create({ call }, { byAttachKey: before, byCallKey: before })).toEqual({
+          kind: 'moved_on',
+        })
+      })
+
+      test('who has seen what is no more the last is kept out, and what waits is attached to all the same', async () => {
+        const call = uniqueCall()
+        const last = seen(await ended({ call }))
+        const waiting = await created({ call })
+        const stale = { byAttachKey: last, byCallKey: last }
+        expect(await create({ call }, stale)).toMatchObject({
+          kind: 'attached',
+          approval: { id: waiting.id },
+        })
+        const expired = step(waiting, { kind: 'cancel', by: 'jun', reason: null }, nowMs + 1)
+        expect(await ledger.save(expired)).toBe(true)
+        expect(await create({ call }, stale)).toEqual({ kind: 'moved_on' })
+      })
     })
 
     test('of twenty parallel changes of one version exactly one is saved', async () => {

@@ -1,6 +1,6 @@
 /** One critical call from asking to outcome, on the real services. */
 
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Settled } from '../../src/domain/approval.ts'
 import { unknownSend } from '../../src/domain/evidence.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
@@ -59,6 +59,60 @@ test('who was slow to ask gets the outcome that the same call had elsewhere mean
   await held
   isDescribed()
   expect(await slow).toMatchObject({ ok: true, value: { kind: 'outcome', approval: { id } } })
+})
+
+describe('who stood still between the look and the record, while the same call had its whole life elsewhere,', () => {
+  /** One request that stops right before its record, until `meanwhile` is over. */
+  async function stopped(meanwhile: (world: World) => Promise<void>) {
+    const world = aWorld()
+    const gateway = await aGateway(world)
+    const { create } = world.ledger
+    world.ledger.create = async (proposal) => {
+      world.ledger.create = create
+      await meanwhile(world)
+      return create(proposal)
+    }
+    const answer = await gateway.ask()
+    const open = await world.ledger.list({ statuses: ['pending'], principal: null, limit: 10, after: null })
+    return { answer, open }
+  }
+
+  test('gets its outcome, and nobody is asked anew', async () => {
+    const { answer, open } = await stopped(async (world) => {
+      const { gateway, id } = await paused(world)
+      const held = gateway.hold(id)
+      await gateway.decide(id)
+      await held
+    })
+    expect(answer).toMatchObject({
+      ok: true,
+      value: { kind: 'outcome', approval: { outcome: { kind: 'answered' } } },
+    })
+    expect(open).toEqual([])
+  })
+
+  test('hears the no that it got there, also under another idempotency key', async () => {
+    const { answer, open } = await stopped(async (world) => {
+      const gateway = await aGateway(world)
+      const asked = await gateway.ask({ idempotencyKey: 'another' })
+      if (!asked.ok || asked.value.kind !== 'waiting') throw new Error(JSON.stringify(asked))
+      await gateway.decide(asked.value.approval.id, 'reject')
+    })
+    expect(answer).toMatchObject({ error: { reason: 'cool_down' } })
+    expect(open).toEqual([])
+  })
+
+  test('is refused when that goes on and on', async () => {
+    const world = aWorld()
+    const gateway = await aGateway(world)
+    let tries = 0
+    world.ledger.create = async () => {
+      tries++
+      return { kind: 'moved_on' }
+    }
+    expect(await gateway.ask()).toMatchObject({ error: { reason: 'moved_on' } })
+    expect(tries).toBe(5)
+  })
 })
 
 test('a rejected call is never sent, and asking again is refused for the cool-down', async () => {

@@ -4,7 +4,7 @@ import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import type { AuditEvent } from '../../src/domain/audit.ts'
 import { LATE_REPLIES_MAX } from '../../src/domain/evidence.ts'
 import { isTooLateToLook, wantsLookup } from '../../src/domain/lookups.ts'
-import type { Change, Ledger } from '../../src/ports/ledger.ts'
+import type { Change, Ledger, Seen } from '../../src/ports/ledger.ts'
 import { NewerForm } from '../../src/ports/ledger-faults.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
 import { createMemoryRevisions } from './memory-revisions.ts'
@@ -61,10 +61,16 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       const { approval, deliveredAtMs } = row
       return approval.status === 'settled' && isSame(approval) ? [{ row, approval, deliveredAtMs }] : []
     })
-    const [last] = settled.sort((a, b) => b.approval.settledAtMs - a.approval.settledAtMs)
+    const [last] = settled.sort(
+      ({ approval: a }, { approval: b }) => b.settledAtMs - a.settledAtMs || b.createdAtMs - a.createdAtMs,
+    )
     if (last === undefined) return null
     read(last.row)
     return { approval: last.approval, deliveredAtMs: last.deliveredAtMs }
+  }
+  function isStill(seen: Seen, isSame: (approval: Settled) => boolean): boolean {
+    const last = lastSettled(isSame)?.approval
+    return last?.id === seen?.id && last?.version === seen?.version
   }
   const isAlive = (node: string) => (leases.get(node)?.untilMs ?? 0) > nowMs
 
@@ -123,7 +129,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       return { count: Math.min(max, newer.length), form: Math.max(FORM_MAX, ...newer) }
     },
     nowMs: async () => nowMs,
-    async create({ approval, audit, pendingPerPrincipalMax, judgedRevision }) {
+    async create({ approval, audit, pendingPerPrincipalMax, judgedRevision, seenLast }) {
       const same = all().find((row) => isUnsettled(row, approval.asked.attachKey))
       if (same !== undefined) return { kind: 'attached', approval: read(same) }
       const { idempotencyKey, requester, server } = approval.asked
@@ -142,6 +148,12 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
           row.approval.asked.requester.name === approval.asked.requester.name,
       ).length
       if (pending >= pendingPerPrincipalMax) return { kind: 'too_many_pending', pending }
+      const { attachKey, callKey } = approval.asked
+      const isSeen =
+        seenLast === undefined ||
+        (isStill(seenLast.byAttachKey, ({ asked }) => asked.attachKey === attachKey) &&
+          isStill(seenLast.byCallKey, ({ asked }) => asked.callKey === callKey))
+      if (!isSeen) return { kind: 'moved_on' }
       rows.set(approval.id, newRow(approval, audit, judgedRevision ?? null))
       return { kind: 'created' }
     },

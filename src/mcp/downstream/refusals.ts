@@ -49,6 +49,13 @@ export function askRefusedAnswer(
           `are allowed. Wait until some are decided. ${noDetour}`,
         retry: 'same',
       })
+    case 'moved_on':
+      return told(refusedMeta, {
+        text:
+          'NOT EXECUTED, and nobody was asked: the same call kept coming to an end elsewhere while this one was asked for. ' +
+          'Try again.',
+        retry: 'same',
+      })
     case 'owner_unknown':
       return told(refusedMeta, {
         text:
