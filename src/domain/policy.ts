@@ -238,12 +238,21 @@ function candidateOf({ action, pointer, reason, treatAs, terms }: Rule, call: Ju
   return action === null ? [] : [{ action, pointer, reason, risk: treatAs ?? call.facts.risk, terms }]
 }
 
-/** The stricter of two; between equals the higher risk, and then what does not depend on the order of rules. */
+/**
+ * The stricter of two; between equals the higher risk, then who wants more yeses, then who wants them in more stages, and then
+ * what the rules say: where in the policy they stand comes last, and only names one of two that say the same.
+ */
 function stricter(a: Candidate, b: Candidate): Candidate {
   if (a.action !== b.action) return isStricter(a.action, b.action) ? a : b
   if (a.risk !== b.risk) return risks.indexOf(a.risk) > risks.indexOf(b.risk) ? a : b
+  const [yeses, stages] = [yesesOf(a.terms) - yesesOf(b.terms), stageCount(a.terms) - stageCount(b.terms)]
+  if (yeses !== 0) return yeses > 0 ? a : b
+  if (stages !== 0) return stages > 0 ? a : b
   return sortText(a) <= sortText(b) ? a : b
 }
+
+const yesesOf = ({ quorum, stages }: ApprovalTerms) => quorum ?? yesesWanted(stages ?? [])
+const stageCount = ({ stages }: ApprovalTerms) => stages?.length ?? 1
 
 const sortText = ({ terms, reason, pointer }: Candidate) =>
   JSON.stringify([
@@ -252,6 +261,8 @@ const sortText = ({ terms, reason, pointer }: Candidate) =>
     terms.escalation,
     reason === null,
     reason,
+    terms.stages,
+    terms.lookups,
     pointer,
   ])
 
@@ -262,10 +273,7 @@ function strictestTerms({ terms }: Candidate, asking: readonly Candidate[]): App
   const isAllowed = said.every((each) => each === true) ? true : null
   const moments = asking.flatMap((each) => each.terms.remindersMs ?? [])
   // As many as the strictest rule wants; what the winner's own stages lack is asked of its last one.
-  const wanted = Math.max(
-    1,
-    ...asking.map((each) => each.terms.quorum ?? yesesWanted(each.terms.stages ?? [])),
-  )
+  const wanted = Math.max(1, ...asking.map((each) => yesesOf(each.terms)))
   return {
     approvers: terms.approvers,
     stages: terms.stages,

@@ -5,7 +5,7 @@ import type { Comparison, Scalar } from '../../src/domain/policy/comparison.ts'
 import type { Condition } from '../../src/domain/policy/condition.ts'
 import { glob } from '../../src/domain/policy/glob.ts'
 import type { JudgedCall } from '../../src/domain/policy/judged-call.ts'
-import type { Rule } from '../../src/domain/policy/rule.ts'
+import { type ApprovalTerms, clientGoneWays, type Rule, usualTerms } from '../../src/domain/policy/rule.ts'
 import type { Tally } from '../../src/domain/policy/tally.ts'
 import { weekdays } from '../../src/domain/policy/time-window.ts'
 import { parsePath, type ValuePath } from '../../src/domain/policy/value-path.ts'
@@ -151,8 +151,48 @@ export const condition: fc.Arbitrary<Condition> = fc.letrec<{ any: Condition }>(
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 2, arbitrary: fc.constant(null) }, { weight: 1, arbitrary })
 
+const named = fc.record({
+  groups: fc.subarray(['ops', 'finance', 'security']),
+  people: fc.subarray(['mina', 'sora'], { minLength: 1 }),
+})
+const stages = fc.array(
+  fc.tuple(named, fc.integer({ min: 1, max: 3 })).map(([who, quorum]) => ({ ...who, quorum })),
+  { minLength: 1, maxLength: 3 },
+)
+
+/** Whom a rule asks, as the reader leaves it: the approvers of stages are all whom they name. */
+const terms: fc.Arbitrary<ApprovalTerms> = fc
+  .record({
+    named: maybe(named),
+    stages: maybe(stages),
+    quorum: maybe(fc.integer({ min: 2, max: 4 })),
+    selfConfirm: maybe(fc.boolean()),
+    timeoutMs: maybe(fc.constantFrom(60_000, 120_000)),
+    onClientGone: maybe(fc.constantFrom(...clientGoneWays)),
+    reasonRequired: maybe(fc.boolean()),
+    remindersMs: maybe(fc.constantFrom([1_000], [1_000, 2_000])),
+    escalation: maybe(named.map((who) => [{ afterMs: 30_000, ...who }])),
+    lookups: maybe(
+      fc.constantFrom('get_a', 'get_b').map((tool) => [{ label: null, tool, arguments: [] }] as const),
+    ),
+  })
+  .map(({ named: who, stages: several, quorum, ...others }) =>
+    several === null
+      ? { ...others, approvers: who, stages: null, quorum }
+      : {
+          ...others,
+          approvers: {
+            groups: [...new Set(several.flatMap(({ groups }) => groups))],
+            people: [...new Set(several.flatMap(({ people }) => people))],
+          },
+          stages: several,
+          quorum: null,
+        },
+  )
+
 export const rule: fc.Arbitrary<Rule> = fc
   .record({
+    terms: fc.oneof(fc.constant(usualTerms), terms),
     action: fc.constantFrom('allow' as const, 'deny' as const, 'require_approval' as const, null),
     reason: maybe(fc.constantFrom('because', 'so that')),
     tools: fc.array(pattern.map(glob), { minLength: 1, maxLength: 2 }),

@@ -3,7 +3,9 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { glob } from '../../src/domain/policy/glob.ts'
 import type { JudgedCall } from '../../src/domain/policy/judged-call.ts'
+import { type Rule, usualTerms } from '../../src/domain/policy/rule.ts'
 import {
   asIf,
   evaluate,
@@ -13,7 +15,8 @@ import {
   withShadow,
 } from '../../src/domain/policy.ts'
 import { unknownTool } from '../../src/domain/risk.ts'
-import { args, call, type json, policy } from './arbitraries.ts'
+import { aRule } from '../support/builders.ts'
+import { args, call, type json, policy, rule } from './arbitraries.ts'
 import { referenceAction, referenceAsIf } from './reference.ts'
 
 const numRuns = Number(process.env.HOLDPOINT_POLICY_CASES ?? 4_000)
@@ -31,6 +34,27 @@ function withTallies(each: Policy, wanted: JudgedCall, counts: readonly number[]
   })
   return { ...wanted, tallies: new Map(known) }
 }
+
+function shuffle<T>(all: readonly T[], dice: IterableIterator<number>): T[] {
+  return all
+    .map((each) => ({ each, at: dice.next().value ?? 0 }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ each }) => each)
+}
+
+const inOps = (quorum: number) => ({ groups: ['ops'], people: [], quorum })
+const aPolicyOf = (rules: readonly Rule[]): Policy => ({
+  source: 'random',
+  spelling: 'holdpoint',
+  fallback: { action: 'deny', pointer: '/default', reason: null },
+  rules,
+  shadow: [],
+  hidden: new Set(),
+})
+const aCallOf = (tool: string): JudgedCall => ({
+  ...{ server: 'shop', tool, arguments: {}, agent: 'dev', owner: 'ab', session: null, nowMs: 0 },
+  facts: unknownTool,
+})
 
 describe('on random policies and calls', () => {
   test('the evaluator says what the naive one says', { timeout: 0 }, () => {
@@ -60,10 +84,7 @@ describe('on random policies and calls', () => {
   test('the order of rules makes no difference to what happens', () => {
     fc.assert(
       fc.property(policy, call, fc.infiniteStream(fc.nat()), (each, one, dice) => {
-        const shuffled = [...each.rules]
-          .map((rule) => ({ rule, at: dice.next().value ?? 0 }))
-          .sort((a, b) => a.at - b.at)
-          .map(({ rule }) => rule)
+        const shuffled = shuffle(each.rules, dice)
         const counted = (verdict: Verdict) =>
           'reservations' in verdict
             ? {
@@ -76,6 +97,54 @@ describe('on random policies and calls', () => {
         expect(counted(evaluate({ ...each, rules: shuffled }, one))).toEqual(counted(evaluate(each, one)))
       }),
     )
+  })
+})
+
+describe('rules that are written in another order', () => {
+  /** What people decide on: everything but where in the policy the rule stands. */
+  const said = (verdict: Verdict) =>
+    verdict.kind === 'require_approval' ? { ...verdict, rule: null, reservations: null } : verdict.kind
+
+  test('ask the same people, in the same stages, on the same terms, and for the same reason', () => {
+    let ties = 0
+    fc.assert(
+      fc.property(
+        fc.array(rule, { minLength: 2, maxLength: 5 }),
+        call,
+        fc.infiniteStream(fc.nat()),
+        (rules, one, dice) => {
+          // All about this call and equally grave, so that only what they ask for can tell them apart.
+          const asking = rules.map((each) => ({
+            ...each,
+            ...{ action: 'require_approval' as const, tools: [glob('*')], limits: [] },
+            ...{ categories: null, risks: null, when: null, treatAs: null },
+          }))
+          const verdicts = [asking, shuffle(asking, dice)].map((written) => {
+            const numbered = written.map((each, index) => ({ ...each, pointer: `/rules/${index}` }))
+            return said(evaluate(aPolicyOf(numbered), one))
+          })
+          expect(verdicts[1]).toEqual(verdicts[0])
+          if (asking.filter(({ terms }) => terms.stages !== null).length > 1) ties++
+        },
+      ),
+      { numRuns: 500 },
+    )
+    expect(ties).toBeGreaterThan(20)
+  })
+
+  test('whoever wants the most yeses names the people, whatever else is said', () => {
+    const [one, two] = [usualTerms, { ...usualTerms, stages: [inOps(1), inOps(1)] }]
+    const named = { ...usualTerms, approvers: { groups: ['finance'], people: [] } }
+    for (const written of [
+      [one, two, named],
+      [named, two, one],
+    ]) {
+      const rules = written.map((terms, index) =>
+        aRule({ action: 'require_approval', pointer: `/rules/${index}`, terms }),
+      )
+      const verdict = evaluate(aPolicyOf(rules), aCallOf('pay'))
+      expect(verdict).toMatchObject({ terms: { stages: two.stages, quorum: 2 } })
+    }
   })
 })
 
