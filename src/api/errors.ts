@@ -109,6 +109,7 @@ function transitionRefused(
     case 'voted_already':
     case 'not_your_turn':
     case 'not_needed':
+    case 'kept_for_later':
     case 'votes_fallen':
     case 'no_vote':
     case 'too_many_changes':

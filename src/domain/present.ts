@@ -27,7 +27,7 @@ import type { Nudge } from './nudges.ts'
 import type { OnClientGone } from './policy/rule.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Person } from './principal.ts'
-import { standingOf, turnOf, yesesWanted } from './quorum.ts'
+import { nobodyKnown, standingOf, turnOf, yesesWanted } from './quorum.ts'
 import { namesText, progressText, turnText } from './quorum-text.ts'
 import type { Risk } from './risk.ts'
 import { jsonMembers, visible, visibleJson } from './visible.ts'
@@ -165,9 +165,8 @@ export function yesOf(approval: Approval, person: Person, nowMs: InstantMs): Yes
 function waitsForOthers(approval: Pending, person: Person, nowMs: InstantMs): string | null {
   const { asking, votes } = approval
   if (asking.stages.length === 0) return null
-  const { stages } = standingOf(person, approval, () => null, nowMs)
-  const turn = turnOf(asking.stages, votes, person.id, stages)
-  return turn.kind === 'counts' ? null : turnText(turn.kind, asking.stages, votes)
+  const turn = turnOf(asking.stages, votes, person.id, standingOf(person, approval, nobodyKnown, nowMs))
+  return turn.kind === 'counts' ? null : turnText(turn, asking.stages, votes)
 }
 
 /** How an approval ended, in plain words. Says "nothing was sent" only where that is certain. */

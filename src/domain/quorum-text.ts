@@ -37,17 +37,22 @@ export function namesText(names: readonly string[]): string {
 
 /** Why a yes would not count now, and when it would. */
 export function turnText(
-  kind: Exclude<Turn['kind'], 'counts'>,
+  turn: Exclude<Turn, { kind: 'counts' }>,
   stages: readonly Stage[],
   votes: readonly Vote[],
 ): string {
   const now = progressText(stages, votes) ?? ''
-  switch (kind) {
+  switch (turn.kind) {
     case 'said':
       return `You have said yes already, and nobody counts twice. ${now}`
     case 'not_yet':
       return `It is not your turn yet. ${now}`
     case 'not_needed':
       return `Your yes is not needed any more: all that your stage asks for are there. ${now}`
+    case 'kept': {
+      const later = stages[turn.stage]
+      const of = later === undefined ? '' : ` (${stageText(later)})`
+      return `Your yes is needed in stage ${turn.stage + 1}${of}, which could not be completed without you, and nobody counts twice: somebody else has to say this one. ${now}`
+    }
   }
 }

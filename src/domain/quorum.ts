@@ -3,7 +3,7 @@
  * An empty list of stages means that one yes of any approver decides. Nobody counts twice, also not in two stages.
  */
 import type { InstantMs, Pending, Vote } from './approval.ts'
-import type { Stage } from './policy/rule.ts'
+import type { EscalationStep, Stage } from './policy/rule.ts'
 import type { Person } from './principal.ts'
 
 /** Yeses that one call may need: more people than this are not a decision but a poll, and each takes a place in the record. */
@@ -26,13 +26,15 @@ export interface Standing {
   readonly stages: readonly number[]
   /** Who of those whose yes is in the record still may in the stage in which it counts. */
   readonly voters: readonly string[]
+  /** A later stage (from 0) that could not be completed any more, if their yes counted in the one that is asked now. */
+  readonly keptFor: number | null
 }
 
 /** Whoever an escalation has called may say yes in every stage: they stand in for people who do not answer. */
 export function standingOf(
   person: Person,
   approval: Pick<Pending, 'asked' | 'asking' | 'votes' | 'createdAtMs'>,
-  personOf: (id: string) => Person | null,
+  { person: personOf, people }: Known,
   nowMs: InstantMs,
 ): Standing {
   const { asked, asking, votes, createdAtMs } = approval
@@ -45,7 +47,47 @@ export function standingOf(
   return {
     stages: asking.stages.flatMap((stage, number) => (may(person, stage) ? [number] : [])),
     voters: votes.flatMap(({ by, stage }) => (may(personOf(by), asking.stages[stage]) ? [by] : [])),
+    keptFor: neededLater(person, approval, people(), called),
   }
+}
+
+/** The people of the directory, as far as a surface knows them: without them nothing is known of who else could say yes. */
+export interface Known {
+  person(id: string): Person | null
+  people(): readonly Person[]
+}
+
+export const nobodyKnown: Known = { person: () => null, people: () => [] }
+
+/**
+ * Nobody counts twice, so that a yes in this stage can take away the only one that a later stage could have. It is looked at
+ * with the people who may now, and only where they could not complete it anyway, with those whom an escalation calls later.
+ * @returns the later stage (from 0); `null`: the yes takes nothing away
+ */
+function neededLater(
+  person: Person,
+  { asked, asking, votes }: Pick<Pending, 'asked' | 'asking' | 'votes'>,
+  people: readonly Person[],
+  called: readonly EscalationStep[],
+): number | null {
+  const { stages, escalation } = asking
+  const now = stageNow(stages, votes)
+  if (now >= stages.length - 1) return null
+  const said = new Set([asked.requester.owner, ...votes.map(({ by }) => by)])
+  const able = people.filter(({ id }) => !said.has(id))
+  const others = able.filter(({ id }) => id !== person.id)
+  for (const steps of [called, escalation]) {
+    const left = stages.map((stage, number) => ({
+      groups: [...stage.groups, ...steps.flatMap(({ groups }) => groups)],
+      people: [...stage.people, ...steps.flatMap((step) => step.people)],
+      quorum: stage.quorum - saidIn(votes, number).length,
+    }))
+    if (!canBeMet(left, able)) continue
+    const after = left.map((stage, at) => (at === now ? { ...stage, quorum: stage.quorum - 1 } : stage))
+    const missing = after.findIndex((_stage, at) => !canBeMet(after.slice(0, at + 1), others))
+    return missing === -1 ? null : missing
+  }
+  return null
 }
 
 const saidIn = (votes: readonly Vote[], stage: number) => votes.filter((vote) => vote.stage === stage)
@@ -78,16 +120,20 @@ export type Turn =
   | { readonly kind: 'not_yet' }
   /** Their stage has all the yeses it needs. */
   | { readonly kind: 'not_needed' }
+  /** A later stage (from 0) needs it, because nobody else is left for it. */
+  | { readonly kind: 'kept'; readonly stage: number }
 
 export function turnOf(
   stages: readonly Stage[],
   votes: readonly Vote[],
   person: string,
-  mine: readonly number[],
+  { stages: mine, keptFor }: Pick<Standing, 'stages' | 'keptFor'>,
 ): Turn {
   if (votes.some(({ by }) => by === person)) return { kind: 'said' }
   const now = stageNow(stages, votes)
-  if (mine.includes(now)) return { kind: 'counts', stage: now }
+  if (mine.includes(now)) {
+    return keptFor === null ? { kind: 'counts', stage: now } : { kind: 'kept', stage: keptFor }
+  }
   return { kind: mine.some((stage) => stage > now) ? 'not_yet' : 'not_needed' }
 }
 
@@ -115,7 +161,7 @@ export function progressOf(stages: readonly Stage[], votes: readonly Vote[]): Pr
 
 /** Whether these people could give all yeses, each at most one: a matching of people and places (Kuhn). */
 export function canBeMet(stages: readonly Stage[], people: readonly Person[]): boolean {
-  const places = stages.flatMap((stage) => Array.from({ length: stage.quorum }, () => stage))
+  const places = stages.flatMap((stage) => Array.from({ length: Math.max(0, stage.quorum) }, () => stage))
   const placeOf = new Map<string, number>()
   function seat(place: number, tried: Set<string>): boolean {
     const stage = places[place]

@@ -13,6 +13,7 @@ const steps = [
   'voted_already',
   'not_your_turn',
   'not_needed',
+  'kept_for_later',
   'votes_fallen',
   'no_vote',
   'too_many_changes',
@@ -38,13 +39,19 @@ export function refusedStep(refusal: OfAStep, when: (atMs: number) => string): R
       }
     case 'not_your_turn':
       return {
-        text: `Nothing was changed. ${turnText('not_yet', refusal.stages, refusal.votes)}`,
+        text: `Nothing was changed. ${turnText({ kind: 'not_yet' }, refusal.stages, refusal.votes)}`,
         remedy: 'You are asked when the earlier yeses are there. A no counts at any time.',
       }
     case 'not_needed':
       return {
-        text: `Nothing was changed. ${turnText('not_needed', refusal.stages, refusal.votes)}`,
+        text: `Nothing was changed. ${turnText({ kind: 'not_needed' }, refusal.stages, refusal.votes)}`,
         remedy: 'There is nothing for you to do; a no counts at any time.',
+      }
+    case 'kept_for_later':
+      return {
+        text: `Nothing was changed. ${turnText({ kind: 'kept', stage: refusal.stage }, refusal.stages, refusal.votes)}`,
+        remedy:
+          'Let somebody else of this stage say yes first; you are asked afterwards. A no counts at any time.',
       }
     case 'votes_fallen':
       return {

@@ -115,6 +115,13 @@ export type Refusal =
   | { readonly reason: 'not_your_turn'; readonly stages: readonly Stage[]; readonly votes: readonly Vote[] }
   /** Their stage has all the yeses it needs. */
   | { readonly reason: 'not_needed'; readonly stages: readonly Stage[]; readonly votes: readonly Vote[] }
+  /** Nobody else is left for a later `stage` (from 0). */
+  | {
+      readonly reason: 'kept_for_later'
+      readonly stages: readonly Stage[]
+      readonly votes: readonly Vote[]
+      readonly stage: number
+    }
   /** Somebody whose yes is in the record is no approver any more: it has to be voided first. */
   | { readonly reason: 'votes_fallen' }
   /** Yeses were given and taken back so often that nobody means them. A no still counts. */
@@ -359,15 +366,17 @@ function askedNext(approval: Pending, atMs: InstantMs): Pending {
   return { ...approval, nudges: [...approval.nudges, nudge] }
 }
 
+const noStanding: Standing = { stages: [], voters: [], keptFor: null }
+
 /** The yeses with one more, or why it is none. Without a standing nobody is known to be an approver. */
 function votesWith(
   { asking: { stages }, votes }: Pending,
   { by, reason, digest, via, atMs, kind }: Decision,
-  standing: Standing = { stages: [], voters: [] },
+  standing: Standing = noStanding,
 ): Result<readonly Vote[], Refusal> {
   if (votes.some((vote) => !standing.voters.includes(vote.by))) return err({ reason: 'votes_fallen' })
   // A confirmation is none of several yeses.
-  const turn = turnOf(stages, votes, by, kind === 'approve' ? standing.stages : [])
+  const turn = turnOf(stages, votes, by, kind === 'approve' ? standing : noStanding)
   switch (turn.kind) {
     case 'said':
       return err({ reason: 'voted_already' })
@@ -375,6 +384,8 @@ function votesWith(
       return err({ reason: 'not_your_turn', stages, votes })
     case 'not_needed':
       return err({ reason: 'not_needed', stages, votes })
+    case 'kept':
+      return err({ reason: 'kept_for_later', stages, votes, stage: turn.stage })
     case 'counts':
       return ok([...votes, { stage: turn.stage, by, reason, digest, via, atMs }])
   }

@@ -47,7 +47,7 @@ export interface ServicesDeps {
   readonly clock: Clock
   readonly random: Random
   readonly lease: Lease
-  readonly directory: Pick<Directory, 'person'>
+  readonly directory: Directory
   onClientGoneOf(agent: string): OnClientGone | null
   readonly log: Log
 }

@@ -78,7 +78,7 @@ const ROUNDS_MAX = 2 * YESES_MAX + 20
 export function createPeople(deps: {
   ledger: Ledger
   change: Change
-  directory: Pick<Directory, 'person'>
+  directory: Directory
   judge: Judge
   rejudge: Rejudge
   announce: Announce
@@ -110,7 +110,7 @@ export function createPeople(deps: {
     const approval = reading?.approval
     if (reading === null || approval?.status !== 'pending' || approval.asking.stages.length === 0) return {}
     const { version, votes } = approval
-    const found = standingOf(person, approval, directory.person, reading.nowMs)
+    const found = standingOf(person, approval, directory, reading.nowMs)
     const fallen = votes.flatMap(({ by }) => (found.voters.includes(by) ? [] : [by]))
     if (fallen.length === 0) {
       return { standing: found, mayFromMs: turnFromMs(person, approval, reading.nowMs), version }

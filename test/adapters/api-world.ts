@@ -290,7 +290,7 @@ export function createWorld(
       ...{
         ledger: whole,
         change,
-        directory: { person: (id) => people[id] ?? null },
+        directory: { person: (id) => people[id] ?? null, people: () => Object.values(people) },
         judge: (call) => world.judge(call),
         rejudge: async () => null,
         announce: async () => {},

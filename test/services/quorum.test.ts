@@ -4,6 +4,7 @@ import type { Approval } from '../../src/domain/approval.ts'
 import { present, yesOf } from '../../src/domain/present.ts'
 import type { Person } from '../../src/domain/principal.ts'
 import { progressText } from '../../src/domain/quorum-text.ts'
+import { refusedStep } from '../../src/domain/refused-step.ts'
 import type { Deadline } from '../../src/domain/transition.ts'
 import { waitingInWords } from '../../src/mcp/downstream/waiting-words.ts'
 import { owner } from '../support/builders.ts'
@@ -343,6 +344,42 @@ describe('stages', () => {
       status: 'approved',
       votes: [{ stage: 0 }, { stage: 0 }, { stage: 1 }],
     })
+  })
+
+  test('a yes that would leave a later stage without anybody is refused, and says whose it is', async () => {
+    const two = '{ stages: [{ groups: [ops] }, { people: [lee] }, { groups: [security] }] }'
+    const { people, yes, takeBack, now } = await asked(rule(two))
+    const kept = await yes(lee)
+    expect(kept).toMatchObject({
+      error: { reason: 'refused', refusal: { reason: 'kept_for_later', stage: 1 } },
+    })
+    if (kept.ok || kept.error.reason !== 'refused') throw new Error('counted')
+    if (kept.error.refusal.reason !== 'kept_for_later') throw new Error('another reason')
+    expect(refusedStep(kept.error.refusal, String).text).toBe(
+      'Nothing was changed. Your yes is needed in stage 2 (1 of lee), which could not be completed without you, and nobody counts twice: somebody else has to say this one. Stage 1 of 3: 0 of 1 approved; waiting for one of ops; then 1 of lee, then 1 of security.',
+    )
+    // Of several for the last stage nobody is kept for it; the last of them is.
+    await yes(han)
+    await takeBack(han)
+    people.splice(people.indexOf(sora), 1)
+    expect(await yes(han)).toMatchObject(refusedFor('kept_for_later'))
+    await yes(mina)
+    await yes(lee)
+    await yes(han)
+    expect(await now()).toMatchObject({ status: 'approved' })
+  })
+
+  test('where it could not be completed anyway, a yes counts; who is called later stands in', async () => {
+    const nobody = await asked(rule('{ stages: [{ groups: [ops] }, { people: [lee] }, { people: [gone] }] }'))
+    expect(await nobody.yes(lee)).toMatchObject({ ok: true })
+    const later = await asked(
+      rule(
+        '{ stages: [{ people: [lee] }, { people: [lee] }], timeout: 60m, escalation: [{ after: 20m, people: [sora] }] }',
+      ),
+    )
+    expect(await later.yes(lee)).toMatchObject({ ok: true })
+    later.world.ledger.advance(20 * 60_000)
+    expect(await later.yes(sora)).toMatchObject({ ok: true, value: { status: 'approved' } })
   })
 
   test('who is next is called once, also when the stage before is undone and done again', async () => {

@@ -78,7 +78,10 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   const rules = createRulesInForce({ revisions, servers, readPolicy: readPolicyText, clock, log: silentLog })
   let deps: ServicesDeps = {
     lease,
-    directory: { person: (id) => world.people.find((one) => one.id === id) ?? null },
+    directory: {
+      person: (id) => world.people.find((one) => one.id === id) ?? null,
+      people: () => world.people,
+    },
     onClientGoneOf: () => null,
     ledger: ledgerOf(world, owner),
     counters: createMemoryCounters(() => scheduler.nowMs()),

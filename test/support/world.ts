@@ -134,7 +134,10 @@ export async function aGateway(
   const lease = createLease(clock, timings)
   lease.renewed(clock.monotonicMs())
   const services = createServices({
-    directory: { person: (id) => (options.people ?? [mina, owner]).find((one) => one.id === id) ?? null },
+    directory: {
+      person: (id) => (options.people ?? [mina, owner]).find((one) => one.id === id) ?? null,
+      people: () => options.people ?? [mina, owner],
+    },
     onClientGoneOf: options.onClientGoneOf ?? (() => null),
     lease,
     ledger,

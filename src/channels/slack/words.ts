@@ -52,6 +52,7 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
         case 'voted_already':
         case 'not_your_turn':
         case 'not_needed':
+        case 'kept_for_later':
         case 'votes_fallen':
         case 'no_vote':
         case 'too_many_changes':
