@@ -212,6 +212,8 @@ export function policyError(refusal: PolicyRefusal): ApiError {
       }
     case 'unreadable':
       return { status: 400, code: 'unreadable_policy', message: refusal.problem, field: 'text' }
+    case 'undecidable':
+      return { status: 400, code: 'undecidable_policy', message: refusal.problem, field: 'text' }
     case 'moved_on': {
       const { inForce } = refusal
       const now = inForce === null ? 'nothing is' : `revision ${inForce.number} is`

@@ -59,6 +59,7 @@ function refusalText(refusal: SetUpRefusal): string {
     case 'tools_unknown':
       return 'Which tools it has is not known, so there is nothing to accept.'
     case 'unreadable':
+    case 'undecidable':
       return `The proposal cannot be put in force: ${refusal.problem}`
     default:
       return 'Somebody has set it up in the meantime.'

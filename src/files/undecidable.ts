@@ -5,18 +5,24 @@ import type { Person, Principal } from '../domain/principal.ts'
 import { canBeMet } from '../domain/quorum.ts'
 import { stagesText } from '../domain/quorum-text.ts'
 import type { Document } from './document.ts'
-import { ENVIRONMENT, type Problem } from './problem.ts'
+import type { Problem } from './problem.ts'
 import type { ServerConfig } from './server-config.ts'
 
-/** @param document where the server is written, `null`: nowhere, it is the sample */
+type Server = Pick<ServerConfig, 'name' | 'rules'>
+
+/** @param document where the server is written; `null`: the rule itself is named, because the policy came another way */
 export function undecidable(
-  server: ServerConfig,
+  server: Server,
   agents: readonly Principal[],
   people: ReadonlyMap<string, Person>,
   document: Document | null,
 ): Problem[] {
   // One sentence for each chain: several rules that name the same people are one mistake.
-  const asked = new Map(askedBy(server.rules).map((one) => [JSON.stringify(one), one]))
+  const asked = new Map(
+    askedBy(server.rules)
+      .toReversed()
+      .map((one) => [JSON.stringify({ ...one, pointer: null }), one]),
+  )
   return [...asked.values()].flatMap((one) => stuckWith(one, server, agents, people, document))
 }
 
@@ -24,19 +30,24 @@ export function undecidable(
 interface AskedPeople {
   readonly chain: ApproverChain
   readonly stages: readonly Stage[]
+  /** JSON Pointer of the rule, in its policy. */
+  readonly pointer: string
 }
 
 /** Whom the rules that ask can ask. */
 function askedBy({ policy, approvers }: ServerConfig['rules']): AskedPeople[] {
   const asking = withShadow(policy).rules.filter(({ action }) => action === 'require_approval')
-  const usual = policy.fallback.action === 'require_approval' ? [{ chain: approvers, stages: [] }] : []
+  const usual =
+    policy.fallback.action === 'require_approval'
+      ? [{ chain: approvers, stages: [], pointer: policy.fallback.pointer }]
+      : []
   return [
     ...usual,
-    ...asking.map(({ terms }) => {
+    ...asking.map(({ terms, pointer }) => {
       const chain = chainOf(terms, approvers)
       const later = terms.escalation ?? []
       const stages = stagesOf(terms, chain).map((stage) => ({ ...stage, ...withLater(stage, later) }))
-      return { chain: { ...chain, ...withLater(chain, later) }, stages }
+      return { chain: { ...chain, ...withLater(chain, later) }, stages, pointer }
     }),
   ]
 }
@@ -53,8 +64,8 @@ function withLater(
 }
 
 function stuckWith(
-  { chain: approvers, stages }: AskedPeople,
-  server: ServerConfig,
+  { chain: approvers, stages, pointer }: AskedPeople,
+  server: Server,
   agents: readonly Principal[],
   people: ReadonlyMap<string, Person>,
   document: Document | null,
@@ -72,14 +83,16 @@ function stuckWith(
     : agents.filter(({ owner }) => isStuck(withoutOwner(owner))).map(({ name }) => name)
   if (stuck.length === 0) return []
   const path = ['servers', server.name, 'approvers']
-  const place = document?.at(path) ?? { line: null, column: null }
+  const place =
+    document === null
+      ? { file: `${server.rules.policy.source}#${pointer}`, line: null, column: null }
+      : { file: document.file, ...document.at(path) }
   const isEveryone = stuck[0] === 'any agent'
   const why = deciders.length === 0 ? 'no approver is a person' : 'their owner is the only approver'
   if (stages.length > 0 && deciders.length > 0) {
     const besides = isEveryone ? '' : ' besides their owner'
     return [
       {
-        file: document?.file ?? ENVIRONMENT,
         ...place,
         path: `/${path.join('/')}`,
         message: `the calls of ${stuck.join(', ')} to "${server.name}" can never be approved: ${stagesText(stages)} must say yes, each a different person, and there are not so many${besides}`,
@@ -89,7 +102,6 @@ function stuckWith(
   }
   return [
     {
-      file: document?.file ?? ENVIRONMENT,
       ...place,
       path: `/${path.join('/')}`,
       message: `nobody may decide the calls of ${stuck.join(', ')} to "${server.name}": ${why}`,

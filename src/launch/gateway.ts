@@ -51,7 +51,7 @@ import type { OpenLedger } from './ledger.ts'
 import { createOAuth } from './oauth.ts'
 import { watchOpenServers } from './open-servers.ts'
 import { operatorsOf } from './operators.ts'
-import { openPolicies, readNewPolicy, readPolicyText } from './policies.ts'
+import { openPolicies, readNewPolicy, readPolicyText, undecidableBy } from './policies.ts'
 import { newNodeId, random } from './random.ts'
 import { readyFor } from './ready-policies.ts'
 import { createServices } from './services.ts'
@@ -170,6 +170,7 @@ export async function startGateway(deps: {
     ...{ ledger, revisions: store.revisions, readPolicy: readNewPolicy(config), log },
     ...{ judgeBy: services.judgeBy, servers: [...config.servers.keys()], isOperator },
     usualApprovers: policies.usualApprovers,
+    undecidable: undecidableBy(config),
     simulate: createSimulate({
       ...{ decisionLog: store.decisionLog, ledger, rules, people: config.people, timings },
     }),

@@ -11,7 +11,7 @@ import { undecidable } from '../files/undecidable.ts'
 import { watchFile } from '../files/watch-files.ts'
 import type { Log } from '../ports/log.ts'
 import type { Revisions } from '../ports/revisions.ts'
-import type { ReadPolicy, Rules } from '../ports/rules.ts'
+import type { ReadPolicy, Rules, ServerRules } from '../ports/rules.ts'
 import { createPutInForce } from '../services/put-in-force.ts'
 import { createRulesInForce, type RulesInForce } from '../services/rules-in-force.ts'
 import { clock } from './clock.ts'
@@ -150,12 +150,24 @@ type Known = Pick<Config, 'people' | 'agents' | 'localPrincipal' | 'servers'>
 function checked(server: ServerConfig, known: Known, name: string, text: string): Result<string, Problem[]> {
   const read = readPolicyWithNotes(name, text, namesOf(known))
   if (!read.ok) return read
-  const { people, agents, localPrincipal } = known
-  const rules = { ...server.rules, policy: read.value.policy }
-  const asking = [...agents.values(), ...(localPrincipal === null ? [] : [localPrincipal])]
-  const stuck = undecidable({ ...server, rules }, asking, people, null)
+  const stuck = stuckUnder(known, server.name, { ...server.rules, policy: read.value.policy })
   return stuck.length === 0 ? ok(text) : err(stuck)
 }
+
+type Decided = Pick<ServerRules, 'policy' | 'approvers'>
+
+function stuckUnder({ people, agents, localPrincipal }: Known, name: string, rules: Decided): Problem[] {
+  const asking = [...agents.values(), ...(localPrincipal === null ? [] : [localPrincipal])]
+  return undecidable({ name, rules }, asking, people, null)
+}
+
+/** Which calls nobody of these people could ever decide, in words; `null`: none. */
+export const undecidableBy =
+  (known: Known) =>
+  (server: string, rules: Decided): string | null => {
+    const stuck = stuckUnder(known, server, rules)
+    return stuck.length === 0 ? null : formatProblems(stuck)
+  }
 
 function namesOf({ people, servers }: Pick<Config, 'people' | 'servers'>) {
   const groups = [

@@ -27,6 +27,8 @@ export type PolicyRefusal =
   | { readonly reason: 'no_such_revision'; readonly server: string; readonly number: number }
   | { readonly reason: 'not_an_operator' }
   | { readonly reason: 'unreadable'; readonly problem: string }
+  /** Somebody would be asked for yeses that there are not enough people for. */
+  | { readonly reason: 'undecidable'; readonly problem: string }
   /** Another revision came into force since the effect was looked at. */
   | { readonly reason: 'moved_on'; readonly inForce: RevisionHead | null }
   | { readonly reason: 'already_in_force'; readonly number: number }
@@ -92,10 +94,13 @@ export function createPolicyChanges(deps: {
   servers: readonly string[]
   /** Whom the configuration names for a server that has no revision yet, and which file says so. */
   usualApprovers(server: string): { approvers: ApproverChain; origin: string } | null
+  /** Which calls nobody could ever decide under these rules, in words; `null`: none. */
+  undecidable(server: string, rules: Pick<ServerRules, 'policy' | 'approvers'>): string | null
   isOperator: (person: Person) => boolean
   log: Log
 }): PolicyChanges {
   const { ledger, revisions, readPolicy, judgeBy, simulate, servers, usualApprovers, isOperator, log } = deps
+  const { undecidable } = deps
 
   async function known(server: string): Promise<Result<Revision | null, PolicyRefusal>> {
     const inForce = await revisions.inForceOf(server)
@@ -146,7 +151,7 @@ export function createPolicyChanges(deps: {
       if (!found.ok) return found
       const next = await wished(server, wish, found.value)
       if (!next.ok) return next
-      const rules = rulesOf(next.value, found.value)
+      const rules = decidableRulesOf(next.value, found.value)
       if (!rules.ok) return rules
       const open = await openCalls(server)
       const nowMs = await ledger.nowMs()
@@ -180,7 +185,7 @@ export function createPolicyChanges(deps: {
       if ((found.value?.number ?? null) !== inForce) return movedOn(server)
       const next = await wished(server, wish, found.value)
       if (!next.ok) return next
-      const rules = rulesOf(next.value, found.value)
+      const rules = decidableRulesOf(next.value, found.value)
       if (!rules.ok) return rules
       const { restores, ...revision } = next.value
       if (found.value !== null && isSame(revision, found.value)) {
@@ -205,6 +210,16 @@ export function createPolicyChanges(deps: {
       log.warn({ err: error, server }, 'a policy could not be tried on the calls of the last days')
       return null
     }
+  }
+
+  /** Rules that may come into force: as at a start, calls that would only ever expire are a fault of the policy. */
+  function decidableRulesOf(
+    next: Pick<NewRevision, 'server' | 'source' | 'text' | 'approvers'>,
+    inForce: Revision | null,
+  ): Result<ServerRules, PolicyRefusal> {
+    const rules = rulesOf(next, inForce)
+    const problem = rules.ok ? undecidable(next.server, rules.value) : null
+    return problem === null ? rules : err({ reason: 'undecidable', problem })
   }
 
   function rulesOf(

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { RecordedVerdict } from '../../src/domain/recorded-verdict.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { silentLog } from '../../src/launch/log.ts'
-import { readPolicyText } from '../../src/launch/policies.ts'
+import { readPolicyText, undecidableBy } from '../../src/launch/policies.ts'
 import { createPolicyChanges } from '../../src/services/policy-changes.ts'
 import { createSimulate } from '../../src/services/simulate.ts'
 import { approvers, aRecordedVerdict } from '../support/builders.ts'
@@ -35,6 +35,10 @@ beforeEach(async () => {
     }),
     ...{ judgeBy: gateway.judgeBy, servers: ['github', 'pay'], isOperator: ({ id }) => id === 'kim' },
     usualApprovers: () => null,
+    undecidable: undecidableBy({
+      ...{ people: new Map(Object.entries(people)), servers: new Map(), localPrincipal: null },
+      agents: new Map([['bot', { name: 'bot', owner: 'jun' }]]),
+    }),
   })
   door = await listenOn(createWorld({ policies }))
 })
@@ -120,6 +124,22 @@ test('apply shows first what becomes of waiting calls, and changes nothing witho
     textOrigin: null,
     putBy: { kind: 'person', person: 'kim', restores: null },
   })
+})
+
+test.each([
+  ['quorum: 3', '3 of ops must say yes'],
+  ['stages: [{ groups: [ops] }, { groups: [leads], quorum: 2 }]', '1 of ops, then 2 of leads must say yes'],
+  ['groups: [leads]', 'nobody may decide the calls of any agent to "github"'],
+])('what nobody could ever decide is not put in force: %s', async (approval, said) => {
+  const file = await aFile(
+    `default: allow\ntools: { drop_table: { action: require_approval, approval: { ${approval} } } }\n`,
+  )
+  const refused = await holdpoint(['policy', 'apply', file, '--server', 'github', '--yes'], kim())
+  expect(refused.code).toBe(1)
+  expect(refused.err).toContain(`github.yaml#/tools/drop_table`)
+  expect(refused.err).toContain(said)
+  expect(refused.err).toMatch(/→ (ask for fewer yeses|name another approver)/)
+  expect(await numberInForce()).toBe(1)
 })
 
 test('rollback brings the one before back, approvers included, and says who did it', async () => {

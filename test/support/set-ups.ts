@@ -57,6 +57,7 @@ export async function aSetUpGateway(
   const isOperator = ({ id }: { id: string }) => id === (shared.operator ?? 'mina')
   const policies = createPolicyChanges({
     ...{ ledger, revisions, readPolicy: readPolicyText, servers, isOperator, log: silentLog },
+    undecidable: () => null,
     usualApprovers: () => ({ approvers, origin: 'here:/holdpoint.yaml' }),
     async judgeBy() {
       throw new Error('nothing waits')
