@@ -242,6 +242,20 @@ describe('a 2026-07-28 client', () => {
     expect(server.asked('tools/call')).toHaveLength(2)
   })
 
+  test('notices nothing when the server has forgotten the session', async () => {
+    const server = await aServer(legacy)
+    expect(await by(inModern(server.upstream))).toBe('legacy')
+    let shaken = 0
+    server.become((seen, id, response) => {
+      if (seen.rpc === 'initialize') shaken++
+      if (seen.method === 'POST' && seen.rpc !== 'initialize' && shaken === 0)
+        return status(404)(seen, id, response)
+      legacy(seen, id, response)
+    })
+    expect(await by(inModern(server.upstream))).toBe('legacy')
+    expect(shaken).toBe(1)
+  })
+
   test.each([401, 403, 429, 500, 503])(
     'gets the server’s own words where it answers %i, which says nothing',
     async (code) => {

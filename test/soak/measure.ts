@@ -66,12 +66,16 @@ export async function inspect(output: string, pid: number): Promise<Inspector> {
   return {
     async measure() {
       await ask('HeapProfiler.enable')
+      // What is held weakly goes one collection after what held it.
+      for (let times = 0; times < 3; times++) {
+        await ask('HeapProfiler.collectGarbage')
+        await new Promise((done) => setTimeout(done, 50))
+      }
       const counts: Record<string, number> = {}
       for (const name of counted) counts[name] = await countOf(name)
       await ask('Runtime.releaseObjectGroup', { objectGroup: 'soak' })
       const resources = await evaluate('JSON.stringify(process.getActiveResourcesInfo())')
       const active = z.array(z.string()).parse(JSON.parse(String(resources.value)))
-      await ask('HeapProfiler.collectGarbage')
       const { usedSize } = z.object({ usedSize: z.number() }).parse(await ask('Runtime.getHeapUsage'))
       return {
         ...counts,

@@ -1,25 +1,28 @@
 /** One round of everything that clients do to a gateway, decently and otherwise. Counts what was asked and what was answered. */
 import { writeFileSync } from 'node:fs'
 import { z } from 'zod'
-import type { aPerson } from '../support/gateway-process.ts'
-import { aRawClient, callOf, modernCallOf, modernHeaders } from '../traps/raw-client.ts'
-
-export interface Site {
-  readonly urls: readonly string[]
-  readonly token: string
-  readonly policyFile: string
-  readonly person: ReturnType<typeof aPerson>
-}
-
-export interface Tally {
-  /** Requests whose client waited for the answer. */
-  asked: number
-  /** Those that were not answered exactly once, each with what came instead. */
-  readonly wrong: string[]
-}
+import { callOf, modernCallOf, modernHeaders } from '../traps/raw-client.ts'
+import { oldClients } from './old-clients.ts'
+import {
+  answered,
+  askedMeanwhile,
+  type Client,
+  clientOf,
+  cut,
+  type Site,
+  succeeds,
+  type Tally,
+} from './tally.ts'
 
 const REVISIONS = ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25']
-const basePolicy = 'default: allow\nrequire_approval: [gated, ask]\n'
+export const basePolicy = 'default: allow\nrequire_approval: [gated, logout]\n'
+/** `gated`: about which people decide; `null`: they decide about none of it. */
+const SERVERS = [
+  { server: 'stdio', tool: 'burst', gated: 'gated' },
+  { server: 'http', tool: 'burst', gated: null },
+  { server: 'modern', tool: 'report', gated: 'logout' },
+  { server: 'old', tool: 'echo', gated: 'logout' },
+] as const
 const tasksMeta = JSON.stringify({
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientCapabilities': { extensions: { 'io.modelcontextprotocol/tasks': {} } },
@@ -37,7 +40,9 @@ export async function runRound(site: Site, round: number): Promise<Tally> {
     ...REVISIONS.map((revision, at) => legacy(site, tally, revision, at, round)),
     modern(site, tally, round),
     upstreamsThatEnd(site, tally),
-    listeners(site),
+    sessionsThatExpire(site, tally),
+    oldClients(site, tally, round),
+    listeners(site, tally),
     policies(site, round),
   ])
   decided.stop = true
@@ -45,51 +50,28 @@ export async function runRound(site: Site, round: number): Promise<Tally> {
   return tally
 }
 
-type Client = ReturnType<typeof aRawClient>
-const clientOf = ({ urls, token }: Site, at: number, server: string): Client =>
-  aRawClient(`${urls[at % urls.length]}/mcp/${server}`, token)
-
-/** An HTTP status that says no is an answer, too; whoever gets it has no JSON-RPC message to wait for. */
-async function answered(tally: Tally, rawId: string, request: Promise<RawAnswer>): Promise<RawAnswer> {
-  tally.asked++
-  const answer = await request
-  const answers = answer.messages.filter(
-    (message) => /"(result|error)":/.test(message) && message.includes(`"id":${rawId}`),
-  )
-  if (answers.length !== 1 && !(answers.length === 0 && answer.status >= 400))
-    tally.wrong.push(
-      `${rawId}: HTTP ${answer.status}, ${answers.length} answers: ${answer.messages.join(' ')}`,
-    )
-  return answer
-}
-type RawAnswer = Awaited<ReturnType<Client['post']>>
-
-/** Sends and leaves before the answer. */
-async function cut(client: Client, body: string, headers: Record<string, string>): Promise<void> {
-  const leaving = new AbortController()
-  await client.send(body, headers, leaving.signal).catch(() => {})
-  leaving.abort()
-}
-
 async function legacy(site: Site, tally: Tally, revision: string, at: number, round: number): Promise<void> {
   const headers = { 'mcp-protocol-version': revision }
-  for (const server of ['stdio', 'http', 'modern']) {
+  for (const { server, tool, gated } of SERVERS) {
     const client = clientOf(site, at, server)
-    await client.open(revision)
+    await succeeds(tally, '0', client.open(revision, { elicitation: {} }))
     const leaving = new AbortController()
     const stream = await client.listen(leaving.signal).catch(() => null)
-    const call = (tool: string, rawId: string, meta = '{}', args: object = {}) =>
-      answered(tally, rawId, client.post(callOf(tool, rawId, meta, args), headers))
-    await answered(tally, '1', client.post('{"jsonrpc":"2.0","id":1,"method":"tools/list"}', headers))
-    const tool = server === 'http' ? 'burst' : server === 'modern' ? 'report' : 'burst'
-    await Promise.all(['2', '"3"', '4'].map((rawId) => call(tool, rawId, `{"progressToken":${rawId}}`)))
-    const gated = server === 'modern' ? 'ask' : 'gated'
-    if (server !== 'http') {
+    await succeeds(tally, '1', client.post('{"jsonrpc":"2.0","id":1,"method":"tools/list"}', headers))
+    const call = (name: string, rawId: string, args: object) =>
+      succeeds(tally, rawId, client.post(callOf(name, rawId, '{}', args), headers))
+    await Promise.all(
+      ['2', '"3"', '4'].map((rawId) =>
+        succeeds(tally, rawId, client.post(callOf(tool, rawId, `{"progressToken":${rawId}}`), headers)),
+      ),
+    )
+    if (server === 'modern') await succeeds(tally, '11', askedMeanwhile(client, callOf('ask', '11'), headers))
+    if (gated !== null) {
       const marker = { round, revision, server }
       // Approved or denied by the person, cancelled, left.
       await Promise.all([
-        call(gated, '5', '{}', { ...marker, wish: 'approve' }),
-        call(gated, '6', '{}', { ...marker, wish: 'reject' }),
+        call(gated, '5', { ...marker, wish: 'approve' }),
+        call(gated, '6', { ...marker, wish: 'reject' }),
       ])
       await cut(client, callOf(gated, '7', '{}', { ...marker, wish: 'reject', left: true }), headers)
       const cancelled = client.send(
@@ -104,7 +86,8 @@ async function legacy(site: Site, tally: Tally, revision: string, at: number, ro
       if (revision === '2025-11-25') await legacyTask(tally, client, gated, marker, headers)
     }
     if (server === 'stdio') await cut(client, callOf('hang', '9'), headers)
-    if (server === 'http') await call('end_without_answer', '10')
+    if (server === 'http')
+      await answered(tally, '10', client.post(callOf('end_without_answer', '10'), headers))
     leaving.abort()
     await stream?.body?.cancel().catch(() => {})
     // Every other session is left to be forgotten.
@@ -147,21 +130,19 @@ async function legacyTask(
 }
 
 async function modern(site: Site, tally: Tally, round: number): Promise<void> {
-  for (const [at, server] of ['stdio', 'http', 'modern'].entries()) {
+  for (const [at, { server, tool, gated }] of SERVERS.entries()) {
     const client = clientOf(site, at + round, server)
-    const tool = server === 'modern' ? 'report' : 'burst'
     await Promise.all(
-      ['30', '31', '32'].map((rawId) => answered(tally, rawId, client.modernCall(tool, rawId, rawId))),
+      ['30', '31', '32'].map((rawId) => succeeds(tally, rawId, client.modernCall(tool, rawId, rawId))),
     )
-    if (server === 'http') continue
-    const gated = server === 'modern' ? 'ask' : 'gated'
+    if (gated === null) continue
     const withArgs = (rawId: string, args: object, meta?: string) => {
       const body = modernCallOf(gated, rawId).replace('"arguments":{}', `"arguments":${JSON.stringify(args)}`)
       return meta === undefined ? body : body.replace(/"_meta":\{.*\}(?=\}\}$)/, `"_meta":${meta}`)
     }
     const marker = { round, server, era: 'modern' }
     const post = (rawId: string, args: object, meta?: string) =>
-      answered(tally, rawId, client.post(withArgs(rawId, args, meta), modernHeaders(gated)))
+      succeeds(tally, rawId, client.post(withArgs(rawId, args, meta), modernHeaders(gated)))
     await Promise.all([post('33', { ...marker, wish: 'approve' }), post('34', { ...marker, wish: 'reject' })])
     await cut(client, withArgs('35', { ...marker, wish: 'reject', left: true }), modernHeaders(gated))
     const created = await post('36', { ...marker, wish: 'approve', task: true }, tasksMeta)
@@ -204,9 +185,38 @@ async function upstreamsThatEnd(site: Site, tally: Tally): Promise<void> {
   await atUrl.end()
 }
 
+/** Servers that forget a session, or end its stream in the middle of a call: the client shakes hands again. */
+async function sessionsThatExpire(site: Site, tally: Tally): Promise<void> {
+  const headers = { 'mcp-protocol-version': '2025-11-25' }
+  const atUrl = clientOf(site, 0, 'http')
+  await succeeds(tally, '0', atUrl.open())
+  await succeeds(tally, '80', atUrl.call('forget', '80'))
+  const lost = await answered(tally, '81', atUrl.call('burst', '81'))
+  if (lost.status !== 404) tally.wrong.push(`81: a session that is gone is HTTP ${lost.status}`)
+  const anew = clientOf(site, 0, 'http')
+  await succeeds(tally, '0', anew.open())
+  await succeeds(tally, '82', anew.call('burst', '82'))
+  for (const [at, tool] of ['slow', 'last'].entries()) {
+    const old = clientOf(site, at, 'old')
+    await succeeds(tally, '0', old.open())
+    const leaving = new AbortController()
+    const stream = await old.listen(leaving.signal)
+    await answered(tally, '83', old.post(callOf(tool, '83'), headers))
+    await answered(tally, '84', old.post(callOf('echo', '84'), headers))
+    const again = clientOf(site, at, 'old')
+    await succeeds(tally, '0', again.open())
+    await succeeds(tally, '85', again.post(callOf('echo', '85'), headers))
+    leaving.abort()
+    await stream.body?.cancel().catch(() => {})
+    // The gateway's own session for clients of 2026-07-28 expires as well.
+    await answered(tally, '86', old.modernCall(tool, '86'))
+    await succeeds(tally, '87', old.modernCall('echo', '87'))
+  }
+}
+
 /** Streams that are opened and left, each with something to say on it. */
-async function listeners(site: Site): Promise<void> {
-  const listening = ['stdio', 'modern', 'http'].flatMap((server, at) =>
+async function listeners(site: Site, tally: Tally): Promise<void> {
+  const listening = ['stdio', 'modern', 'http', 'old'].flatMap((server, at) =>
     site.urls.map(async (_url, gateway) => {
       const client = clientOf(site, gateway + at, server)
       const leaving = new AbortController()
@@ -218,6 +228,7 @@ async function listeners(site: Site): Promise<void> {
           leaving.signal,
         )
         .catch(() => null)
+      if (response?.status !== 200) tally.wrong.push(`listening at ${server}: HTTP ${response?.status}`)
       await response?.body?.getReader().read()
       leaving.abort()
     }),

@@ -15,9 +15,11 @@ import {
 } from '../support/gateway-process.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { isRedisMissing, startRedis } from '../support/redis.ts'
+import { type Posted, startSseServer } from '../support/sse-server.ts'
 import { startScriptedHttp } from '../traps/scripted-http.ts'
 import { childrenOf, databaseConnections, type Inspector, inspect, type Measures } from './measure.ts'
-import { runRound, type Site } from './round.ts'
+import { basePolicy, runRound } from './round.ts'
+import type { Site } from './tally.ts'
 
 const minutes = Number(process.env.SOAK_MINUTES ?? 2)
 const leak = process.env.HOLDPOINT_SOAK_LEAK ?? null
@@ -48,8 +50,10 @@ test('round after round holds what the second held', { timeout: 24 * 60 * 60_000
   const database = await freshDatabase()
   const redis = isRedisMissing() ? null : await startRedis()
   const http = await startScriptedHttp()
+  const old = await startSseServer()
+  old.onPost = forgetful
   const policyFile = join(temporaryDirectory(), 'policy.yaml')
-  writeFileSync(policyFile, 'default: allow\nrequire_approval: [gated, ask]\n')
+  writeFileSync(policyFile, basePolicy)
   const here = import.meta.dirname
   const stdioServer = (file: string) => ({
     command: process.execPath,
@@ -61,8 +65,9 @@ test('round after round holds what the second held', { timeout: 24 * 60 * 60_000
       databaseUrl: database.connectionString,
       servers: {
         stdio: stdioServer('../traps/scripted-server.mjs'),
-        modern: stdioServer('../support/modern-stdio-server.mjs'),
+        modern: stdioServer('../support/modern-server.mjs'),
         http: { url: http.url, policy: policyFile },
+        old: { url: old.url, policy: policyFile },
       },
       timings: {
         session_idle: IDLE,
@@ -112,7 +117,9 @@ test('round after round holds what the second held', { timeout: 24 * 60 * 60_000
     let asked = 0
     let grown: string[] = []
     for (let round = 1; round <= ROUNDS_MIN || performance.now() < untilMs; round++) {
+      const startedMs = performance.now()
       const { asked: now, wrong } = await runRound(site, round)
+      const endedMs = performance.now()
       asked += now
       expect(wrong, `round ${round}: every request has one answer`).toEqual([])
       expect(alive(gateways), 'the gateways live').toBe(true)
@@ -120,7 +127,7 @@ test('round after round holds what the second held', { timeout: 24 * 60 * 60_000
       if (round === 2) reference = all.map((measures) => ({ ...measures }))
       grown = reference === null ? [] : grownBeyond(reference, all)
       console.log(
-        `round ${round}: ${now} requests`,
+        `round ${round}: ${now} requests in ${seconds(endedMs - startedMs)}, forgotten in ${seconds(performance.now() - endedMs)}`,
         ...all.map((measures) => JSON.stringify(measures)),
         ...grown,
       )
@@ -133,10 +140,24 @@ test('round after round holds what the second held', { timeout: 24 * 60 * 60_000
     for (const inspector of inspectors) inspector.close()
     await Promise.all(gateways.map((gateway) => gateway.stop()))
     await http.close()
+    await old.close()
     await redis?.stop()
     await database.drop()
   }
 })
+
+/** `slow`: its stream ends before the answer; `last`: right after it. */
+function forgetful({ message, accept, say, stream }: Posted): boolean {
+  const { name } = message.params ?? {}
+  if (message.method !== 'tools/call' || (name !== 'slow' && name !== 'last')) return false
+  accept()
+  if (name === 'last')
+    say({ jsonrpc: '2.0', id: message.id, result: { content: [{ type: 'text', text: 'goodbye' }] } })
+  stream.end()
+  return true
+}
+
+const seconds = (ms: number) => `${Math.round(ms / 1_000)} s`
 
 const alive = (gateways: readonly GatewayProcess[]) => gateways.every(({ child }) => child.exitCode === null)
 

@@ -54,6 +54,7 @@ const behaviours: Readonly<Record<string, Behaviour>> = {
 export async function startScriptedHttp(): Promise<ScriptedHttp> {
   const requests: ScriptedHttp['requests'] = []
   const sessions: string[] = []
+  const forgotten = new Set<string>()
   const server = createServer((req, res) => void handle(req, res))
 
   async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -65,6 +66,7 @@ export async function startScriptedHttp(): Promise<ScriptedHttp> {
       body,
     })
     if (req.method !== 'POST') return void res.writeHead(req.method === 'DELETE' ? 200 : 405).end()
+    if (typeof session === 'string' && forgotten.has(session)) return void res.writeHead(404).end()
     const { id, method, params } = JSON.parse(body)
     if (id === undefined) return void res.writeHead(202).end()
     const json = (value: object) =>
@@ -85,7 +87,9 @@ export async function startScriptedHttp(): Promise<ScriptedHttp> {
     }
     const tools = Object.keys(behaviours).map((name) => ({ name, inputSchema: { type: 'object' } }))
     if (method !== 'tools/call') return void json({ resultType: 'complete', tools })
-    behaviours[params.name]?.(res, id, params._meta?.progressToken)
+    // It answers once more, and then knows nothing of this session.
+    if (params.name === 'forget' && typeof session === 'string') forgotten.add(session)
+    behaviours[params.name === 'forget' ? 'answer' : params.name]?.(res, id, params._meta?.progressToken)
   }
 
   server.listen(0, '127.0.0.1')

@@ -10,6 +10,7 @@ import type { Log } from '../../ports/log.ts'
 import { rawMember } from '../raw-json.ts'
 import { createLineSplitter } from '../upstream/lines.ts'
 import { idKey, type Peek, parseJson, peek } from '../upstream/peek.ts'
+import { workSignal } from '../work-signal.ts'
 import { type BridgeResponse, createBridgeHttp, NotSent } from './http.ts'
 import { createLegacySession, messageHeaders } from './legacy-session.ts'
 import { createTerms } from './terms.ts'
@@ -132,7 +133,8 @@ export async function runBridge({ url, token, input, output, log }: BridgeOption
   async function request(line: string, { id, method }: RequestPeek): Promise<void> {
     const modern = terms.modernHeaders(line, method)
     const leaving = new AbortController()
-    const signal = AbortSignal.any([leaving.signal, stop.signal])
+    const work = workSignal([leaving.signal, stop.signal], null)
+    const { signal } = work
     let arrive = () => {}
     const arrived = new Promise<void>((resolve) => {
       arrive = resolve
@@ -147,6 +149,7 @@ export async function runBridge({ url, token, input, output, log }: BridgeOption
       const what = error instanceof NotSent ? notSent(url) : broken(method)
       fail(line, what)
     } finally {
+      work.release()
       arrive()
       if (inFlight.get(key)?.leaving === leaving) inFlight.delete(key)
     }

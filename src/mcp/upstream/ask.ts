@@ -1,5 +1,6 @@
 /** One JSON-RPC request of our own to an upstream, with a limit on its silence. Never throws. */
 import type { Principal } from '../../domain/principal.ts'
+import { workSignal } from '../work-signal.ts'
 import { readAnswer } from './read-answer.ts'
 import { type Upstream, UpstreamFault } from './wire.ts'
 
@@ -42,15 +43,15 @@ export async function ask(options: AskOptions): Promise<Asked> {
   const patience = new AbortController()
   const silent = `${upstream.server} was silent for ${Math.round(silenceMs / 1_000)} s`
   const timer = setTimeout(() => patience.abort(), silenceMs)
-  const signal =
-    options.leaving === undefined ? patience.signal : AbortSignal.any([patience.signal, options.leaving])
+  const { leaving } = options
+  const work = workSignal(leaving === undefined ? [patience.signal] : [patience.signal, leaving], null)
   try {
     const response = await upstream.exchange({
       method: 'POST',
       headers: { ...options.headers, ...ofAnyMessage },
       body: options.body,
       principal: options.principal,
-      signal,
+      signal: work.signal,
       freshConnection: options.freshConnection,
       mayStart: options.mayStart,
     })

@@ -7,6 +7,7 @@ import { beginning } from '../../domain/well-formed.ts'
 import { newOwnId } from '../own-id.ts'
 import { rawMember } from '../raw-json.ts'
 import { ASSUMED_REVISION } from '../revisions.ts'
+import { workSignal } from '../work-signal.ts'
 import { type AskOptions, ask, ofAnyMessage } from './ask.ts'
 import { parseJson } from './peek.ts'
 import { anyTime, type Upstream } from './wire.ts'
@@ -79,13 +80,14 @@ async function tell(
   headers: Headers,
   body: string | null,
 ): Promise<boolean> {
+  const telling = workSignal([], COURTESY_MS)
   try {
     const response = await upstream.exchange({
       method,
       headers: body === null ? headers : { ...headers, ...ofAnyMessage },
       body,
       principal,
-      signal: AbortSignal.timeout(COURTESY_MS),
+      signal: telling.signal,
       freshConnection: false,
       mayStart: anyTime,
     })
@@ -93,5 +95,7 @@ async function tell(
     return response.status < 300
   } catch {
     return false
+  } finally {
+    telling.release()
   }
 }

@@ -5,6 +5,7 @@
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import { rawMember } from '../raw-json.ts'
+import { workSignal } from '../work-signal.ts'
 import { type Child, type Command, startChild } from './child.ts'
 import { createEventStream } from './event-stream.ts'
 import { accepted, type OwnSession } from './own-sessions.ts'
@@ -69,7 +70,7 @@ export function createStdioSession({
   async function initialize(message: string, id: Id, signal: AbortSignal): Promise<string> {
     starting = startChild({ ...command, lineBytesMax, log, onLine, onEnd: ended })
     child = await starting
-    const limit = AbortSignal.timeout(INITIALIZE_MS)
+    const work = workSignal([signal], INITIALIZE_MS)
     try {
       return await new Promise<string>((resolve, reject) => {
         const fail = (why: string) => reject(new UpstreamFault(why, true))
@@ -84,13 +85,14 @@ export function createStdioSession({
             `The process of ${server} ${reason} before it answered "initialize". ` +
               `What it wrote to stderr is in the gateway's log; run ${command.command} by hand to see it start.`,
           )
-        signal.addEventListener('abort', () => fail('the requester left'), { once: true })
-        limit.addEventListener('abort', () => fail(`${server} did not answer "initialize" in time`), {
-          once: true,
-        })
+        const leave = () =>
+          fail(work.isLate() ? `${server} did not answer "initialize" in time` : 'the requester left')
+        if (work.signal.aborted) return leave()
+        work.signal.addEventListener('abort', leave, { once: true })
         write(message)
       })
     } finally {
+      work.release()
       onFirstAnswer = null
       onEarlyEnd = null
     }

@@ -10,6 +10,7 @@ import type { Timings } from '../../../domain/timings.ts'
 import type { Admission } from '../../../ports/admission.ts'
 import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'
+import { workSignal } from '../../work-signal.ts'
 import { asResponse } from '../delivery.ts'
 import type { From, OnPost } from '../on-post.ts'
 import { httpCode, refusal, refusalResponse } from '../rpc.ts'
@@ -32,8 +33,8 @@ const UNREAD_REPLIES_PER_PRINCIPAL_MAX = 4
 /** A client that says nothing for this long is forgotten; one that opens its stream again goes on. */
 const IDLE_MS = 30 * 60_000
 const REAP_MS = 60_000
-/** A client that lost its stream opens it again within seconds; after this time the server's session is ended. */
-const COME_BACK_MS = 60_000
+/** A client that lost its stream opens it again within seconds; after this time, or when it has been idle for too long, the server's session is ended. */
+const COME_BACK_MS_MAX = 60_000
 
 const PREFIX = 'hps1'
 
@@ -61,7 +62,7 @@ export function createOldSessions(deps: {
   onBodiless(from: From, method: 'GET' | 'DELETE'): Promise<Response>
   sealKey: Uint8Array
   limits: Pick<Limits, 'replyBytesMax'>
-  timings: Pick<Timings, 'commentMs'>
+  timings: Pick<Timings, 'commentMs' | 'sessionIdleMs'>
   stopping: AbortSignal
   clock: Clock
   log: Log
@@ -152,7 +153,9 @@ export function createOldSessions(deps: {
     leaving.get(sessionId)?.abort()
     const kept = new AbortController()
     leaving.set(sessionId, kept)
-    await clock.sleep(COME_BACK_MS, AbortSignal.any([kept.signal, stopping]))
+    const work = workSignal([kept.signal, stopping], null)
+    await clock.sleep(Math.min(COME_BACK_MS_MAX, timings.sessionIdleMs), work.signal)
+    work.release()
     if (leaving.get(sessionId) === kept) leaving.delete(sessionId)
     if (kept.signal.aborted || stopping.aborted || having(sessionId).length > 0) return
     const headers = new Headers({ 'mcp-session-id': sessionId })

@@ -3,6 +3,7 @@ import type { JsonObject } from '../../../domain/canonical.ts'
 import { newOwnId } from '../../own-id.ts'
 import { withMember } from '../../raw-json.ts'
 import { MODERN_REVISION } from '../../revisions.ts'
+import { workSignal } from '../../work-signal.ts'
 import { ofAnyMessage } from '../ask.ts'
 import { messagesUntil } from '../messages.ts'
 import { anyTime, type Upstream, UpstreamFault, type WireRequest } from '../wire.ts'
@@ -20,16 +21,21 @@ export async function askModern(
   more: JsonObject = {},
 ): Promise<string> {
   const id = newOwnId()
-  const response = await upstream.exchange({
-    method: 'POST',
-    headers: { ...ofAnyMessage, 'mcp-protocol-version': MODERN_REVISION, 'mcp-method': method },
-    body: `{"jsonrpc":"2.0","id":"${id}","method":"${method}","params":${withMember(JSON.stringify(more), '_meta', envelope)}}`,
-    principal,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
-    freshConnection: false,
-    mayStart: anyTime,
-  })
-  for await (const { message, isAnswer } of messagesUntil(response, id, bytesMax))
-    if (isAnswer) return message
-  throw new UpstreamFault(`${upstream.server} did not answer ${method} (HTTP ${response.status})`, true)
+  const asking = workSignal([signal], ANSWER_MS)
+  try {
+    const response = await upstream.exchange({
+      method: 'POST',
+      headers: { ...ofAnyMessage, 'mcp-protocol-version': MODERN_REVISION, 'mcp-method': method },
+      body: `{"jsonrpc":"2.0","id":"${id}","method":"${method}","params":${withMember(JSON.stringify(more), '_meta', envelope)}}`,
+      principal,
+      signal: asking.signal,
+      freshConnection: false,
+      mayStart: anyTime,
+    })
+    for await (const { message, isAnswer } of messagesUntil(response, id, bytesMax))
+      if (isAnswer) return message
+    throw new UpstreamFault(`${upstream.server} did not answer ${method} (HTTP ${response.status})`, true)
+  } finally {
+    asking.release()
+  }
 }

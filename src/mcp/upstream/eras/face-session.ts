@@ -7,6 +7,7 @@ import type { Log } from '../../../ports/log.ts'
 import { newOwnId } from '../../own-id.ts'
 import { rawMember, withMember } from '../../raw-json.ts'
 import { MODERN_REVISION } from '../../revisions.ts'
+import { workSignal } from '../../work-signal.ts'
 import { ofAnyMessage } from '../ask.ts'
 import { headerText } from '../call-message.ts'
 import { createEventStream, type EventStream } from '../event-stream.ts'
@@ -89,10 +90,12 @@ export function createFaceSession({
 
   async function run(key: string, message: string, request: WireRequest, stream: EventStream): Promise<void> {
     const leaving = new AbortController()
+    const work = workSignal([leaving.signal, ending.signal], null)
     running.set(key, leaving)
     try {
-      await rounds(message, request, stream, AbortSignal.any([leaving.signal, ending.signal]))
+      await rounds(message, request, stream, work.signal)
     } finally {
+      work.release()
       running.delete(key)
     }
   }
@@ -178,14 +181,16 @@ export function createFaceSession({
   /** @returns the client's raw result, or `null` when it refused */
   function ask(rawRequest: string, stream: EventStream, signal: AbortSignal): Promise<string | null> {
     const id = `ask-${randomUUID()}`
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS_MAX)])
+    const waiting = workSignal([signal], ANSWER_MS_MAX)
     return new Promise((done) => {
       const finish = (answer: string | null) => {
+        waiting.release()
         questions.delete(idKey(id))
         done(answer)
       }
       questions.set(idKey(id), finish)
-      limit.addEventListener('abort', () => finish(null), { once: true })
+      if (waiting.signal.aborted) return finish(null)
+      waiting.signal.addEventListener('abort', () => finish(null), { once: true })
       const params = rawMember(rawRequest, 'params') ?? '{}'
       stream.send(
         `{"jsonrpc":"2.0","id":"${id}","method":${rawMember(rawRequest, 'method')},"params":${params}}`,
@@ -199,10 +204,13 @@ export function createFaceSession({
     if (standalone === null) return
     const current = new AbortController()
     listening = current
-    void hearWith(AbortSignal.any([current.signal, ending.signal])).catch((error: unknown) => {
-      if (!current.signal.aborted)
-        log.debug({ server: upstream.server, err: error }, 'an upstream is not heard')
-    })
+    const work = workSignal([current.signal, ending.signal], null)
+    hearWith(work.signal)
+      .catch((error: unknown) => {
+        if (!current.signal.aborted)
+          log.debug({ server: upstream.server, err: error }, 'an upstream is not heard')
+      })
+      .finally(work.release)
   }
 
   async function hearWith(signal: AbortSignal): Promise<void> {

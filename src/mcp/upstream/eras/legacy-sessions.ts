@@ -10,6 +10,7 @@ import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'
 import { newOwnId } from '../../own-id.ts'
 import { rawMember } from '../../raw-json.ts'
+import { workSignal } from '../../work-signal.ts'
 import { ofAnyMessage } from '../ask.ts'
 import { closeSession } from '../fresh-session.ts'
 import { messagesOf, messagesUntil } from '../messages.ts'
@@ -89,8 +90,12 @@ interface Opened {
   readonly principal: Principal
   readonly session: Promise<LegacySession>
   usedMs: number
-  isIdle: () => boolean
+  /** `null`: it is being opened. */
+  current: LegacySession | null
 }
+
+const isIdle = ({ current }: Opened) =>
+  current !== null && current.running.size === 0 && current.listeners.size === 0
 
 export interface LegacySessions {
   /** @throws UpstreamFault, InitializeRefused */
@@ -136,12 +141,12 @@ export function createLegacySessions(
       principal,
       session: open(principal, sender, capabilities),
       usedMs: clock.monotonicMs(),
-      isIdle: () => false,
+      current: null,
     }
     opened.set(key, own)
     void own.session.then(
-      ({ running, listeners }) => {
-        own.isIdle = () => running.size === 0 && listeners.size === 0
+      (session) => {
+        own.current = session
       },
       () => drop(own),
     )
@@ -160,7 +165,7 @@ export function createLegacySessions(
       (one) => one.principal.name === name && one.principal.owner === owner,
     )
     if (own.length < SESSIONS_PER_PRINCIPAL_MAX) return
-    const [oldest] = own.filter((one) => one.isIdle()).sort((a, b) => a.usedMs - b.usedMs)
+    const [oldest] = own.filter(isIdle).sort((a, b) => a.usedMs - b.usedMs)
     if (oldest === undefined)
       throw new UpstreamFault(`too many sessions of this agent with ${server} are in use`, false)
     leave(oldest)
@@ -176,19 +181,15 @@ export function createLegacySessions(
   }
 
   function forget(session: LegacySession): void {
-    for (const candidate of opened.values()) {
-      void candidate.session.then(
-        (found) => found === session && leave(candidate),
-        () => {},
-      )
-    }
+    // At once: the next request asks for a session in the same moment.
+    for (const candidate of [...opened.values()]) if (candidate.current === session) leave(candidate)
   }
 
   async function reapForever() {
     while (!closing.aborted) {
       await clock.sleep(reapEveryMs(sessionIdleMs), closing)
       const idle = [...opened.values()].filter(
-        (one) => one.isIdle() && clock.monotonicMs() - one.usedMs >= sessionIdleMs,
+        (one) => isIdle(one) && clock.monotonicMs() - one.usedMs >= sessionIdleMs,
       )
       for (const one of idle) leave(one)
     }
@@ -197,18 +198,22 @@ export function createLegacySessions(
   async function open(principal: Principal, sender: Sender, capabilities: string): Promise<LegacySession> {
     const id = newOwnId()
     const info = sender.info ?? '{"name":"holdpoint","version":"1"}'
-    const response = await upstream.exchange({
-      method: 'POST',
-      headers: ofAnyMessage,
-      body:
-        `{"jsonrpc":"2.0","id":"${id}","method":"initialize","params":` +
-        `{"protocolVersion":"${OFFERED_REVISION}","capabilities":${capabilities},"clientInfo":${info}}}`,
-      principal,
-      signal: AbortSignal.any([AbortSignal.timeout(OPEN_MS), closing]),
-      freshConnection: false,
-      mayStart: anyTime,
-    })
-    const answer = await answerIn(response, id)
+    const opening = workSignal([closing], OPEN_MS)
+    const { response, answer } = await shakeHands().finally(opening.release)
+    async function shakeHands() {
+      const shaken = await upstream.exchange({
+        method: 'POST',
+        headers: ofAnyMessage,
+        body:
+          `{"jsonrpc":"2.0","id":"${id}","method":"initialize","params":` +
+          `{"protocolVersion":"${OFFERED_REVISION}","capabilities":${capabilities},"clientInfo":${info}}}`,
+        principal,
+        signal: opening.signal,
+        freshConnection: false,
+        mayStart: anyTime,
+      })
+      return { response: shaken, answer: await answerIn(shaken, id) }
+    }
     const error = rawMember(answer, 'error')
     if (error !== null) throw new InitializeRefused(error)
     const initialized = rawMember(answer, 'result') ?? ''
@@ -257,10 +262,10 @@ export function createLegacySessions(
           ...options,
         }),
       async tell(message) {
-        const signal = AbortSignal.any([closing, AbortSignal.timeout(TELL_MS)])
+        const telling = workSignal([closing], TELL_MS)
         try {
           const { body } = await session.post(message, {
-            signal,
+            signal: telling.signal,
             freshConnection: false,
             mayStart: anyTime,
             headers: {},
@@ -268,6 +273,8 @@ export function createLegacySessions(
           await body?.cancel()
         } catch (error) {
           log.debug({ server, err: error }, 'an upstream could not be told something')
+        } finally {
+          telling.release()
         }
       },
       leave() {
@@ -276,7 +283,9 @@ export function createLegacySessions(
       },
       hear() {
         hearing ??= new Promise((listens) => {
-          void hearOn(session, headers, AbortSignal.any([closing, ending.signal]), listens).then((isOver) => {
+          const work = workSignal([closing, ending.signal], null)
+          void hearOn(session, headers, work.signal, listens).then((isOver) => {
+            work.release()
             listens()
             if (!isOver) return
             hearing = null

@@ -6,6 +6,7 @@
 import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'
 import { rawMember } from '../../raw-json.ts'
+import { type WorkSignal, workSignal } from '../../work-signal.ts'
 import { createEventStream } from '../event-stream.ts'
 import type { HttpUpstream } from '../http.ts'
 import { messagesOf } from '../messages.ts'
@@ -62,29 +63,36 @@ export function createSseSession(options: SseSessionOptions): SseSession {
     onEnd()
   }
 
-  /** @throws UpstreamFault */
+  /** @param work to be released when the response was read. @throws UpstreamFault */
   async function post(
     message: string,
     { headers, principal, freshConnection, mayStart }: Posted,
-    limit: AbortSignal = AbortSignal.timeout(POST_MS),
+    work: WorkSignal,
   ): Promise<WireResponse> {
     lastTrafficMs = clock.monotonicMs()
-    if (ending.signal.aborted) throw new UpstreamFault(`the session with ${server} has ended`, false)
     const { 'mcp-session-id': _ours, 'last-event-id': _none, ...others } = headers
-    return http.exchangeAt(source.path, {
-      method: 'POST',
-      headers: {
-        ...others,
-        accept: 'application/json, text/event-stream',
-        'content-type': 'application/json',
-      },
-      body: message,
-      principal,
-      signal: AbortSignal.any([ending.signal, limit]),
-      freshConnection,
-      mayStart,
-    })
+    try {
+      if (ending.signal.aborted) throw new UpstreamFault(`the session with ${server} has ended`, false)
+      return await http.exchangeAt(source.path, {
+        method: 'POST',
+        headers: {
+          ...others,
+          accept: 'application/json, text/event-stream',
+          'content-type': 'application/json',
+        },
+        body: message,
+        principal,
+        signal: work.signal,
+        freshConnection,
+        mayStart,
+      })
+    } catch (error) {
+      work.release()
+      throw error
+    }
   }
+
+  const posting = () => workSignal([ending.signal], POST_MS)
 
   /** Some servers answer where they only should accept: that is an answer as well, if it is one to this very request. */
   async function readOn(response: WireResponse, id: Id): Promise<void> {
@@ -96,12 +104,14 @@ export function createSseSession(options: SseSessionOptions): SseSession {
     }
   }
 
-  function quietly(reading: Promise<void>) {
-    reading.catch((error: unknown) => log.debug({ server, err: error }, 'the answer to a POST broke off'))
+  function readQuietly(response: WireResponse, id: Id, work: WorkSignal) {
+    readOn(response, id)
+      .catch((error: unknown) => log.debug({ server, err: error }, 'the answer to a POST broke off'))
+      .finally(work.release)
   }
 
   async function initialize(message: string, id: Id, wire: WireRequest): Promise<string> {
-    const limit = AbortSignal.timeout(INITIALIZE_MS)
+    const work = workSignal([wire.signal], INITIALIZE_MS)
     try {
       return await new Promise<string>((resolve, reject) => {
         const fail = (why: string) => reject(new UpstreamFault(why, false))
@@ -112,18 +122,21 @@ export function createSseSession(options: SseSessionOptions): SseSession {
           return true
         }
         onEarlyEnd = (reason) => fail(`${server} ${reason} before it answered "initialize"`)
-        wire.signal.addEventListener('abort', () => fail('the requester left'), { once: true })
-        limit.addEventListener('abort', () => fail(`${server} did not answer "initialize" in time`), {
-          once: true,
-        })
+        const leave = () =>
+          fail(work.isLate() ? `${server} did not answer "initialize" in time` : 'the requester left')
+        if (work.signal.aborted) return leave()
+        work.signal.addEventListener('abort', leave, { once: true })
         void source.hear(onMessage).then(ended)
-        post(message, wire).then((response) => {
-          if (response.status < 300) return quietly(readOn(response, id))
+        const opening = posting()
+        post(message, wire, opening).then((response) => {
+          if (response.status < 300) return readQuietly(response, id, opening)
           void response.body?.cancel()
+          opening.release()
           fail(`${server} answered "initialize" with HTTP ${response.status}`)
         }, reject)
       })
     } finally {
+      work.release()
       onFirstAnswer = null
       onEarlyEnd = null
     }
@@ -171,16 +184,17 @@ export function createSseSession(options: SseSessionOptions): SseSession {
     })
 
     async function posted(): Promise<WireResponse> {
-      const isLate = AbortSignal.timeout(POST_MS)
+      const work = posting()
       try {
         const mayStart = () => !signal.aborted && wire.mayStart()
-        const response = await post(message, { ...wire, mayStart }, isLate)
+        const response = await post(message, { ...wire, mayStart }, work)
         if (response.status < 300) {
-          quietly(readOn(response, id))
+          readQuietly(response, id, work)
           return stream.response
         }
         if (isHeard) {
           await response.body?.cancel()
+          work.release()
           return stream.response
         }
         // Refused in words of its own, which pass on as they are.
@@ -188,7 +202,7 @@ export function createSseSession(options: SseSessionOptions): SseSession {
         if (response.status === 404) ended('does not know the session any more')
         return response
       } catch (error) {
-        const isUnderWay = isLate.aborted && error instanceof UpstreamFault && error.isSent
+        const isUnderWay = work.isLate() && error instanceof UpstreamFault && error.isSent
         if (isHeard || isUnderWay) return stream.response
         routing.withdraw(id)
         throw error
@@ -202,9 +216,11 @@ export function createSseSession(options: SseSessionOptions): SseSession {
   async function tell(message: string, peeked: Peek, wire: WireRequest): Promise<WireResponse> {
     // "The receiver … SHOULD NOT send a response for the cancelled request" (MCP, Cancellation).
     if (peeked.kind === 'notification' && peeked.cancels !== null) routing.abandon(peeked.cancels)
-    const response = await post(message, { ...wire, mayStart: anyTime })
+    const work = posting()
+    const response = await post(message, { ...wire, mayStart: anyTime }, work)
     if (response.status >= 300) return response
     await response.body?.cancel()
+    work.release()
     return accepted
   }
 

@@ -7,6 +7,7 @@ import type { Principal } from '../../../domain/principal.ts'
 import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'
 import { rawMember } from '../../raw-json.ts'
+import { workSignal } from '../../work-signal.ts'
 import type { HttpUpstream } from '../http.ts'
 import { createOwnSessions, type Opening } from '../own-sessions.ts'
 import type { Id } from '../peek.ts'
@@ -86,8 +87,9 @@ export function createSseUpstream({
       living.delete(own)
       onEnd()
     }
+    const work = workSignal([request.signal, closing.signal], null)
     try {
-      const signal = AbortSignal.any([request.signal, closing.signal])
+      const { signal } = work
       const opened = await openEventSource(http, url, { ...request, signal }, limits.lineBytesMax)
       isThere.set(request, opened.kind === 'open')
       if (opened.kind === 'answered') {
@@ -113,6 +115,8 @@ export function createSseUpstream({
       if (!(error instanceof UpstreamFault) || error.told !== null) throw error
       log.warn({ server, reason: error.message }, 'a session with an HTTP+SSE server could not be opened')
       return refused(error.message)
+    } finally {
+      work.release()
     }
   }
 
