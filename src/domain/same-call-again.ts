@@ -2,15 +2,16 @@
 import type { InstantMs, Settled } from './approval.ts'
 import type { Timings } from './timings.ts'
 
+/** People said no, or nobody knows what happened: asking again changes nothing yet. */
+export type Refused =
+  | { readonly kind: 'refused'; readonly because: 'cool_down'; readonly untilMs: InstantMs }
+  /** Until a person has looked. */
+  | { readonly kind: 'refused'; readonly because: 'unresolved' }
+
 export type Repeat =
   /** The outcome has not certainly been read: hand it over once more. */
   | { readonly kind: 'outcome' }
-  /** People said no, or nobody knows what happened: asking again changes nothing yet. */
-  | {
-      readonly kind: 'refused'
-      readonly because: 'cool_down' | 'unresolved'
-      readonly untilMs: InstantMs | null
-    }
+  | Refused
   /** A call of its own. */
   | { readonly kind: 'fresh' }
 
@@ -24,16 +25,28 @@ export function sameCallAgain(
   timings: Timings,
 ): Repeat {
   const { outcome, settledAtMs } = settled
-  if (outcome.kind === 'indeterminate') {
-    const finding = outcome.annotations.at(-1)?.finding
-    if (finding === undefined) return { kind: 'refused', because: 'unresolved', untilMs: null }
-    // A person looked and nothing had happened: whoever asks again means a new call.
-    if (finding === 'did_not_happen') return { kind: 'fresh' }
-  }
-  if (outcome.kind === 'rejected' && nowMs < settledAtMs + timings.coolDownMs) {
-    return { kind: 'refused', because: 'cool_down', untilMs: settledAtMs + timings.coolDownMs }
+  const refused = refusedAfter(settled, nowMs, timings.coolDownMs)
+  if (refused !== null) return refused
+  // A person looked and nothing had happened: whoever asks again means a new call.
+  if (outcome.kind === 'indeterminate' && outcome.annotations.at(-1)?.finding === 'did_not_happen') {
+    return { kind: 'fresh' }
   }
   const isKept = nowMs < settledAtMs + timings.keepOutcomeMs
   const isUnread = deliveredAtMs === null || nowMs < deliveredAtMs + timings.replayMs
   return isKept && isUnread ? { kind: 'outcome' } : { kind: 'fresh' }
+}
+
+/** Holds for the same call under any idempotency key and in any era, whatever else of it has ended since. */
+export function refusedAfter(
+  { outcome, settledAtMs }: Settled,
+  nowMs: InstantMs,
+  coolDownMs: number,
+): Refused | null {
+  if (outcome.kind === 'indeterminate' && outcome.annotations.length === 0) {
+    return { kind: 'refused', because: 'unresolved' }
+  }
+  const untilMs = settledAtMs + coolDownMs
+  return outcome.kind === 'rejected' && nowMs < untilMs
+    ? { kind: 'refused', because: 'cool_down', untilMs }
+    : null
 }

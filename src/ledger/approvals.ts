@@ -22,6 +22,7 @@ type Approvals = Pick<
   | 'unsettledByAttachKey'
   | 'lastSettledByAttachKey'
   | 'lastSettledByCallKey'
+  | 'refusingByCallKey'
   | 'attachKeyOf'
   | 'versionsOf'
 >
@@ -234,6 +235,30 @@ export function createApprovals(pool: pg.Pool): Approvals {
 
     lastSettledByAttachKey: (attachKey) => lastSettled('attach_key', attachKey),
     lastSettledByCallKey: (callKey) => lastSettled('call_key', callKey),
+
+    async refusingByCallKey(callKey, coolDownMs) {
+      // Word for word the condition of the index, which would not be used otherwise.
+      const { rows } = await pool.query<FormedRow>({
+        name: 'approval-refusing',
+        text: `
+          SELECT ${FORMED} FROM (
+            SELECT *, record::text LIKE '%"kind":"indeterminate"%' AS is_unknown FROM holdpoint.approval a
+            WHERE call_key = $1 AND status = 'settled'
+              AND (record::text LIKE '%"kind":"rejected"%' OR record::text LIKE '%"kind":"indeterminate"%')
+          ) AS refusing
+          WHERE CASE WHEN is_unknown
+            THEN record::text LIKE '%"annotations":[]%' AND NOT EXISTS (
+              SELECT FROM holdpoint.approval next
+              WHERE next.id = substring(refusing.record::text FROM '"successor":"(HP-[0-9A-Z]+)"') AND next.status = 'settled')
+            ELSE settled_at > clock_timestamp() - $2 * interval '1 millisecond' END
+          ORDER BY is_unknown DESC, settled_at DESC, created_at DESC LIMIT 1`,
+        values: [callKey, coolDownMs],
+      })
+      const [row] = rows
+      if (row === undefined) return null
+      assertReadable(row)
+      return parseSettled(row.record)
+    },
 
     async attachKeyOf(principal, server, idempotencyKey) {
       const { rows } = await pool.query<{ attach_key: string }>(

@@ -112,6 +112,12 @@ export interface Ledger {
   lastSettledByAttachKey(attachKey: string): Promise<SettledReading | null>
   /** The newest among all that ask for the same thing, however they are told apart otherwise. */
   lastSettledByCallKey(callKey: string): Promise<SettledReading | null>
+  /**
+   * Among all that ask for the same thing, what keeps it from being asked again, whatever has ended since: an end nobody knows,
+   * which no person has looked at (to ask again is to have looked, once that has ended too), or else the newest no within the
+   * cool-down.
+   */
+  refusingByCallKey(callKey: string, coolDownMs: number): Promise<Settled | null>
   /** The attach key that an idempotency key was first used with. */
   attachKeyOf(principal: string, server: string, idempotencyKey: string): Promise<string | null>
   /** Marks that a stream which carried the outcome was closed; only the first mark counts. */

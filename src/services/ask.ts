@@ -8,7 +8,7 @@ import { nothingLookedUp } from '../domain/lookups.ts'
 import type { ApproverChain, Verdict } from '../domain/policy.ts'
 import { hasOwner } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
-import { sameCallAgain } from '../domain/same-call-again.ts'
+import { refusedAfter, sameCallAgain } from '../domain/same-call-again.ts'
 import type { Timings } from '../domain/timings.ts'
 import { attachKey, callKey, type ToolCall, type ToolDefinition } from '../domain/tool-call.ts'
 import type { Ledger, Seen, SeenLast, SettledReading } from '../ports/ledger.ts'
@@ -167,7 +167,9 @@ export function createAsk(deps: {
       }
     }
     const same = await ledger.lastSettledByCallKey(sameCall)
-    const refused = same === null ? null : refusalOf(same, nowMs)
+    // The newest alone does not tell: a sibling that ended since, withdrawn by the agent itself, would hide a no.
+    const refusing = await ledger.refusingByCallKey(sameCall, timings.coolDownMs)
+    const refused = refusing === null ? null : refusalOf(refusing, nowMs)
     if (refused !== null) return { kind: 'known', answer: err(refused) }
     return { kind: 'fresh', seenLast: { byAttachKey: seen(own), byCallKey: seen(same) } }
   }
@@ -177,12 +179,12 @@ export function createAsk(deps: {
     return ledger.list({ statuses: ['pending'], principal: principal.name, limit, after: null })
   }
 
-  function refusalOf({ approval, deliveredAtMs }: SettledReading, nowMs: InstantMs): AskRefusal | null {
-    const repeat = sameCallAgain(approval, deliveredAtMs, nowMs, timings)
-    if (repeat.kind !== 'refused') return null
-    return repeat.because === 'unresolved'
+  function refusalOf(approval: Settled, nowMs: InstantMs): AskRefusal | null {
+    const refused = refusedAfter(approval, nowMs, timings.coolDownMs)
+    if (refused === null) return null
+    return refused.because === 'unresolved'
       ? { reason: 'unresolved', approval }
-      : { reason: 'cool_down', approval, untilMs: repeat.untilMs ?? nowMs }
+      : { reason: 'cool_down', approval, untilMs: refused.untilMs }
   }
 
   function newApproval(

@@ -266,6 +266,7 @@ export function createWorld(
     noteJudged: unused,
     stopped: unused,
     lastSettledByCallKey: unused,
+    refusingByCallKey: unused,
     ...ledger,
   }
   const change = createChange({ ledger: whole, announce: async () => {}, timings: defaultTimings, log })

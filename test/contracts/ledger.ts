@@ -3,6 +3,7 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Approval } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { auditEvent, CHAIN_START, chainHash } from '../../src/domain/audit.ts'
+import { unknownSend } from '../../src/domain/evidence.ts'
 import { LOOKUP_AFTER_MS } from '../../src/domain/lookups.ts'
 import { defaultTimings as timings } from '../../src/domain/timings.ts'
 import { type ApprovalEvent, type Deadline, transition } from '../../src/domain/transition.ts'
@@ -273,6 +274,97 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       expect(again.asked.attachKey).not.toBe(first.asked.attachKey)
       expect(await ledger.lastSettledByCallKey(again.asked.callKey)).toMatchObject({
         approval: { id: first.id },
+      })
+    })
+
+    describe('of all that asked for the same, what keeps it from being asked again', () => {
+      const COOL_DOWN_MS = 60_000
+      const reject = (approval: Approval): ApprovalEvent => ({
+        kind: 'decide',
+        decision: { ...approveEvent(approval).decision, kind: 'reject' },
+      })
+      const cancel: ApprovalEvent = { kind: 'cancel', by: 'jun', reason: null }
+      let keys = 0
+      const sibling = (call: ReturnType<typeof uniqueCall>) =>
+        created({ call: { ...call, idempotencyKey: `sibling ${++keys}` } })
+      async function went(approval: Approval, ...events: readonly ApprovalEvent[]): Promise<Approval> {
+        let now = approval
+        for (const event of events) {
+          const change = step(now, event)
+          expect(await ledger.save(change)).toBe(true)
+          now = change.next
+        }
+        return now
+      }
+      const lost = (approval: Approval) =>
+        went(
+          approval,
+          approveEvent(approval),
+          { kind: 'claim', node: 'lost-here' },
+          { kind: 'lose_track', reason: 'the connection broke', send: unknownSend },
+        )
+      const refusing = async ({ asked }: Approval, coolDownMs = COOL_DOWN_MS) =>
+        (await ledger.refusingByCallKey(asked.callKey, coolDownMs))?.id ?? null
+
+      test('is nothing where none was refused or lost', async () => {
+        const call = uniqueCall()
+        const first = await sibling(call)
+        expect(await refusing(first)).toBeNull()
+        await went(first, cancel)
+        expect(await refusing(first)).toBeNull()
+      })
+
+      test('is the newest no within the cool-down, whatever has ended since', async () => {
+        const call = uniqueCall()
+        const [first, other] = [await sibling(call), await sibling(call)]
+        await went(first, reject(first))
+        await went(other, cancel)
+        expect(await refusing(first)).toBe(first.id)
+        expect(await refusing(first, 0)).toBeNull()
+      })
+
+      test('is an end that nobody knows and nobody has looked at, however old, and before any no', async () => {
+        const call = uniqueCall()
+        const [first, other, third] = [await sibling(call), await sibling(call), await sibling(call)]
+        const unknown = await lost(first)
+        await went(other, cancel)
+        await went(third, reject(third))
+        expect(await refusing(first, 0)).toBe(first.id)
+        expect(await refusing(first)).toBe(first.id)
+        const finding = { finding: 'happened', by: 'mina', note: null } as const
+        await went(unknown, { kind: 'annotate', annotation: finding })
+        expect(await refusing(first)).toBe(third.id)
+        expect(await refusing(first, 0)).toBeNull()
+      })
+
+      test('is no more such an end that a person asked again about, once that has ended too', async () => {
+        const unknown = await lost(await sibling(uniqueCall()))
+        const { approval: successor } = anApproval({
+          nowMs,
+          call: { ...uniqueCall(), idempotencyKey: `next ${++keys}` },
+        })
+        await ledger.create({
+          ...anApproval({ nowMs }),
+          approval: successor,
+          pendingPerPrincipalMax: PENDING_MAX,
+        })
+        await went(unknown, {
+          kind: 'ask_again',
+          by: 'mina',
+          via: 'api',
+          reason: null,
+          successor: successor.id,
+        })
+        expect(await refusing(unknown)).toBe(unknown.id)
+        await went(successor, cancel)
+        expect(await refusing(unknown)).toBeNull()
+      })
+
+      test('is not what a call itself says in its arguments', async () => {
+        const text = '{"kind":"rejected"} "kind":"indeterminate" "annotations":[]'
+        const pending = await created({ call: { arguments: { text, n: ++calls } } })
+        await went(pending, cancel)
+        expect(await refusing(pending)).toBeNull()
       })
     })
 

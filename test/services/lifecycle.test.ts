@@ -390,6 +390,50 @@ test('an idempotency key makes a new call of the same one, and belongs to one ca
   })
 })
 
+describe('a sibling under another idempotency key that ends later hides', () => {
+  async function siblings() {
+    const world = aWorld()
+    const gateway = await aGateway(world)
+    const ask = async (idempotencyKey: string) => {
+      const asked = await gateway.ask({ idempotencyKey })
+      if (!asked.ok || asked.value.kind !== 'waiting') throw new Error(`${idempotencyKey} should wait`)
+      return asked.value.approval.id
+    }
+    const [first, second] = [await ask('k1'), await ask('k2')]
+    async function withdrawSecond(): Promise<void> {
+      world.ledger.advance(1_000)
+      const done = await gateway.people.cancel({ id: second, person: owner, reason: null })
+      expect(done.ok).toBe(true)
+    }
+    return { world, gateway, first, withdrawSecond }
+  }
+
+  test('no rejection', async () => {
+    const { world, gateway, first, withdrawSecond } = await siblings()
+    await gateway.decide(first, 'reject')
+    await withdrawSecond()
+    expect(await gateway.ask({ idempotencyKey: 'k3' })).toMatchObject({
+      error: { reason: 'cool_down', approval: { id: first }, untilMs: 1_000_000 + defaultTimings.coolDownMs },
+    })
+    world.ledger.advance(defaultTimings.coolDownMs)
+    expect(await gateway.ask({ idempotencyKey: 'k4' })).toMatchObject({ ok: true, value: { isNew: true } })
+  })
+
+  test('no end that nobody knows, until a person has looked', async () => {
+    const { world, gateway, first, withdrawSecond } = await siblings()
+    world.upstream.answer = async () => ({ kind: 'indeterminate', reason: 'reset', trace: unknownSend })
+    const held = gateway.hold(first)
+    await gateway.decide(first)
+    await held
+    await withdrawSecond()
+    expect(await gateway.ask({ idempotencyKey: 'k3' })).toMatchObject({
+      error: { reason: 'unresolved', approval: { id: first } },
+    })
+    await gateway.people.annotate({ id: first, person: mina, finding: 'did_not_happen', note: null })
+    expect(await gateway.ask({ idempotencyKey: 'k4' })).toMatchObject({ ok: true, value: { isNew: true } })
+  })
+})
+
 test('a ledger that is briefly away after the send does not lose the answer', async () => {
   const world = aWorld()
   const { gateway, id } = await paused(world)

@@ -4,6 +4,7 @@ import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import type { AuditEvent } from '../../src/domain/audit.ts'
 import { LATE_REPLIES_MAX } from '../../src/domain/evidence.ts'
 import { isTooLateToLook, wantsLookup } from '../../src/domain/lookups.ts'
+import { refusedAfter } from '../../src/domain/same-call-again.ts'
 import type { Change, Ledger, Seen } from '../../src/ports/ledger.ts'
 import { NewerForm } from '../../src/ports/ledger-faults.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
@@ -219,6 +220,25 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     },
     async lastSettledByCallKey(key) {
       return lastSettled((approval) => approval.asked.callKey === key)
+    },
+    async refusingByCallKey(key, coolDownMs) {
+      const settled = all().flatMap((row) => {
+        const { approval } = row
+        if (approval.status !== 'settled' || approval.asked.callKey !== key) return []
+        const refused = refusedAfter(approval, nowMs, coolDownMs)
+        const { outcome } = approval
+        const next = outcome.kind === 'indeterminate' && outcome.successor !== null ? outcome.successor : null
+        const isAskedAgain = next !== null && rows.get(next)?.approval.status === 'settled'
+        return refused === null || isAskedAgain ? [] : [{ row, approval, because: refused.because }]
+      })
+      const [first] = settled.sort(
+        (a, b) =>
+          Number(b.because === 'unresolved') - Number(a.because === 'unresolved') ||
+          b.approval.settledAtMs - a.approval.settledAtMs,
+      )
+      if (first === undefined) return null
+      read(first.row)
+      return first.approval
     },
     async attachKeyOf(principal, server, idempotencyKey) {
       const first = all().find(
