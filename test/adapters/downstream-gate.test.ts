@@ -209,7 +209,9 @@ describe('a critical call', () => {
     const text = await response.text()
     expect(response.status).toBe(503)
     expect(JSON.parse(text)).toMatchObject({ id: 1, error: { code: -32603 } })
-    expect(text).toMatch(/Approvals are unavailable right now\. Nothing was executed\. Retry later\./)
+    expect(text).toMatch(
+      /Approvals are unavailable right now\. This request executed nothing; whether an earlier one of the same call did, /,
+    )
     expect(text).not.toContain('postgres')
     expect(harness.exchanges).toHaveLength(0)
   })

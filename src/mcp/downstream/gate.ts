@@ -157,7 +157,7 @@ export function createGate(deps: {
 
   function withoutRules(server: string, id: Id): Response {
     log.error({ server }, 'a server was called whose policy in force cannot be read here')
-    const message = `The policy in force for "${server}" cannot be read by this gateway, so nothing was executed. An operator must look.`
+    const message = `The policy in force for "${server}" cannot be read by this gateway, so this request executed nothing. An operator must look.`
     return refusalResponse(refusal(503, INTERNAL_ERROR, message, id))
   }
 }

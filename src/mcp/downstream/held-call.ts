@@ -7,11 +7,13 @@ import type { UpstreamSession } from '../../ports/upstream-session.ts'
 import { heldKey } from './held-requests.ts'
 import type { EventIds, HoldAnswers, OpenHold } from './hold.ts'
 import type { Requester, UpstreamSessionOf } from './requester.ts'
-import { httpCode, type Id, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
+import { httpCode, type Id, refusal, refusalResponse } from './rpc.ts'
+import { type About, closed, unknownHere } from './unavailable.ts'
 
 export interface HoldTerms {
   /** The request that is answered in the end. */
   readonly id: Id
+  readonly about: About
   readonly holdMs: number
   readonly answers: HoldAnswers
   readonly envelope: string
@@ -39,7 +41,7 @@ export function createHoldCall(deps: {
 }): HoldCall {
   const { openHold, upstreamSessionOf, limits, log } = deps
 
-  return function holdCall(requester, { id, holdMs, answers, envelope, progressToken, eventIds }) {
+  return function holdCall(requester, { id, about, holdMs, answers, envelope, progressToken, eventIds }) {
     const { upstream, principal, session, accepts, delivery, signal } = requester
     const key = heldKey(principal, upstream.server, session?.id ?? null, id)
     const held = openHold({
@@ -47,11 +49,11 @@ export function createHoldCall(deps: {
     })
     if (!held.ok) {
       log.warn({ principal: principal.name, limit: held.error }, 'no more requests can be held')
-      if (held.error === 'gateway') return err(closed('Too many calls wait at this gateway.', id))
-      const most = `${limits.heldPerPrincipalMax} of your calls wait here already, the most that one agent may have`
-      return err(
-        tooMany(`${most}. This one was not taken, and nothing was executed. Wait for an answer first.`, id),
-      )
+      if (held.error === 'gateway') return err(closed('Too many calls wait at this gateway.', about, id))
+      const most =
+        `${limits.heldPerPrincipalMax} of your calls wait here already, the most that one agent may have, so this one was not ` +
+        'taken. Wait for an answer first.'
+      return err(tooMany(unknownHere(most, about), id))
     }
     const hold = held.value
     const upstreamSession = upstreamSessionOf(requester, {
@@ -71,11 +73,6 @@ export function createHoldCall(deps: {
       release: hold.release,
     })
   }
-}
-
-/** The gate stays shut, and says so. */
-export function closed(why: string, id: Id): Response {
-  return refusalResponse(refusal(503, INTERNAL_ERROR, `${why} Nothing was executed. Retry later.`, id))
 }
 
 function tooMany(text: string, id: Id): Response {

@@ -18,7 +18,7 @@ import { type RequestState, type RequestStates, ROUNDS_MAX } from './request-sta
 import { type Answer, INVALID_PARAMS, refusal, refusalResponse } from './rpc.ts'
 import type { CreateTask } from './tasks.ts'
 import type { DecidableCall } from './tool-call-params.ts'
-import { unavailable } from './unavailable.ts'
+import { type About, unavailable } from './unavailable.ts'
 import type { WaitTool } from './wait-tool.ts'
 import type { WaitingTerms } from './waiting-terms.ts'
 
@@ -65,10 +65,10 @@ export function createPause(deps: {
   } = deps
 
   async function pause(request: GateRequest, pausing: Pausing): Promise<Response | Answer> {
-    if (pausing.asTask) return guarded(request, pausing, () => asTask(request, pausing))
-    const held = hold(request, pausing, callOf(request, pausing), 0)
+    if (pausing.asTask) return guarded(request, pausing, 'call', () => asTask(request, pausing))
+    const held = hold(request, pausing, callOf(request, pausing), null)
     if (!held.ok) return held.error
-    return guarded(request, pausing, async () => {
+    return guarded(request, pausing, 'call', async () => {
       try {
         const asked = await askFor(request, pausing, held.value.session)
         if (asked.ok) {
@@ -104,24 +104,26 @@ export function createPause(deps: {
     const wanted = callOf(request, call)
     const state = requestStates.open(owner, attachKey(wanted), call.requestState ?? '')
     if (state === null) return refused(request, 'it was not given to you for this very call')
-    return guarded(request, call, async () => {
+    return guarded(request, call, 'known', async () => {
       const found = await ownCalls.find(state.approval, owner)
       if (found === null || found.nowMs >= state.expiresAtMs) return refused(request, 'its time is over')
       if (await ownCalls.isCollected(found)) return refused(request, 'its outcome was collected')
-      const held = hold(request, call, wanted, state.round)
+      const held = hold(request, call, wanted, state)
       return held.ok ? held.value.wait(found.approval, true) : held.error
     })
   }
 
-  /** @param round how often the client has come back already */
+  /** @param state what the client has come back with, `null`: it has not */
   function hold(
     request: GateRequest,
     call: DecidableCall,
     wanted: ToolCall,
-    round: number,
+    state: RequestState | null,
   ): Result<HeldCall, Response> {
     const { principal, upstream, session, spoken, accepts, delivery, message } = request
     const { progressToken, envelope } = call
+    const round = state?.round ?? 0
+    const about: About = state === null ? 'call' : 'known'
     const owner = { principal, server: upstream.server }
     const holdMs = terms.holdMs(request, progressToken !== null)
     const stream = {
@@ -150,7 +152,7 @@ export function createPause(deps: {
       const state = { approval: approval.id, round: next, expiresAtMs: collectableUntilMs(approval) }
       return sentBack(requestStates.seal(owner, key, state))
     }
-    return holdCall(request, { id: message.id, holdMs, answers, envelope, progressToken, eventIds })
+    return holdCall(request, { id: message.id, about, holdMs, answers, envelope, progressToken, eventIds })
   }
 
   function collectableUntilMs({ expiresAtMs }: Approval): RequestState['expiresAtMs'] {
@@ -178,13 +180,14 @@ export function createPause(deps: {
   async function guarded(
     { message, upstream }: GateRequest,
     { tool }: { readonly tool: string },
+    about: About,
     act: () => Promise<Response | Answer>,
   ): Promise<Response | Answer> {
     try {
       return await act()
     } catch (error) {
       log.error({ err: error, server: upstream.server, tool }, 'an approval could not be asked for')
-      return unavailable(error, message.id)
+      return unavailable(error, message.id, about)
     }
   }
 
@@ -217,6 +220,7 @@ const sentBack = (requestState: string): Answer => ({
 function refused({ message }: GateRequest, why: string): Response {
   const text =
     `Invalid params: this requestState is not accepted: ${why}. ` +
-    'Nothing was executed. Call the tool without requestState; if it still waits, that attaches to it.'
+    'Nothing is said about what became of the call. Call the tool without requestState: if the call still waits, that attaches ' +
+    'to it, and an outcome that nobody has collected is handed over.'
   return refusalResponse(refusal(200, INVALID_PARAMS, text, message.id))
 }

@@ -41,7 +41,7 @@ export function askRefusedAnswer(
         retry: 'changed',
       })
     case 'newer_form':
-      return told(refusedMeta, { text: `NOT EXECUTED. ${newerFormText(refused.unread)}`, retry: 'same' })
+      return told(refusedMeta, { text: newerFormText(refused.unread), retry: 'same' })
     case 'too_many_pending':
       return told(refusedMeta, {
         text:

@@ -47,6 +47,7 @@ export function createResumeStream(deps: {
       const isResumable = eventIds?.isPrimed ?? false
       const held = holdCall(requester, {
         id: stream.id,
+        about: 'known',
         holdMs: Math.max(HOLD_MS_MIN, stream.untilMs - clock.wallMs()),
         answers: answersTo(requester, stream, isResumable),
         envelope: '{}',
@@ -56,7 +57,7 @@ export function createResumeStream(deps: {
       return held.ok ? held.value.wait(found.approval, false) : held.error
     } catch (error) {
       log.error({ err: error, approval: stream.approval }, 'a stream could not be resumed')
-      return unavailable(error, stream.id)
+      return unavailable(error, stream.id, 'known')
     }
   }
 

@@ -35,7 +35,8 @@ export function createTaskResult(deps: {
       stream,
     })
     const answers = taskResultAnswers(taskId, eventIds?.isPrimed ?? false, { clock, timings })
-    const terms = { id, holdMs, answers, envelope: '{}', progressToken: null, eventIds }
+    const about = 'known' as const
+    const terms = { id, about, holdMs, answers, envelope: '{}', progressToken: null, eventIds }
     const held = holdCall(requester, terms)
     return held.ok ? held.value.wait(approval, true) : held.error
   }

@@ -108,7 +108,7 @@ export function createTasks(deps: {
         return await answerKnown(requester, message)
       } catch (error) {
         log.error({ err: error }, 'a task could not be looked up')
-        if (error instanceof NewerForm) return unavailable(error, message.id)
+        if (error instanceof NewerForm) return unavailable(error, message.id, 'known')
         const text = 'The state of this task cannot be read right now. Nothing is lost; ask again.'
         return refusalResponse(refusal(200, INTERNAL_ERROR, text, message.id))
       }

@@ -101,6 +101,7 @@ export function createWaitTool(deps: {
         const progressToken = typeof token === 'string' || typeof token === 'number' ? token : null
         const held = holdCall(request, {
           id: message.id,
+          about: 'known',
           holdMs: terms.holdMs({ client, principal, spoken }, progressToken !== null),
           answers: {
             settled: (approval, replyText) => settledAnswer(approval, replyText, era, timings.coolDownMs),
@@ -113,7 +114,7 @@ export function createWaitTool(deps: {
         return held.ok ? held.value.wait(found.approval, true) : held.error
       } catch (error) {
         log.error({ err: error }, 'a ticket could not be looked up')
-        return unavailable(error, message.id)
+        return unavailable(error, message.id, 'known')
       }
     },
   }
