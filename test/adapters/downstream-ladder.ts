@@ -80,4 +80,4 @@ export function answerIn(text: string): unknown {
 
 /** Waits until the upstream was called so often. */
 export const sentTimes = (world: World, times: number) =>
-  expect.poll(() => world.upstream.sent.length, { timeout: 5_000 }).toBe(times)
+  expect.poll(() => world.upstream.sent.length).toBe(times)

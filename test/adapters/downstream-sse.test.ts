@@ -49,7 +49,7 @@ async function aClient(harness: Harness, path = '/mcp/github', headers: Record<s
     isOver = true
   })()
   const endpoint = () => events.find(({ type }) => type === 'endpoint')?.data ?? ''
-  await expect.poll(endpoint, { timeout: 10_000 }).not.toBe('')
+  await expect.poll(endpoint).not.toBe('')
   const messages = () => events.filter(({ type }) => type === 'message').map(({ data }) => JSON.parse(data))
   return {
     endpoint: endpoint(),
@@ -66,7 +66,7 @@ async function aClient(harness: Harness, path = '/mcp/github', headers: Record<s
     /** The answer to this request, when it is there. */
     async answer(id: unknown) {
       const find = () => messages().find((message) => message.id === id && message.method === undefined)
-      await expect.poll(find, { timeout: 10_000 }).toBeDefined()
+      await expect.poll(find).toBeDefined()
       return find()
     },
   }
@@ -205,7 +205,7 @@ describe('the stream', () => {
     const open = () => harness.request('/mcp/github', { headers: { ...usual, accept: 'text/event-stream' } })
     expect((await open()).status).toBe(429)
     await clients[0]?.leave()
-    await expect.poll(async () => (await open()).status, { timeout: 10_000 }).toBe(200)
+    await expect.poll(async () => (await open()).status).toBe(200)
   })
 
   test('has comments while nothing happens', async () => {
@@ -333,14 +333,14 @@ describe('a call that people decide about', () => {
     const client = await aSession(harness)
     await client.post(call('logout', { arguments: {}, _meta: { progressToken: 'p' } }, 7))
     const progress = () => client.messages().find(({ method }) => method === 'notifications/progress')
-    await expect.poll(progress, { timeout: 10_000 }).toMatchObject({ params: { progressToken: 'p' } })
+    await expect.poll(progress).toMatchObject({ params: { progressToken: 'p' } })
     // Other requests go on meanwhile.
     await client.post({ id: 8, method: 'ping' })
     await client.answer(8)
     expect(harness.delivered).toEqual([])
     decide()
     expect(await client.answer(7)).toEqual({ jsonrpc: '2.0', id: 7, result: { content: [] } })
-    await expect.poll(() => harness.delivered, { timeout: 10_000 }).toEqual([approval.id])
+    await expect.poll(() => harness.delivered).toEqual([approval.id])
     // A stream like this is not resumed by the ids of its answers.
     expect(client.events.filter(({ id }) => id !== null)).toHaveLength(1)
   })
@@ -359,11 +359,11 @@ describe('a call that people decide about', () => {
     })
     const client = await aSession(harness)
     await client.post(call('logout', undefined, 7))
-    await expect.poll(() => signals.length, { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => signals.length).toBe(1)
     await client.leave()
-    await expect.poll(() => signals[0]?.aborted, { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => signals[0]?.aborted).toBe(true)
     expect(harness.delivered).toEqual([])
-    await expect.poll(() => harness.deps.held.count(), { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => harness.deps.held.count()).toBe(0)
     expect((await client.post({ id: 1, method: 'ping' })).status).toBe(404)
   })
 
@@ -386,10 +386,10 @@ describe('a call that people decide about', () => {
     })
     const client = await aSession(harness)
     await client.post(call('ping_tool', undefined, 7))
-    await expect.poll(() => open.size, { timeout: 10_000 }).toBe(2)
+    await expect.poll(() => open.size).toBe(2)
     await client.leave()
-    await expect.poll(() => [...open], { timeout: 10_000 }).toEqual([])
-    await expect.poll(() => harness.deps.held.count(), { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => [...open]).toEqual([])
+    await expect.poll(() => harness.deps.held.count()).toBe(0)
   })
 
   test('is cancelled as in any session', async () => {
@@ -404,9 +404,9 @@ describe('a call that people decide about', () => {
     })
     const client = await aSession(harness)
     await client.post(call('logout', undefined, 7))
-    await expect.poll(() => harness.deps.held.count(), { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => harness.deps.held.count()).toBe(1)
     await client.post({ method: 'notifications/cancelled', params: { requestId: 7 } })
-    await expect.poll(() => harness.deps.held.count(), { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => harness.deps.held.count()).toBe(0)
   })
 
   test('is told how to go on when this gateway stops, and then the stream ends', async () => {
@@ -423,10 +423,10 @@ describe('a call that people decide about', () => {
     })
     const client = await aSession(harness)
     await client.post(call('logout', undefined, 7))
-    await expect.poll(() => harness.deps.held.count(), { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => harness.deps.held.count()).toBe(1)
     stopping.abort()
     expect(await client.answer(7)).toMatchObject({ result: { isError: true } })
-    await expect.poll(client.isOver, { timeout: 10_000 }).toBe(true)
+    await expect.poll(client.isOver).toBe(true)
   })
 })
 
@@ -442,14 +442,12 @@ describe('the server behind', () => {
       },
     })
     const client = await aSession(harness)
-    await expect
-      .poll(() => harness.exchanges.some(({ method }) => method === 'GET'), { timeout: 10_000 })
-      .toBe(true)
+    await expect.poll(() => harness.exchanges.some(({ method }) => method === 'GET')).toBe(true)
     expect(harness.exchanges.find(({ method }) => method === 'GET')?.headers['mcp-session-id']).toBe(
       'upstream-1',
     )
     void writer.write(new TextEncoder().encode('data: {"jsonrpc":"2.0","id":"q","method":"roots/list"}\n\n'))
-    await expect.poll(() => client.messages().at(-1)?.method, { timeout: 10_000 }).toBe('roots/list')
+    await expect.poll(() => client.messages().at(-1)?.method).toBe('roots/list')
     await client.post({ id: 'q', result: { roots: [] } })
     expect(harness.exchanges.at(-1)?.body).toContain('"roots":[]')
   })
@@ -485,7 +483,7 @@ describe('the server behind', () => {
     const id = first.events.find((event) => event.id !== null)?.id ?? ''
     // Its socket is half open: the client has left it, and nobody here knows.
     const again = await aClient(harness, '/mcp/github', { 'last-event-id': id })
-    await expect.poll(first.isOver, { timeout: 10_000 }).toBe(true)
+    await expect.poll(first.isOver).toBe(true)
     expect((await first.post({ id: 1, method: 'ping' })).status).toBe(404)
     passMinute()
     await again.post({ id: 2, method: 'ping' })
@@ -500,7 +498,7 @@ describe('the server behind', () => {
       passMinute()
       return ended().map(({ headers }) => headers['mcp-session-id'])
     }
-    await expect.poll(endedLater, { timeout: 10_000 }).toEqual(['upstream-1'])
+    await expect.poll(endedLater).toEqual(['upstream-1'])
   })
 
   test('keeps its session for a client that has as many streams as it may, the lost one among them', async () => {
@@ -531,7 +529,7 @@ describe('the server behind', () => {
     const heard = () => harness.exchanges.filter(({ method }) => method === 'GET').length
     const isHeardAgain = async () => {
       const before = heard()
-      await expect.poll(heard, { timeout: 10_000 }).toBeGreaterThan(before + 1)
+      await expect.poll(heard).toBeGreaterThan(before + 1)
     }
     const client = await aSession(harness)
     await isHeardAgain()
@@ -545,7 +543,7 @@ describe('the server behind', () => {
     areKeysThere = true
     await isHeardAgain()
     letIn = 'nobody'
-    await expect.poll(client.isOver, { timeout: 10_000 }).toBe(true)
+    await expect.poll(client.isOver).toBe(true)
     const last = heard()
     await clock.sleep(50)
     expect(heard()).toBe(last)
@@ -591,17 +589,17 @@ describe('what a client does not read', () => {
     })
     const client = await aReaderOfNothing(harness)
     expect(await client.ask(asked(1))).toBe(202)
-    await expect.poll(() => pings(harness).length, { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => pings(harness).length).toBe(1)
     // Behind an answer that is not taken.
     expect(await client.ask(call('logout', undefined, 'held'))).toBe(202)
     expect(await client.ask(asked(2))).toBe(202)
-    await expect.poll(() => pings(harness).length, { timeout: 10_000 }).toBe(2)
+    await expect.poll(() => pings(harness).length).toBe(2)
     expect(await client.ask(asked(3))).toBe(202)
-    await expect.poll(() => client.ask(asked(4)), { timeout: 10_000 }).toBe(404)
+    await expect.poll(() => client.ask(asked(4))).toBe(404)
     expect(await client.read()).toBeNull()
     expect(harness.logged).toContain('an HTTP+SSE client left too much unread and was cut')
     expect(harness.delivered).toEqual([])
-    await expect.poll(() => harness.deps.held.count(), { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => harness.deps.held.count()).toBe(0)
   })
 
   test('is bounded as well while the answers are still coming', async () => {
@@ -622,7 +620,7 @@ describe('what a client does not read', () => {
     })
     const client = await aReaderOfNothing(harness)
     for (const id of [1, 2, 3]) expect(await client.ask(asked(id))).toBe(202)
-    await expect.poll(() => left.length, { timeout: 10_000 }).toBe(3)
+    await expect.poll(() => left.length).toBe(3)
     expect(await client.ask(asked(4))).toBe(404)
   })
 
@@ -671,7 +669,7 @@ describe('what a client does not read', () => {
       await say(`: ${long}\r\n\r\n`)
       await say(`data: ${message}\n`)
       await say('\n')
-      await expect.poll(() => client.messages().length, { timeout: 10_000 }).toBe(1 + 2 * (count + 1))
+      await expect.poll(() => client.messages().length).toBe(1 + 2 * (count + 1))
     }
     expect(client.isOver()).toBe(false)
   })

@@ -64,11 +64,11 @@ test('a revision is not in force before the claim that began under the earlier o
     const claim = ledger
       .save({ ...step(approve.next, { kind: 'claim', node: 'a' }, nowMs), inForce: 1 })
       .then((isSaved) => done.push(`claim ${isSaved}`))
-    await expect.poll(waiting, { timeout: 5_000 }).toBe(1)
+    await expect.poll(waiting).toBe(1)
     const put = revisions
       .putInForce({ ...revision, text: 'default: allow' }, 1)
       .then((number) => done.push(`revision ${number}`))
-    await expect.poll(waiting, { timeout: 5_000 }).toBe(2)
+    await expect.poll(waiting).toBe(2)
     expect(done).toEqual([])
     await holder.query('COMMIT')
     await Promise.all([claim, put])
@@ -94,7 +94,7 @@ test('a decision that waits for a revision to come into force is refused by it',
     )
     await holder.query("UPDATE holdpoint.policy_in_force SET number = 3 WHERE server = 'github'")
     const decision = ledger.save({ ...step(approval, approveEvent(approval), nowMs), inForce: 2 })
-    await expect.poll(waiting, { timeout: 5_000 }).toBe(1)
+    await expect.poll(waiting).toBe(1)
     await holder.query('COMMIT')
     expect(await decision).toBe(false)
   } finally {

@@ -103,9 +103,7 @@ test.each([
   }
 })
 
-test('a process that stands still in the middle of sealing keeps nobody else from it', {
-  timeout: 60_000,
-}, async () => {
+test('a process that stands still in the middle of sealing keeps nobody else from it', async () => {
   await decidedApproval(99)
   const still = createPool(database.connectionString, silentLog)
   const client = await still.connect()
@@ -116,7 +114,7 @@ test('a process that stands still in the middle of sealing keeps nobody else fro
 
   expect(await cut).toMatchObject({ code: '25P03' })
   // The server says goodbye before it lets go of its locks.
-  await expect.poll(() => sealAuditEvents(pool), { timeout: 10_000 }).toBeGreaterThan(0)
+  await expect.poll(() => sealAuditEvents(pool)).toBeGreaterThan(0)
   expect(await verify(pool)).toEqual([])
   client.release(true)
   await still.end()

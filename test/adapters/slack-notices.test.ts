@@ -130,7 +130,7 @@ describe('when nobody knows the end', () => {
     await through(approval, yes(approval), claim, lost)
     await world.tell(approval.id)
     expect(world.slack.messages().filter((one) => one.threadTs === card.ts)).toEqual([])
-    await world.slack.waitForMessage((one) => one.threadTs === card.ts, 20_000)
+    await world.slack.waitForMessage((one) => one.threadTs === card.ts)
   })
 })
 
@@ -139,10 +139,7 @@ test('a pause that Slack asks for delays the message and loses nothing', async (
   await world.card(approval.id)
   world.slack.rateLimit('chat.postMessage', 1)
   await through(approval, { kind: 'cancel', by: 'mina', reason: null })
-  await world.slack.waitForMessage(
-    (one) => isDirect(one) && about(approval, 'Withdrawn by mina')(one),
-    20_000,
-  )
+  await world.slack.waitForMessage((one) => isDirect(one) && about(approval, 'Withdrawn by mina')(one))
   expect(told(approval)).toHaveLength(1)
 })
 

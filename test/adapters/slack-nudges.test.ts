@@ -81,12 +81,10 @@ describe('a reminder', () => {
     await world.slack.down()
     expect(await world.change(approval.id, { kind: 'nudge' })).toMatchObject({ ok: true })
     await expect
-      .poll(() => world.logged.some((line) => line.startsWith('reminders wait for their channel')), {
-        timeout: 15_000,
-      })
+      .poll(() => world.logged.some((line) => line.startsWith('reminders wait for their channel')))
       .toBe(true)
     await world.slack.up()
-    await world.slack.waitForMessage((one) => one.threadTs === ts, 20_000)
+    await world.slack.waitForMessage((one) => one.threadTs === ts)
     await world.postNudges(approval.id)
     expect(world.slack.messages().filter((one) => one.threadTs === ts)).toHaveLength(1)
   })
@@ -105,7 +103,7 @@ describe('a reminder', () => {
     } as const
     await world.change(approval.id, { kind: 'decide', decision })
     await world.slack.up()
-    await world.cardSaying(approval.id, 'Denied by mina', 20_000)
+    await world.cardSaying(approval.id, 'Denied by mina')
     await world.postNudges(approval.id)
     expect(world.slack.messages().filter((one) => one.threadTs === ts)).toEqual([])
   })

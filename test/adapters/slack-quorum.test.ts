@@ -23,7 +23,7 @@ const inTurn = {
   },
 }
 const told = (user: string, words: string) =>
-  world.slack.waitForEphemeral((one) => one.user === user && one.text.includes(words), 10_000)
+  world.slack.waitForEphemeral((one) => one.user === user && one.text.includes(words))
 
 describe('two yeses', () => {
   test('are counted on the card, each of another person, and the second runs it', async () => {

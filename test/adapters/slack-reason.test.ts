@@ -80,7 +80,7 @@ describe('a question for a reason', () => {
   test('who may not decide is told so at once, without a question', async () => {
     const { id } = await world.ask({ terms })
     await world.click(id, 'approve', world.users.lee)
-    await world.slack.waitForEphemeral(({ text }) => text.includes('not an approver'), 10_000)
+    await world.slack.waitForEphemeral(({ text }) => text.includes('not an approver'))
     expect(world.slack.views(world.users.lee)).toEqual([])
   })
 })

@@ -293,7 +293,7 @@ describe('a 2026-07-28 client', () => {
     server.later(11 * 60_000)
     // This one does not wait for the question.
     expect(await by(inModern(server.upstream))).toBe('legacy')
-    await expect.poll(() => by(inModern(server.upstream)), { timeout: 10_000 }).toBe('modern')
+    await expect.poll(() => by(inModern(server.upstream))).toBe('modern')
     server.become(legacy)
     server.later(6_000)
     expect((await inModern(server.upstream)).status).toBe(400)
@@ -356,9 +356,7 @@ describe('one agent', () => {
     expect((await wrong()).status).toBe(code)
     // The gateway's own handshake worked, and is not repeated for each: its session is closed again.
     expect(server.asked('initialize')).toHaveLength(3)
-    await expect
-      .poll(() => server.seen.filter(({ method }) => method === 'DELETE').length, { timeout: 10_000 })
-      .toBe(1)
+    await expect.poll(() => server.seen.filter(({ method }) => method === 'DELETE').length).toBe(1)
     for (const who of [agent, other]) {
       const opened = await initialize(server.upstream, {}, as(who))
       expect(opened.headers['mcp-session-id']).toBe('legacy-1')

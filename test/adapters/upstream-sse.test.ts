@@ -198,7 +198,7 @@ describe('the way to it', () => {
       return true
     }
     const opening = upstream.exchange(aRequest(initialize))
-    await expect.poll(() => server.received.length, { timeout: 10_000 }).toBe(3)
+    await expect.poll(() => server.received.length).toBe(3)
     expect((await upstream.exchange(aRequest(initialize, { principal: other }))).status).toBe(404)
     answer()
     expect(await answerOf(await opening)).toMatchObject({ result: { protocolVersion: '2024-11-05' } })
@@ -256,7 +256,7 @@ describe('an endpoint', () => {
     expect(seen).toEqual([])
     expect(server.received.filter(({ method }) => method === 'POST')).toEqual([])
     // The stream is not left open either.
-    await expect.poll(() => server.streams().length, { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => server.streams().length).toBe(0)
   })
 
   test('that does not come first, or never, is none', async () => {
@@ -397,7 +397,7 @@ describe('an answer', () => {
       stream.once('close', () => clearInterval(more))
     })
     expect((await answerOf(await session.call('slow'))).error.message).toContain('larger than')
-    await expect.poll(() => server.streams().length, { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => server.streams().length).toBe(0)
   })
 
   test('is not waited for by whoever has left; the server goes on, and its late answer is nobody’s', async () => {
@@ -470,7 +470,7 @@ describe('an approved call', () => {
     const still = await session.approved().send({ ...logout, mayStillStart: () => false })
     expect(still).toMatchObject({ kind: 'not_sent' })
     server.streams()[0]?.destroy()
-    await expect.poll(async () => (await session.call('echo', 5)).status, { timeout: 10_000 }).toBe(404)
+    await expect.poll(async () => (await session.call('echo', 5)).status).toBe(404)
     expect(await session.approved().send(logout)).toMatchObject({ kind: 'not_sent' })
     expect(server.calls('logout')).toEqual([])
     // Before it is sent, it is asked about, and that opens a new session.
@@ -529,7 +529,7 @@ describe('a session', () => {
     const upstream = anUpstream()
     const session = await aSession(upstream)
     await upstream.exchange(aRequest(null, { method: 'DELETE', headers: session.headers }))
-    await expect.poll(() => server.streams().length, { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => server.streams().length).toBe(0)
     expect((await session.call('echo')).status).toBe(404)
   })
 

@@ -105,13 +105,13 @@ describe.skipIf(isBrowserMissing)('accounts in a browser', () => {
     await shot(page, 'leave')
     await page.getByRole('link', { name: 'Continue at' }).click()
     await page.getByRole('link', { name: 'Allow' }).click()
-    await page.getByText('is connected').waitFor({ timeout: 10_000 })
+    await page.getByText('is connected').waitFor()
     expect(finished).toEqual([
       { returned: { state: 's', code: 'c', iss: 'http://as.test', error: null }, person: 'mina' },
     ])
     await shot(page, 'connected')
     await page.locator('#crm').getByRole('button', { name: 'Disconnect' }).click()
-    await page.getByText('is disconnected').waitFor({ timeout: 10_000 })
+    await page.getByText('is disconnected').waitFor()
     expect(connected.size).toBe(0)
   })
 
@@ -119,13 +119,13 @@ describe.skipIf(isBrowserMissing)('accounts in a browser', () => {
     const page = await signedIn({ colorScheme: 'dark', viewport: { width: 390, height: 800 } })
     await page.goto(`${server.url}/accounts`)
     await page.getByRole('button', { name: 'Connect' }).last().click()
-    await page.getByText('인증 서버가').waitFor({ timeout: 10_000 })
+    await page.getByText('인증 서버가').waitFor()
     await shot(page, 'failed')
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
     answer = err(
       'This was not begun by you, was finished already, or took longer than ten minutes. Begin again.',
     )
     await page.goto(`${server.url}/oauth/callback?state=x`)
-    await page.getByText('not begun by you').waitFor({ timeout: 10_000 })
+    await page.getByText('not begun by you').waitFor()
   })
 })

@@ -12,7 +12,7 @@ import { mina, owner } from '../support/builders.ts'
 import { serveConsole } from '../support/console-server.ts'
 import { aConsole, type ConsoleWorld, type Wish } from '../support/console-world.ts'
 
-const wait = { timeout: 10_000 }
+const wait = { timeout: 60_000 }
 
 const korean: Wish = {
   server: 'nworks',

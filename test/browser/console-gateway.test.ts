@@ -6,7 +6,7 @@ import { connectV1 } from '../support/clients.ts'
 import { type GatewayProcess, startProcess, temporaryDirectory } from '../support/gateway-process.ts'
 import { type FreshDatabase, freshDatabase } from '../support/postgres.ts'
 
-const wait = { timeout: 15_000 }
+const wait = { timeout: 60_000 }
 
 describe.skipIf(isBrowserMissing)('npm start and a browser', () => {
   let browser: Browser

@@ -52,7 +52,7 @@ test('a yes that began before a stop was committed waits for it, and is not writ
       pool.query<{ n: number }>(
         "SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND mode = 'ShareLock'",
       )
-    await expect.poll(async () => (await waiting()).rows[0]?.n, { timeout: 10_000 }).toBe(1)
+    await expect.poll(async () => (await waiting()).rows[0]?.n).toBe(1)
     expect(isDone).toBe(false)
     await client.query('COMMIT')
     expect(await saving).toBe(false)

@@ -41,22 +41,19 @@ export function queueContract(name: string, open: () => Promise<JobStoreAddress>
       const id = aTicket()
       await Promise.all([queue.setAlarm(id, 1, 300), queue.setAlarm(id, 1, 300), queue.setAlarm(id, 1, 300)])
       expect(attended).not.toContain(id)
-      await expect.poll(() => times(attended, id), { timeout: 10_000 }).toBe(1)
+      await expect.poll(() => times(attended, id)).toBe(1)
     })
 
     test('each version has an alarm of its own, and a finished one does not block its id', async () => {
       const id = aTicket()
       await queue.setAlarm(id, 1, 0)
       await queue.setAlarm(id, 2, 0)
-      await expect.poll(() => times(attended, id), { timeout: 10_000 }).toBe(2)
+      await expect.poll(() => times(attended, id)).toBe(2)
       await expect
-        .poll(
-          async () => {
-            await queue.setAlarm(id, 1, 0)
-            return times(attended, id)
-          },
-          { timeout: 10_000 },
-        )
+        .poll(async () => {
+          await queue.setAlarm(id, 1, 0)
+          return times(attended, id)
+        })
         .toBeGreaterThan(2)
     })
 
@@ -64,13 +61,13 @@ export function queueContract(name: string, open: () => Promise<JobStoreAddress>
       const id = aTicket()
       failOnce.add(id)
       await queue.setAlarm(id, 1, 0)
-      await expect.poll(() => times(attended, id), { timeout: 10_000 }).toBe(2)
+      await expect.poll(() => times(attended, id)).toBe(2)
     })
 
     test('an approved call reaches a gateway', async () => {
       const id = aTicket()
       await queue.requestExecution(id, 2)
-      await expect.poll(() => times(executed, id), { timeout: 10_000 }).toBe(1)
+      await expect.poll(() => times(executed, id)).toBe(1)
       expect(attended).not.toContain(id)
     })
 
@@ -83,8 +80,8 @@ export function queueContract(name: string, open: () => Promise<JobStoreAddress>
       const { source } = raw
       if (!(source instanceof BullQueue)) throw new Error('no queue of BullMQ')
       await source.add('attend', { id: old })
-      await expect.poll(() => times(attended, old), { timeout: 10_000 }).toBe(1)
-      await expect.poll(() => source.getFailedCount(), { timeout: 10_000 }).toBe(1)
+      await expect.poll(() => times(attended, old)).toBe(1)
+      await expect.poll(() => source.getFailedCount()).toBe(1)
       const [failed] = await source.getFailed()
       expect(failed).toMatchObject({ attemptsMade: 3, data: { id: newer } })
       expect(failed?.failedReason).toContain('this job is of version 2, and this process knows version 1')

@@ -6,8 +6,10 @@ export default defineConfig({
     root: '.',
     include: ['test/crash/*.run.ts'],
     globalSetup: ['test/support/postgres.ts'],
+    reporters: ['default', 'test/support/failed-last.ts'],
     pool: 'forks',
     maxWorkers: 1,
-    hookTimeout: 120_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 60_000, interval: 50 } },
   },
 })

@@ -91,7 +91,7 @@ test('its steps pass on policies whose tables hold', () => {
   const { code, output } = runAll()
   expect([code, output]).toEqual([0, expect.stringContaining('policies/github.yaml')])
   expect(output).toContain('policies/stripe.yaml')
-}, 60_000)
+})
 
 test('they fail where one table does not hold, and where a policy does not load', () => {
   const table = join(directory, 'policies/github.test.yaml')
@@ -104,4 +104,4 @@ test('they fail where one table does not hold, and where a policy does not load'
   const unread = runAll()
   expect(unread.code).toBeGreaterThan(0)
   expect(unread.output).toContain('stripe.yaml')
-}, 60_000)
+})

@@ -120,7 +120,7 @@ test('a gateway killed while the upstream works leaves "nobody knows"; nothing i
 
   const second = await site.start()
   await expect
-    .poll(async () => (await aPerson(second.url, mina).show(id)).approval, { timeout: 15_000 })
+    .poll(async () => (await aPerson(second.url, mina).show(id)).approval)
     .toMatchObject({ status: 'settled', outcome: { kind: 'indeterminate' } })
   const back = await connectV1(`${second.url}/mcp/pay`, agent)
   expect(textOf(await back.call('create_refund', { amount: 9 }))).toMatch(/MAY OR MAY NOT/)

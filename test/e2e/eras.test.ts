@@ -223,13 +223,10 @@ describe.each(['modern', 'modern-url'])('a legacy client of %s, which only knows
     expect(client.notifications.map(({ method }) => method)).toContain('notifications/message')
     await client.request('resources/subscribe', { uri: 'note://one' })
     await expect
-      .poll(
-        async () => {
-          await client.call('change')
-          return new Set(client.notifications.map(({ method }) => method))
-        },
-        { timeout: 10_000 },
-      )
+      .poll(async () => {
+        await client.call('change')
+        return new Set(client.notifications.map(({ method }) => method))
+      })
       .toEqual(
         new Set([
           'notifications/message',
@@ -248,7 +245,7 @@ describe.each(['modern', 'modern-url'])('a legacy client of %s, which only knows
     setTimeout(() => leaving.abort(), 300)
     await expect(called).rejects.toThrow()
     const said = () => (server === 'modern' ? gateway.output() : (atUrls[2]?.output() ?? ''))
-    await expect.poll(said, { timeout: 10_000 }).toContain('slow was cancelled')
+    await expect.poll(said).toContain('slow was cancelled')
     await client.close()
   })
 

@@ -92,7 +92,7 @@ async function link(person: 'mina' | 'sora', text: string): Promise<void> {
 
 test('a call that nobody decides is called to mind, then taken over by those who follow, and runs once', async () => {
   const called = client.call('create_refund', { amount: 1, charge: 'ch_escalated' })
-  const card = await slack.waitForMessage((one) => slack.textOf(one).includes('"ch_escalated"'), 10_000)
+  const card = await slack.waitForMessage((one) => slack.textOf(one).includes('"ch_escalated"'))
   const inThread = () => slack.messages().filter((one) => one.threadTs === card.ts)
   expect(slack.textOf(card)).toContain('Escalation: from ')
 
@@ -104,13 +104,11 @@ test('a call that nobody decides is called to mind, then taken over by those who
 
   const reminder = await slack.waitForMessage(
     (one) => one.threadTs === card.ts && slack.textOf(one).includes('Still waiting: create_refund on pay'),
-    15_000,
   )
   expect(reminder.text).toContain(`<@${users.mina}>`)
   expect(JSON.stringify(reminder)).not.toContain(users.sora)
   const escalation = await slack.waitForMessage(
     (one) => one.threadTs === card.ts && slack.textOf(one).includes('You may decide now'),
-    15_000,
   )
   expect(escalation.text).toContain(`<@${users.sora}>`)
   expect(JSON.stringify(escalation)).not.toContain(users.mina)

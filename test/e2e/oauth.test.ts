@@ -38,7 +38,7 @@ beforeAll(async () => {
   })
   const token = await mintToken(database.connectionString, gateway, 'person', 'mina')
   mina = aPerson(gateway.url, token)
-}, 60_000)
+})
 
 afterAll(async () => {
   await gateway.stop()

@@ -132,7 +132,7 @@ describe('a client that speaks nothing else', () => {
       { onProgress: ({ message }) => progress.push(message ?? '') },
     )
     const [id = ''] = await mina.waitForPending()
-    await expect.poll(() => progress.join(), { timeout: 10_000 }).toContain(id)
+    await expect.poll(() => progress.join()).toContain(id)
     // Nothing else waits behind it.
     expect(textOf(await client.call('nworks_whoami'))).toContain('nworks')
     await mina.decide(id, 'approve')

@@ -123,7 +123,6 @@ test('Slack, the command line and a second stage: the call runs once, after the 
   const said = (words: string) =>
     slack.waitForMessage(
       (one) => slack.textOf(one).includes('"ch_several"') && slack.textOf(one).includes(words),
-      15_000,
     )
   const card = await said('Stage 1 of 2: 0 of 2 approved; waiting for two of ops; then 1 of leads.')
   const click = (actionId: string, user: string) => slack.click({ channel, ts: card.ts, actionId, user })
@@ -139,7 +138,6 @@ test('Slack, the command line and a second stage: the call runs once, after the 
   expect(ran()).toHaveLength(0)
   const asked = await slack.waitForMessage(
     (one) => one.threadTs === card.ts && slack.textOf(one).includes('You are asked now'),
-    15_000,
   )
   expect(asked.text).toContain(`<@${users.sora}>`)
   expect(JSON.stringify(asked)).not.toContain(users.mina)

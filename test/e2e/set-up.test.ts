@@ -51,10 +51,8 @@ test('it is proposed from its own tools, accepted at one gateway, in force at bo
     const shown = await restAt(gateway, mina)('/set-ups/pay', setUpView)
     return shown.ok ? shown.value.proposal : null
   }
-  await expect.poll(() => proposed(second), { timeout: 10_000 }).not.toBeNull()
-  await expect
-    .poll(async () => (await proposed(first))?.digest, { timeout: 10_000 })
-    .toBe((await proposed(second))?.digest)
+  await expect.poll(() => proposed(second)).not.toBeNull()
+  await expect.poll(async () => (await proposed(first))?.digest).toBe((await proposed(second))?.digest)
   for (const gateway of [first, second]) {
     expect(await restAt(gateway, mina)('/set-ups', setUpList)).toEqual({
       ok: true,
@@ -72,9 +70,7 @@ test('it is proposed from its own tools, accepted at one gateway, in force at bo
 
   const passing = proposal?.tools.find(({ gets }) => gets === 'allow')?.tool ?? 'nothing passes'
   for (const client of [here, there]) {
-    await expect
-      .poll(async () => textOf(await client.call(passing, {})), { timeout: 10_000 })
-      .not.toContain('Nobody has accepted')
+    await expect.poll(async () => textOf(await client.call(passing, {}))).not.toContain('Nobody has accepted')
   }
   const third = await aGateway()
   expect(await restAt(third, mina)('/set-ups', setUpList)).toEqual({ ok: true, value: { servers: [] } })

@@ -54,7 +54,7 @@ describe.each(['http', 'socket'] as const)('in Slack over %s', (mode) => {
     gateway = await startGateway(options())
     await slack.up()
     if (mode === 'http') slack.useHttp(new URL('/slack/events', gateway.url))
-    else await slack.waitForConnections(1, 10_000)
+    else await slack.waitForConnections(1)
     agent = await mintToken(database.connectionString, gateway, 'agent', 'night-agent')
     mina = aPerson(gateway.url, await mintToken(database.connectionString, gateway, 'person', 'mina'))
     client = await connectV1(`${gateway.url}/mcp/pay`, agent)
@@ -83,11 +83,10 @@ describe.each(['http', 'socket'] as const)('in Slack over %s', (mode) => {
     const args = { amount: ++calls, charge: `ch_${mode}_${calls}` }
     const hits = () =>
       upstream.executed.filter((one) => JSON.stringify(one.args).includes(`"${args.charge}"`)).length
-    const card = () => slack.waitForMessage((one) => slack.textOf(one).includes(`"${args.charge}"`), 10_000)
+    const card = () => slack.waitForMessage((one) => slack.textOf(one).includes(`"${args.charge}"`))
     const cardSaying = (words: string) =>
       slack.waitForMessage(
         (one) => slack.textOf(one).includes(`"${args.charge}"`) && slack.textOf(one).includes(words),
-        10_000,
       )
     return { args, hits, card, cardSaying, called: client.call('create_refund', args) }
   }
@@ -142,7 +141,7 @@ describe.each(['http', 'socket'] as const)('in Slack over %s', (mode) => {
     await slack.up()
     await cardSaying('It ran once')
     const { ts } = await during.card()
-    if (mode === 'socket') await slack.waitForConnections(1, 10_000)
+    if (mode === 'socket') await slack.waitForConnections(1)
     await slack.click({ channel, ts, actionId: 'approve', user: users.mina })
     expect((await during.called).isError).not.toBe(true)
     expect(during.hits()).toBe(1)
@@ -154,7 +153,7 @@ describe.each(['http', 'socket'] as const)('in Slack over %s', (mode) => {
     gateway = await startGateway(options({ HOLDPOINT_ROLES: 'gateway,approvals' }))
     const worker = await startWorker('deliveries', options())
     if (mode === 'http') slack.useHttp(new URL('/slack/events', gateway.url))
-    else await slack.waitForConnections(1, 10_000)
+    else await slack.waitForConnections(1)
     await client.close().catch(() => {})
     client = await connectV1(`${gateway.url}/mcp/pay`, agent)
     const { called, card, cardSaying, hits } = refund()

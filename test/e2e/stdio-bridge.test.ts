@@ -53,7 +53,7 @@ beforeAll(async () => {
   gateway = await startGateway(options)
   agent = await mintToken(database.connectionString, gateway, 'agent', 'night-agent')
   mina = aPerson(gateway.url, await mintToken(database.connectionString, gateway, 'person', 'mina'))
-}, 60_000)
+})
 
 afterAll(async () => {
   await gateway?.stop()
@@ -81,7 +81,7 @@ function aRawClient(server: string, token = agent) {
     errors += chunk.toString()
   })
   const line = async (fits: (line: string) => boolean) => {
-    await expect.poll(() => lines.some(fits), { timeout: 15_000 }).toBe(true)
+    await expect.poll(() => lines.some(fits)).toBe(true)
     return lines.find(fits) ?? ''
   }
   return {
@@ -103,7 +103,7 @@ function aRawClient(server: string, token = agent) {
 /** A call of which the bridge knows that it is held: its connection may break from then on. */
 async function heldCall(): Promise<string> {
   const [id = ''] = await mina.waitForPending()
-  await expect.poll(async () => (await mina.show(id)).isRequesterWaiting, { timeout: 10_000 }).toBe(true)
+  await expect.poll(async () => (await mina.show(id)).isRequesterWaiting).toBe(true)
   // The sign for the client was written before; now it is read.
   await new Promise((done) => setTimeout(done, 250))
   return id
@@ -126,7 +126,7 @@ test('a legacy client lists, calls, answers the server’s questions, hears prog
   await expect(client.call('fail')).rejects.toThrow('told to fail')
   upstream.redefine('echo', 'Answers otherwise.')
   await expect
-    .poll(() => client.notifications.map(({ method }) => method), { timeout: 10_000 })
+    .poll(() => client.notifications.map(({ method }) => method))
     .toContain('notifications/tools/list_changed')
   await client.close()
 })
@@ -183,7 +183,7 @@ test('a call that is held while the gateway crashes gets its result from the nex
   // The session lives on as well.
   expect(textOf(await client.call('echo', { message: 'still here' }))).toContain('still here')
   await client.close()
-}, 60_000)
+})
 
 test('a server on stdio is opened anew after a crash, unseen by the client', async () => {
   const client = await connect('nworks')
@@ -196,7 +196,7 @@ test('a server on stdio is opened anew after a crash, unseen by the client', asy
   expect(textOf(await called)).toContain('logged out')
   expect(JSON.stringify(await client.request('tools/list'))).toContain('nworks_logout')
   await client.close()
-}, 60_000)
+})
 
 test('a client that cancels is not answered, and the next request is', async () => {
   const client = aRawClient('pay')

@@ -63,7 +63,7 @@ describe.skipIf(process.platform !== 'linux')('programs on stdio', () => {
       env: { LOG_LEVEL: 'warn' },
     })
     agent = await mintToken(database.connectionString, gateway, 'agent', 'night-agent')
-  }, 60_000)
+  })
   afterAll(async () => {
     await gateway?.kill()
     await database.drop()
@@ -119,5 +119,5 @@ describe.skipIf(process.platform !== 'linux')('programs on stdio', () => {
     const gone = (pid: number) =>
       !existsSync(`/proc/${pid}`) || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
     await expect.poll(() => running.filter((pid) => !gone(pid)).length, { timeout: 30_000 }).toBe(0)
-  }, 60_000)
+  })
 })

@@ -65,11 +65,11 @@ describe.skipIf(isTeamMissing())('a team', () => {
       const called = client.call('create_refund', { amount: 1, charge })
       const [id = ''] = await mina.waitForPending()
       // The reconciler looks every three seconds.
-      const card = await slack.waitForMessage((message) => slack.textOf(message).includes(id), 10_000)
+      const card = await slack.waitForMessage((message) => slack.textOf(message).includes(id))
       await mina.decide(id, 'approve')
       expect(textOf(await called)).toContain('re_')
       await expect
-        .poll(() => slack.textOf(slack.message(channel.id, card.ts)), { timeout: 10_000 })
+        .poll(() => slack.textOf(slack.message(channel.id, card.ts)))
         .toMatch(/executed|ran|answered/i)
       await mendRedis()
     }

@@ -58,12 +58,12 @@ test('a redefined tool waits on every gateway, its approval runs what it is now,
   }
 
   await here.client.request('tools/list')
-  await expect.poll(async () => (await states()).get('create_refund'), { timeout: 10_000 }).toBe('accepted')
+  await expect.poll(async () => (await states()).get('create_refund')).toBe('accepted')
   expect(await here.refund()).toContain('re_')
 
   upstream.redefine('create_refund', 'Refunds a charge, and tells everybody about it.')
   await here.client.request('tools/list')
-  await expect.poll(async () => (await states()).get('create_refund'), { timeout: 10_000 }).toBe('changed')
+  await expect.poll(async () => (await states()).get('create_refund')).toBe('changed')
   // Another gateway has listed nothing: it has it from the ledger.
   const there = await refundsAt(await aGateway())
   const ran = upstream.executed.length
@@ -82,4 +82,4 @@ test('a redefined tool waits on every gateway, its approval runs what it is now,
   const accepted = await rest.acceptTool('pay', 'create_refund', detail.value.tool.waiting?.digest ?? '')
   expect(accepted.ok).toBe(true)
   expect(await here.refund()).toContain('re_')
-}, 90_000)
+})

@@ -9,7 +9,7 @@ import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { connectTasks, connectV1, textOf } from '../support/clients.ts'
 import { type Front, startFront } from '../support/front.ts'
 import {
@@ -23,9 +23,6 @@ import {
 } from '../support/gateway-process.ts'
 import { type HttpUpstream, startHttpUpstream } from '../support/http-upstream.ts'
 import { freshDatabase } from '../support/postgres.ts'
-
-/** Gateways start and people take their time; a loaded machine needs several times as long. */
-vi.setConfig({ testTimeout: 120_000 })
 
 const database = await freshDatabase()
 const sampleHome = join(temporaryDirectory(), 'nworks')
@@ -281,10 +278,7 @@ test('after ten rounds it is told to come back by the ticket, and does so with h
   )
   expect(JSON.stringify(second)).toMatch(/Stop now, tell your user/)
   await mina().decide(id, 'approve')
-  const third = await client.callTool(
-    { name: 'holdpoint_wait', arguments: { ticket: id } },
-    { timeout: 20_000 },
-  )
+  const third = await client.callTool({ name: 'holdpoint_wait', arguments: { ticket: id } })
   expect(JSON.stringify(third)).toContain('re_')
   expect(hits()).toBe(1)
 
@@ -311,7 +305,7 @@ test('what a server asks about an approved call is answered by a new call, which
   const called = client.callTool({ name: 'ask', arguments: {} }, { timeout: 60_000 })
   const [first = ''] = await mina().waitForPending()
   await mina().decide(first, 'approve')
-  await expect.poll(async () => (await mina().pending())[0]?.id, { timeout: 15_000 }).not.toBe(undefined)
+  await expect.poll(async () => (await mina().pending())[0]?.id).not.toBe(undefined)
   const [second = ''] = await mina().waitForPending()
   expect(second).not.toBe(first)
   // The answer is shown like an argument, because it is sent like one.

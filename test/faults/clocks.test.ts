@@ -54,7 +54,7 @@ describe.skipIf(isTeamMissing() || isFaketimeMissing()).each([
         env: { ...shared, ...skewed(workerBy) },
       })
       if (slackBy === 'http') slack.useHttp(new URL('/slack/events', site.gateway.url))
-      else await slack.waitForConnections(1, 10_000)
+      else await slack.waitForConnections(1)
     })
     afterAll(async () => {
       expect(await worker?.stop()).toBe(0)
@@ -121,7 +121,7 @@ describe.skipIf(isTeamMissing() || isFaketimeMissing()).each([
         const delivery = await link()
         expect(delivery).toMatchObject({ status: 401 })
         await expect
-          .poll(site.gateway.output, { timeout: 10_000 })
+          .poll(site.gateway.output)
           .toMatch(/\/slack\/events is \d+ s old; is the clock of this machine right/)
       })
     } else {
@@ -129,7 +129,7 @@ describe.skipIf(isTeamMissing() || isFaketimeMissing()).each([
         await link()
         await slack.waitForEphemeral((one) => one.user === user && one.text.includes('is now'))
         const call = await site.ask()
-        const card = await slack.waitForMessage((one) => slack.textOf(one).includes(call.id), 10_000)
+        const card = await slack.waitForMessage((one) => slack.textOf(one).includes(call.id))
         await slack.click({ channel, ts: card.ts, actionId: 'approve', user })
         expect(JSON.stringify(await call.result)).toContain('re_')
         expect(call.hits()).toBe(1)

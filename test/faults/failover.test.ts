@@ -68,9 +68,7 @@ describe.skipIf(isPostgresMissing())('a standby', () => {
     })
   })
 
-  test('takes over while calls are held, decided and being sent: no acknowledged decision, claim or outcome is forgotten', {
-    timeout: 90_000,
-  }, async () => {
+  test('takes over while calls are held, decided and being sent: no acknowledged decision, claim or outcome is forgotten', async () => {
     const client = await site.client()
     const waiting = await Promise.all(Array.from({ length: 5 }, () => site.ask(client)))
     const done = await site.ask(client)

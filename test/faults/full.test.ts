@@ -74,7 +74,7 @@ describe.skipIf(isTeamMissing())('Redis', () => {
     const filler = 'x'.repeat(200_000)
     for (let key = 0; key < 30; key++) await team().redis.command('SET', `filler:${key}`, filler)
     await onlyLater('Redis evicting')
-    await expect.poll(async () => (await site.ready()).text, { timeout: 20_000 }).toContain('allkeys-lru')
+    await expect.poll(async () => (await site.ready()).text).toContain('allkeys-lru')
     expect((await site.ready()).status).toBe(200)
   })
 })
@@ -96,9 +96,7 @@ function smallDisk(): string | null {
 const disk = isPostgresMissing() ? null : smallDisk()
 
 describe.skipIf(disk === null)('the disk of the ledger', () => {
-  test('is full: what is new is refused and never sent, allowed calls go on; with room again, all goes on', {
-    timeout: 90_000,
-  }, async () => {
+  test('is full: what is new is refused and never sent, allowed calls go on; with room again, all goes on', async () => {
     const home = disk ?? ''
     const dataDirectory = join(home, 'data')
     mkdirSync(dataDirectory)

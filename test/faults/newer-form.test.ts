@@ -44,7 +44,7 @@ describe.skipIf(isPostgresMissing())('a rolling upgrade', () => {
      WHERE id = $1`,
       [late.id],
     )
-    await expect.poll(() => site.outcome(late.id), { timeout: 15_000 }).toBe('expired')
+    await expect.poll(() => site.outcome(late.id)).toBe('expired')
 
     // What waits can be listed, decided and sent.
     const listed = await site.mina.pending()
@@ -93,7 +93,7 @@ describe.skipIf(isPostgresMissing())('a rolling upgrade', () => {
         .output()
         .split('\n')
         .filter((line) => line.includes('written by a newer Holdpoint (up'))
-    await expect.poll(lines, { timeout: 15_000 }).toHaveLength(1)
+    await expect.poll(lines).toHaveLength(1)
     expect(site.gateway.output()).not.toContain('could not be attended')
 
     // When the newer version is taken back, and its records with it, all goes on.

@@ -127,9 +127,7 @@ describe.skipIf(isPostgresMissing())('the ledger', () => {
     await site.approved(held)
   })
 
-  test('PostgreSQL is slow, 300 ms for each answer: calls are asked, decided and run, only later', {
-    timeout: 60_000,
-  }, async () => {
+  test('PostgreSQL is slow, 300 ms for each answer: calls are asked, decided and run, only later', async () => {
     const held = await site.ask()
     site.database.weather({ delayMs: 150 })
     const allowedMs = await site.allowed(client)

@@ -22,15 +22,13 @@ async function stopsAndStarts(options: Omit<GatewayOptions, 'servers'>, emptyQue
   const ask = async (amount: number, isLeaving: boolean) => {
     const client = await connectV1(`${first.url}/mcp/pay`, agent)
     const left = expect(client.call('create_refund', { amount })).rejects.toThrow()
-    await expect
-      .poll(async () => (await mina.pending()).some(({ id }) => !tickets.includes(id)), { timeout: 15_000 })
-      .toBe(true)
+    await expect.poll(async () => (await mina.pending()).some(({ id }) => !tickets.includes(id))).toBe(true)
     const id = (await mina.pending()).find((each) => !tickets.includes(each.id))?.id ?? ''
     tickets.push(id)
     if (isLeaving) {
       await client.close()
       await left
-      await expect.poll(async () => (await mina.show(id)).isRequesterWaiting, { timeout: 15_000 }).toBe(false)
+      await expect.poll(async () => (await mina.show(id)).isRequesterWaiting).toBe(false)
     }
     return { id, left, client }
   }
@@ -43,7 +41,7 @@ async function stopsAndStarts(options: Omit<GatewayOptions, 'servers'>, emptyQue
   upstream.misbehave('tools/call', { kind: 'never_answer' })
   const executing = await ask(4, false)
   await mina.decide(executing.id, 'approve')
-  await expect.poll(() => upstream.executed.length, { timeout: 15_000 }).toBe(1)
+  await expect.poll(() => upstream.executed.length).toBe(1)
 
   await first.kill()
   await emptyQueue()
@@ -55,7 +53,7 @@ async function stopsAndStarts(options: Omit<GatewayOptions, 'servers'>, emptyQue
   const later = aPerson(second.url, token)
   const statusOf = async (id: string) => (await later.show(id)).approval
   await expect
-    .poll(() => statusOf(executing.id), { timeout: 20_000 })
+    .poll(() => statusOf(executing.id))
     .toMatchObject({ status: 'settled', outcome: { kind: 'indeterminate' } })
   expect(await statusOf(approved.id)).toMatchObject({ status: 'approved' })
   expect(await statusOf(pending.id)).toMatchObject({ status: 'pending' })
@@ -65,9 +63,7 @@ async function stopsAndStarts(options: Omit<GatewayOptions, 'servers'>, emptyQue
   expect(await again(1)).toContain('not this one')
   expect(await again(2)).toContain('re_')
   const waiting = again(3)
-  await expect
-    .poll(async () => (await later.show(pending.id)).isRequesterWaiting, { timeout: 15_000 })
-    .toBe(true)
+  await expect.poll(async () => (await later.show(pending.id)).isRequesterWaiting).toBe(true)
   await later.decide(pending.id, 'approve')
   expect(await waiting).toContain('re_')
   expect(await again(4)).toMatch(/MAY OR MAY NOT/)
@@ -82,7 +78,7 @@ test('with the queue in PostgreSQL', async () => {
   const database = await freshDatabase()
   await stopsAndStarts({ databaseUrl: database.connectionString }, async () => {})
   await database.drop()
-}, 120_000)
+})
 
 describe.skipIf(isTeamMissing())('with the queue in Redis', () => {
   const team = aTeam()
@@ -90,5 +86,5 @@ describe.skipIf(isTeamMissing())('with the queue in Redis', () => {
     const database = await freshDatabaseOn(team().postgresUrl)
     const options = { databaseUrl: database.connectionString, env: team().env }
     await stopsAndStarts(options, () => team().redis.command('flushall'))
-  }, 120_000)
+  })
 })

@@ -48,9 +48,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-test('a stop with 1,000 held calls tells each client how to go on, finishes what is being sent, and takes less than ten seconds', {
-  timeout: 150_000,
-}, async () => {
+test('a stop with 1,000 held calls tells each client how to go on, finishes what is being sent, and takes less than ten seconds', async () => {
   const agent = await mintToken(database.connectionString, gateway, 'agent', 'night-agent')
   const minaToken = await mintToken(database.connectionString, gateway, 'person', 'mina')
   const mina = aPerson(gateway.url, minaToken)
@@ -80,11 +78,11 @@ test('a stop with 1,000 held calls tells each client how to go on, finishes what
         )
       )[0]?.n,
     )
-  await expect.poll(waiting, { timeout: 90_000, interval: 250 }).toBe(HELD + 1)
+  await expect.poll(waiting, { timeout: 180_000, interval: 250 }).toBe(HELD + 1)
   const heldMs = performance.now() - startedMs
 
   expect(await mina.decide(sentId, 'approve')).toMatchObject({ ok: true })
-  await expect.poll(() => upstream.callsOf('slow').length, { timeout: 10_000 }).toBe(1)
+  await expect.poll(() => upstream.callsOf('slow').length).toBe(1)
   const stopMs = performance.now()
   const code = await gateway.stop()
   const stoppedMs = performance.now() - stopMs

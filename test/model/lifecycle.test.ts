@@ -369,7 +369,7 @@ test.each([
   ],
 ])(
   '%s: all promises hold in every state, and every state can come to an end',
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   (what, config) => {
     const { violation, stuck, states, ends } = explore(config)
     console.log(`${what}: ${states} states, ${ends} of them ends`)
@@ -379,7 +379,7 @@ test.each([
   },
 )
 
-test('a standby that follows late breaks a promise, and the check finds it', { timeout: 120_000 }, () => {
+test('a standby that follows late breaks a promise, and the check finds it', { timeout: 600_000 }, () => {
   const { violation } = explore({ calls: 1, nodes: 2, hasExtras: false, isAsynchronous: true })
   expect(violation).toMatch(/^I[1235]: /)
   console.log(`asynchronous standby: ${violation}`)

@@ -43,9 +43,7 @@ async function asked(text = policy(), prepare: (world: World) => void = () => {}
 }
 
 async function lookupsOf(world: World, id: ApprovalId) {
-  await expect
-    .poll(async () => (await world.ledger.get(id))?.approval.lookups, { timeout: 10_000 })
-    .not.toBeNull()
+  await expect.poll(async () => (await world.ledger.get(id))?.approval.lookups).not.toBeNull()
   return (await world.ledger.get(id))?.approval.lookups ?? []
 }
 
@@ -253,15 +251,12 @@ describe('a reading that fails again and again ends', () => {
     const waiting = await gateway.ask({ arguments: { charge: 'ch_1', amount: 100 } })
     if (!waiting.ok || waiting.value.kind !== 'waiting') throw new Error('it waits')
     const { id } = waiting.value.approval
-    await expect.poll(() => reads, { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => reads).toBe(1)
     await expect
-      .poll(
-        async () => {
-          await gateway.lookUp(id).catch(() => {})
-          return (await world.ledger.get(id))?.approval.lookups
-        },
-        { timeout: 10_000 },
-      )
+      .poll(async () => {
+        await gateway.lookUp(id).catch(() => {})
+        return (await world.ledger.get(id))?.approval.lookups
+      })
       .toMatchObject([{ found: { kind: 'none', reason: 'the gateway could not read it' } }])
     expect(reads).toBe(3)
   })
@@ -288,7 +283,7 @@ test('a server that takes too long is left: it is asked no more, and its session
   if (!waiting.ok || waiting.value.kind !== 'waiting') throw new Error('it waits')
   const tooLong = { found: { kind: 'none', reason: 'the server took too long' } }
   expect(await lookupsOf(world, waiting.value.approval.id)).toMatchObject([tooLong, tooLong])
-  await expect.poll(() => world.closed.length, { timeout: 10_000 }).toBe(1)
+  await expect.poll(() => world.closed.length).toBe(1)
   expect(reads).toBe(1)
 })
 
@@ -311,7 +306,7 @@ test('at most four are read at once, and one for each agent', async () => {
     if (!waiting.ok || waiting.value.kind !== 'waiting') throw new Error('it waits')
     ids.push(waiting.value.approval.id)
   }
-  await expect.poll(() => open.length, { timeout: 10_000 }).toBe(4)
+  await expect.poll(() => open.length).toBe(4)
   const all = Promise.all(ids.map((id) => lookupsOf(world, id)))
   const opening = setInterval(() => open.shift()?.(), 1)
   await all

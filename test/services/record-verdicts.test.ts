@@ -153,7 +153,7 @@ test('a batch whose end nobody knows is not written twice, and counts as lost', 
     },
   })
   for (let call = 0; call < 700; call++) recorder.record(aVerdict())
-  await expect.poll(() => batches, { timeout: 10_000 }).toEqual([500, 200])
+  await expect.poll(() => batches).toEqual([500, 200])
   expect(said).toMatch(/^500 verdicts/)
   await recorder.stop()
 })
@@ -182,6 +182,6 @@ test('old lines are swept round by round, and a store that fails is tried again'
       return asked.length === 1 ? limit : 0
     },
   })
-  await expect.poll(() => asked.length, { timeout: 10_000 }).toBeGreaterThan(4)
+  await expect.poll(() => asked.length).toBeGreaterThan(4)
   await recorder.stop()
 })

@@ -309,7 +309,7 @@ test('while the ledger is away the last known rules go on, and afterwards the ne
   await new Promise((resolve) => setTimeout(resolve, 700))
   expect(gateway.rules.of('github')).toMatchObject({ revision: 1 })
   isAway = false
-  await expect.poll(() => gateway.rules.of('github')?.revision, { timeout: 5_000 }).toBe(2)
+  await expect.poll(() => gateway.rules.of('github')?.revision).toBe(2)
   stop.abort()
   await fresh
 })

@@ -52,7 +52,7 @@ test('a loop of whoever is alive cancels what waits, at the hint and without one
     ...{ cancelStopped: gateway.cancelStopped, stops: deaf, clock, log: silentLog },
     ...{ timings: { loopMs: 5 }, stopping: again.signal },
   })
-  await expect.poll(() => outcomeOf(world, other), { timeout: 5_000 }).toEqual(cancelled)
+  await expect.poll(() => outcomeOf(world, other)).toEqual(cancelled)
   again.abort()
   await looking
 })
@@ -156,14 +156,14 @@ test('the memory is read again at the hint, keeps the last known while the ledge
   const end = new AbortController()
   const keeping = inForce.keepFresh(end.signal)
   const { number } = await stopped(world, { server: 'github', tool: 'delete_repository' })
-  await expect.poll(() => inForce.over(call)?.number, { timeout: 5_000 }).toBe(number)
+  await expect.poll(() => inForce.over(call)?.number).toBe(number)
   expect(inForce.over({ ...call, tool: null })).toBeNull()
   expect(inForce.over({ ...call, server: 'pay' })).toBeNull()
   isAway = true
   await stops.lift(number, 'mina')
   expect(inForce.over(call)?.number).toBe(number)
   isAway = false
-  await expect.poll(() => inForce.all(), { timeout: 5_000 }).toEqual([])
+  await expect.poll(() => inForce.all()).toEqual([])
   end.abort()
   await keeping
 })

@@ -7,7 +7,7 @@ const SEEDS_MAX = 300
 
 test.each(mutants.map((mutant) => [mutant.name, mutant] as const))(
   '%s',
-  { timeout: 120_000 },
+  { timeout: 600_000 },
   async (_name, mutant) => {
     // Every third world begins with several people.
     const step = mutant.isAboutSeveral === true ? 3 : 1

@@ -45,6 +45,8 @@ export interface WatchedPage {
 /** A browser of its own, as another person's would be. */
 export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<WatchedPage> {
   const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Asia/Seoul', ...options })
+  // Only ends what hangs.
+  context.setDefaultTimeout(60_000)
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('console', (message) => {

@@ -146,7 +146,7 @@ export async function connectV2(url: string, token: string | null = null): Promi
   }
 }
 
-function optionsOf({ signal, timeoutMs = 60_000, onProgress }: Waiting) {
+function optionsOf({ signal, timeoutMs = 180_000, onProgress }: Waiting) {
   return {
     timeout: timeoutMs,
     ...(signal === undefined ? {} : { signal }),

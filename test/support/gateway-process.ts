@@ -11,6 +11,10 @@ import { createClient } from '../../src/commands/client.ts'
 import { type ApprovalId, parseApprovalId } from '../../src/domain/approval-id.ts'
 
 const repository = resolve(import.meta.dirname, '../..')
+/** A process starts in a second or two; on an overloaded machine it has taken twenty. */
+const START_MS_MAX = 120_000
+/** After its end, for what it has written and nobody has read yet; children of its own may keep the pipes open. */
+const LAST_WORDS_MS_MAX = 5_000
 export const sampleMain = join(repository, 'dist/src/sample/main.js')
 export const everythingMain = join(
   repository,
@@ -151,7 +155,9 @@ function spawnRole(program: string, env: Record<string, string>) {
   child.stderr.on('data', keep)
   const exited = new Promise<number | null>((done) => child.once('exit', (code) => done(code)))
   atExit.push(() => child.kill('SIGKILL'))
-  const failed = exited.then((code) => {
+  const saidAll = new Promise<void>((done) => child.once('close', () => done()))
+  const failed = exited.then(async (code) => {
+    await Promise.race([saidAll, new Promise((done) => setTimeout(done, LAST_WORDS_MS_MAX).unref())])
     throw new Error(`${program} ended with ${code} before it was ready:\n${output}`)
   })
   // Of interest only until it is ready.
@@ -172,7 +178,7 @@ function spawnRole(program: string, env: Record<string, string>) {
 }
 
 async function readyUrl(dataDir: string, pid: number, output: () => string): Promise<string> {
-  const giveUpMs = performance.now() + 40_000
+  const giveUpMs = performance.now() + START_MS_MAX
   while (performance.now() < giveUpMs) {
     try {
       const instance = JSON.parse(readFileSync(join(dataDir, 'gateway.json'), 'utf8'))
@@ -185,10 +191,13 @@ async function readyUrl(dataDir: string, pid: number, output: () => string): Pro
   throw new Error(`the gateway was not ready in time:\n${output()}`)
 }
 
-/** Puts a token into the ledger as `holdpoint agents add` and `people token` do. Resolves when the gateway knows it. */
+/**
+ * Puts a token into the ledger as `holdpoint agents add` and `people token` do.
+ * Resolves when every one of the gateways knows it: each learns of it by itself.
+ */
 export async function mintToken(
   databaseUrl: string,
-  { url }: Pick<GatewayProcess, 'url'>,
+  gateways: Pick<GatewayProcess, 'url'> | readonly Pick<GatewayProcess, 'url'>[],
   kind: 'agent' | 'person',
   name: string,
 ): Promise<string> {
@@ -200,15 +209,14 @@ export async function mintToken(
      ) SELECT pg_notify('holdpoint_credentials', $3)`,
     [hashToken(token), kind, name, kind === 'agent' ? 'jun' : name, hint],
   )
-  const giveUpMs = performance.now() + 5_000
-  while (performance.now() < giveUpMs) {
-    const probe = await fetch(`${url}/api/v1/calls/HP-0000000000`, {
-      headers: { authorization: `Bearer ${token}` },
-    })
-    if (probe.status !== 401) return token
-    await new Promise((done) => setTimeout(done, 20))
+  for (const { url } of [gateways].flat()) {
+    const isKnown = async () => {
+      const headers = { authorization: `Bearer ${token}` }
+      return (await fetch(`${url}/api/v1/calls/HP-0000000000`, { headers })).status !== 401
+    }
+    await expect.poll(isKnown, { message: 'the gateway does not learn of a new token' }).toBe(true)
   }
-  throw new Error('the gateway does not learn of a new token')
+  return token
 }
 
 export async function query<Row extends object>(
@@ -250,8 +258,17 @@ export function aPerson(gatewayUrl: string, token: string) {
     },
     /** Waits until exactly this many calls wait, and gives the newest first. */
     async waitForPending(count = 1): Promise<string[]> {
-      await expect.poll(async () => (await pending()).length, { timeout: 15_000, interval: 50 }).toBe(count)
-      return (await pending()).map(({ id }) => id)
+      let seen: string[] = []
+      const look = async () => {
+        seen = (await pending()).map(({ id }) => id)
+        return seen.length
+      }
+      await expect.poll(look).toBe(count)
+      return seen
+    },
+    /** Waits until somebody is there for this call, as the ledger knows it, or until nobody is. */
+    async waitForRequester(id: string, isThere: boolean): Promise<void> {
+      await expect.poll(async () => (await show(id)).isRequesterWaiting).toBe(isThere)
     },
   }
 }

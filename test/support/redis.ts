@@ -62,7 +62,7 @@ export async function startRedisAt(port: number, ...settings: string[]): Promise
     const started = spawn('redis-server', [...own, ...durable, ...settings], { stdio: 'ignore' })
     child = started
     exits.set(started, new Promise((done) => started.once('exit', () => done())))
-    const giveUpMs = performance.now() + 15_000
+    const giveUpMs = performance.now() + 60_000
     while (performance.now() < giveUpMs) {
       // A server that asks for a password is up as well; one that is still loading is not.
       if (/PONG|NOAUTH/.test(await ping(port))) return

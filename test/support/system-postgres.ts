@@ -65,7 +65,7 @@ async function serve(directory: string, data: string, settings: readonly string[
     const lines = [...own, ...settings].flatMap((line) => ['-c', line])
     const child = spawn(program('postgres'), ['-D', data, ...lines], { ...asServer(), stdio: 'ignore' })
     running = { child, ended: new Promise((done) => child.once('exit', () => done())) }
-    const giveUpMs = performance.now() + 30_000
+    const giveUpMs = performance.now() + 120_000
     while (performance.now() < giveUpMs && child.exitCode === null) {
       try {
         await query(url, 'SELECT 1')

@@ -147,7 +147,7 @@ describe('leaving', () => {
       '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}',
       legacyHeaders,
     )
-    await expect.poll(() => heardBy(client), { timeout: 10_000 }).toContain('notifications/cancelled')
+    await expect.poll(() => heardBy(client)).toContain('notifications/cancelled')
   })
 
   test('cancels the call in 2026-07-28', async () => {
@@ -157,9 +157,7 @@ describe('leaving', () => {
     const before = (await text()).split('notifications/cancelled').length
     await client.send(modernCallOf('hang', '1'), modernHeaders('hang'), leaving.signal)
     leaving.abort()
-    await expect
-      .poll(async () => (await text()).split('notifications/cancelled').length, { timeout: 10_000 })
-      .toBe(before + 1)
+    await expect.poll(async () => (await text()).split('notifications/cancelled').length).toBe(before + 1)
   })
 
   test('never withdraws a call that people are asked about, in either era', async () => {
@@ -276,16 +274,13 @@ describe('the small print of Streamable HTTP', () => {
     const pid = Number(textIn((await client.call('pid', '1')).messages))
     await client.end()
     await expect
-      .poll(
-        () => {
-          try {
-            return process.kill(pid, 0)
-          } catch {
-            return false
-          }
-        },
-        { timeout: 10_000 },
-      )
+      .poll(() => {
+        try {
+          return process.kill(pid, 0)
+        } catch {
+          return false
+        }
+      })
       .toBe(false)
     const atUrl = place.client('http')
     await atUrl.open()

@@ -34,7 +34,7 @@ describe('before the client listens', () => {
       const client = await connect(place.urlOf('stdio'), place.token)
       try {
         await expect
-          .poll(() => client.notifications.map(({ method }) => method), { timeout: 10_000 })
+          .poll(() => client.notifications.map(({ method }) => method))
           .toContain('notifications/tools/list_changed')
       } finally {
         await client.close()
@@ -48,7 +48,7 @@ describe('before the client listens', () => {
     // The server has certainly said it by now, for this answer was written after it: before the call came, or on its stream.
     const { messages } = await client.call('pid', '1')
     const leaving = new AbortController()
-    const response = await client.listen(AbortSignal.any([leaving.signal, AbortSignal.timeout(10_000)]))
+    const response = await client.listen(AbortSignal.any([leaving.signal, AbortSignal.timeout(60_000)]))
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
     let heard = messages.join()
     while (!heard.includes('list_changed')) {
@@ -97,7 +97,7 @@ describe('ids and tokens', () => {
     const hanging = one.send(modernCallOf('hang', '7', '7'), modernHeaders('hang'), leaving.signal)
     const text = async (client: typeof one, tool: string) =>
       JSON.parse((await client.modernCall(tool, '7', '7')).messages.at(-1) ?? '{}').result.content[0].text
-    await expect.poll(() => text(two, 'heard'), { timeout: 10_000 }).toContain('"hang\\"')
+    await expect.poll(() => text(two, 'heard')).toContain('"hang\\"')
     expect(await text(one, 'pid')).toBe(await text(two, 'pid'))
     // Each has its own name on the pipe.
     const own = JSON.parse(await text(two, 'heard')).map((line: string) => JSON.parse(line).id)
@@ -106,7 +106,7 @@ describe('ids and tokens', () => {
     leaving.abort()
     await hanging.then((response) => response.body?.cancel()).catch(() => {})
     await expect
-      .poll(() => text(two, 'heard'), { timeout: 10_000 })
+      .poll(() => text(two, 'heard'))
       .toContain(JSON.stringify(`"requestId":${JSON.stringify(own[0])}`).slice(1, -1))
   })
 })
@@ -179,7 +179,7 @@ describe('every request gets exactly one answer, when its server', () => {
       const client = await connect(place.urlOf('http'), place.token)
       try {
         for (const tool of ['end_without_answer', 'break_off', 'accept_only'])
-          await expect(client.call(tool, {}, { timeoutMs: 25_000 })).rejects.toThrow(/may have/)
+          await expect(client.call(tool, {}, { timeoutMs: 100_000 })).rejects.toThrow(/may have/)
       } finally {
         await client.close()
       }

@@ -172,7 +172,8 @@ export const allScopes = [
   'reactions:write',
 ]
 
-const WAIT_MS = 5000
+/** Only ends what hangs. */
+const WAIT_MS = 60_000
 const BODY_BYTES_MAX = 2_000_000
 
 export async function startSlackDouble(options: SlackDoubleOptions = {}): Promise<SlackDouble> {
