@@ -1,5 +1,6 @@
 /** How tests run: real processes and a real PostgreSQL, on machines that may have two cores and be busy with something else. */
 import { defineConfig } from 'vitest/config'
+import { FailedLast } from './test/support/failed-last.ts'
 
 export default defineConfig({
   test: {
@@ -7,7 +8,7 @@ export default defineConfig({
     exclude: ['dist/**', '**/node_modules/**'],
     globalSetup: ['test/support/postgres.ts'],
     // The last lines of a log are what people see of it.
-    reporters: ['default', 'test/support/failed-last.ts'],
+    reporters: ['default', new FailedLast()],
     // Test files start servers and kill them: each needs a process of its own.
     pool: 'forks',
     maxWorkers: 2,

@@ -399,11 +399,11 @@ describe('the stream of an answer', () => {
     await expect(unread.response.text()).rejects.toThrow('took nothing')
     expect(unread.left).toEqual(['left'])
 
-    const slowly = aStream(60)
+    const slowly = aStream(2_000)
     const finished = slowly.finish('x'.repeat(1_000_000))
     const reader = slowly.response.body?.getReader()
     for (let done = false; !done; ) {
-      await new Promise((resolve) => setTimeout(resolve, 8))
+      await new Promise((resolve) => setTimeout(resolve, 150))
       done = (await reader?.read())?.done ?? true
     }
     expect(await finished).toBe(true)

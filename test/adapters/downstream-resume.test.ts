@@ -54,7 +54,7 @@ describe('a held stream', () => {
     const second = await aLadder(world, { node: 'gateway-2', timings: { ...slow, progressMs: 5 } })
     const resumed = await get(second, lastEventId, june)
     expect(resumed.headers.get('content-type')).toBe('text/event-stream')
-    await new Promise((done) => setTimeout(done, 30))
+    await progressIn(resumed.clone(), 2)
     await second.gateway.decide(await second.pendingId())
     const rest = await resumed.text()
     expect(answerIn(rest)).toEqual({ jsonrpc: '2.0', id: 'call-9', result: { content: [] } })
@@ -115,3 +115,13 @@ describe('a held stream', () => {
     expect(answerIn(await june18.text())).toMatchObject({ id: 'call-9', result: { isError: true } })
   })
 })
+
+/** Reads until it has had so much progress. */
+async function progressIn(response: Response, count: number): Promise<void> {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  for (let heard = ''; heard.split('notifications/progress').length <= count; ) {
+    const piece = await reader?.read()
+    if (piece?.value === undefined) throw new Error(`it ended: ${heard}`)
+    heard += piece.value
+  }
+}

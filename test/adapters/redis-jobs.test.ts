@@ -85,24 +85,21 @@ describe.skipIf(isRedisMissing())('the queue on Redis', () => {
   afterEach(async () => {
     const startedMs = performance.now()
     await office.close()
-    expect(performance.now() - startedMs).toBeLessThan(6_000)
+    expect(performance.now() - startedMs).toBeLessThan(30_000)
     await redis?.stop()
     process.off('unhandledRejection', keep)
     expect(unhandled).toEqual([])
   })
 
   /** Adds alarms until one is taken and heard. */
-  const works = (timeoutMs = 10_000) =>
+  const works = () =>
     expect
-      .poll(
-        async () => {
-          const id = aTicket()
-          await office.queue.setAlarm(id, 1, 0).catch(() => {})
-          await new Promise((done) => setTimeout(done, 50))
-          return office.attended.includes(id)
-        },
-        { timeout: timeoutMs },
-      )
+      .poll(async () => {
+        const id = aTicket()
+        await office.queue.setAlarm(id, 1, 0).catch(() => {})
+        await new Promise((done) => setTimeout(done, 50))
+        return office.attended.includes(id)
+      })
       .toBe(true)
 
   test('a Redis that is away at the start is told in words; when it comes, everything works', async () => {
@@ -165,7 +162,7 @@ describe.skipIf(isRedisMissing())('the queue on Redis', () => {
     await works()
     network.swallow()
     expect((await timed(office.queue.setAlarm(aTicket(), 1, 0))).ms).toBeLessThan(SOON_MS)
-    await works(30_000)
+    await works()
     network.close()
   })
 

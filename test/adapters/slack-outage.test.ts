@@ -4,8 +4,10 @@ import { sha256 } from '../../src/domain/canonical.ts'
 import { query } from '../support/gateway-process.ts'
 import { aSlackWorld, type SlackWorld, type SlackWorldOptions } from './slack-world.ts'
 
-/** What we promise for the time after Slack is back. */
-const TRUE_AGAIN_MS = 10_000
+/** After Slack is back: seconds, and a lot of room for a busy machine. */
+const TRUE_AGAIN_MS = 60_000
+/** For which Slack asks. */
+const PAUSE_S = 3
 
 let world: SlackWorld
 const rejections: unknown[] = []
@@ -94,14 +96,16 @@ describe('Slack is away', () => {
 describe('Slack refuses', () => {
   test('a pause it asks for is kept, and no call is made meanwhile', async () => {
     const { slack, ask, card } = await open({ mode: 'http' })
-    slack.rateLimit('chat.postMessage', 3)
+    slack.rateLimit('chat.postMessage', PAUSE_S)
     const { id } = await ask()
-    await slack.waitForRequest(({ method }) => method === 'chat.postMessage')
+    const { atMs } = await slack.waitForRequest(({ method }) => method === 'chat.postMessage')
     const next = await ask()
-    await new Promise((resolve) => setTimeout(resolve, 1_500))
-    expect(slack.requestsOf('chat.postMessage')).toHaveLength(1)
     await card(id, TRUE_AGAIN_MS)
     await card(next.id, TRUE_AGAIN_MS)
+    const meanwhile = slack
+      .requestsOf('chat.postMessage')
+      .filter((one) => one.atMs > atMs && one.atMs < atMs + (PAUSE_S - 1) * 1_000)
+    expect(meanwhile).toEqual([])
   })
 
   test('a burst of calls becomes cards as fast as Slack takes them', async () => {
@@ -121,7 +125,9 @@ describe('Slack refuses', () => {
       const asked = await Promise.all(Array.from({ length: 8 }, () => ask()))
       await expect.poll(() => logged.join('\n')).toContain(remedy)
       await new Promise((resolve) => setTimeout(resolve, 4_000))
-      expect(slack.requestsOf('chat.postMessage').length).toBeLessThan(8 + 3 * 3)
+      const tried = slack.requestsOf('chat.postMessage').map(({ atMs }) => atMs)
+      const soon = tried.filter((atMs) => atMs < Math.min(...tried) + 4_000)
+      expect(soon.length).toBeLessThan(8 + 3 * 3)
       slack.setTokenError(null)
       for (const { id } of asked) await card(id, TRUE_AGAIN_MS)
     },

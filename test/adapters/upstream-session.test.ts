@@ -509,9 +509,9 @@ describe('describing', () => {
     expect(await session.describe('delete_repo')).toMatchObject({ kind: 'listed' })
     expect(await session.describe('delete_repo')).toMatchObject({ kind: 'listed' })
     expect(await session.send(call)).toMatchObject({ kind: 'answered' })
-    await vi.waitFor(() =>
-      expect(received.at(-1)).toMatchObject({ method: 'DELETE', headers: { 'mcp-session-id': 'fresh' } }),
-    )
+    await expect
+      .poll(() => received.at(-1))
+      .toMatchObject({ method: 'DELETE', headers: { 'mcp-session-id': 'fresh' } })
     expect(received.map(({ rpc, method }) => rpc.method ?? method)).toEqual([
       'tools/list',
       'initialize',
@@ -605,7 +605,7 @@ describe('on server-everything', () => {
       env: { ...process.env, PORT: String(port) },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    await vi.waitFor(() => fetch(`http://127.0.0.1:${port}/mcp`), { timeout: 20_000 })
+    await vi.waitFor(() => fetch(`http://127.0.0.1:${port}/mcp`), { timeout: 60_000 })
   })
   afterAll(() => server.kill())
 

@@ -272,7 +272,7 @@ describe('a session', () => {
   test('what nobody reads is bounded: the oldest goes', async () => {
     const client = await aClient(anUpstream().upstream)
     for (let n = 0; n < 150; n++) await client.post(`{"method":"notifications/say","params":{"n":${n}}}`)
-    await vi.waitFor(() => expect(warnings).toHaveLength(51))
+    await expect.poll(() => warnings).toHaveLength(51)
     const next = reader(await client.exchange({ method: 'GET' }))
     expect(await next()).toContain('"n":50')
   })
@@ -514,14 +514,14 @@ describe('a process', () => {
     const body = '{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"refuse":true}}'
     const refused = await upstream.exchange(wire({ body }))
     expect(await textOf(refused)).toBe('{"jsonrpc":"2.0","id":0,"error":{"code":-32602,"message":"no"}}')
-    await vi.waitFor(async () => expect((await aClient(upstream)).reply).toContain('result'))
+    await expect.poll(async () => (await aClient(upstream)).reply).toContain('result')
   })
 
   test('is ended by DELETE', async () => {
     const client = await aClient(anUpstream().upstream)
     const pid = Number(result(await client.ask('pid', '1')))
     expect((await client.exchange({ method: 'DELETE' })).status).toBe(200)
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false))
+    await expect.poll(() => isAlive(pid)).toBe(false)
     expect((await client.post('{"id":2,"method":"pid"}')).status).toBe(404)
   })
 
@@ -534,7 +534,7 @@ describe('a process', () => {
     const pid = Number(result(await client.ask('pid', '1')))
     leaving.abort()
     clock.advance(3_600_000)
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false))
+    await expect.poll(() => isAlive(pid)).toBe(false)
     expect((await client.post('{"id":2,"method":"pid"}')).status).toBe(404)
   })
 
@@ -544,9 +544,9 @@ describe('a process', () => {
     const shell = `sh -c 'trap "" TERM HUP; echo $$ >> ${pids}; while :; do sleep 0.2; done' & sleep 1000 & echo $! >> ${pids}; exec "$0" -e "$1"`
     const { upstream } = anUpstream({ command: 'sh', args: ['-c', shell, process.execPath, script] })
     const client = await aClient(upstream)
-    await vi.waitFor(() =>
-      expect(existsSync(pids) && readFileSync(pids, 'utf8').trim().split('\n')).toHaveLength(2),
-    )
+    await expect
+      .poll(() => (existsSync(pids) ? readFileSync(pids, 'utf8').trim().split('\n') : []))
+      .toHaveLength(2)
     const all = [
       ...readFileSync(pids, 'utf8').trim().split('\n').map(Number),
       Number(result(await client.ask('pid', '1'))),
@@ -564,7 +564,7 @@ describe('a process', () => {
       anUpstream({ command: 'sh', args: ['-c', shell, process.execPath, script] }).upstream,
     )
     expect(error(await client.ask('crash', '1')).error.message).toContain('code 3')
-    await vi.waitFor(() => expect(isAlive(Number(readFileSync(pids, 'utf8')))).toBe(false))
+    await expect.poll(() => isAlive(Number(readFileSync(pids, 'utf8')))).toBe(false)
   })
 })
 

@@ -1,12 +1,13 @@
 /** `npm run soak`: rounds of everything, for as long as is asked. */
 import { defineConfig } from 'vitest/config'
+import { FailedLast } from '../support/failed-last.ts'
 
 export default defineConfig({
   test: {
     root: '.',
     include: ['test/soak/*.run.ts'],
     globalSetup: ['test/support/postgres.ts'],
-    reporters: ['default', 'test/support/failed-last.ts'],
+    reporters: ['default', new FailedLast()],
     pool: 'forks',
     maxWorkers: 1,
     hookTimeout: 240_000,

@@ -3,7 +3,7 @@ import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/nod
 
 const MESSAGE_LINES_MAX = 6
 
-export default class FailedLast implements Reporter {
+export class FailedLast implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests('failed')])
     const broken = modules.filter((module) => module.errors().length > 0)
