@@ -43,7 +43,7 @@ export function approvalSuite(name: string, open: () => Promise<Site>): void {
         pay: { url: upstream.url.href },
         nworks: { command: process.execPath, args: [sampleMain], env: { NWORKS_SAMPLE_HOME: sampleHome } },
       },
-      timings: { hold: '20s', comment: '300ms', progress: '200ms' },
+      timings: { hold: '120s', comment: '300ms', progress: '200ms' },
     })
 
     beforeAll(async () => {
@@ -151,6 +151,7 @@ export function approvalSuite(name: string, open: () => Promise<Site>): void {
       leaving.abort('gone')
       await expect(left).rejects.toThrow()
       await client.close()
+      await mina.waitForRequester(id, false)
       await mina.decide(id, 'approve')
       // Nobody is there to receive the result, so it has not run.
       await new Promise((done) => setTimeout(done, 300))
@@ -165,7 +166,7 @@ export function approvalSuite(name: string, open: () => Promise<Site>): void {
 
     test('a client that times out by itself does not withdraw its approval', async () => {
       const client = await connectV1(`${gateway.url}/mcp/pay`, agent)
-      await expect(client.call('create_refund', amount, { timeoutMs: 600 })).rejects.toThrow(/timed out/i)
+      await expect(client.call('create_refund', amount, { timeoutMs: 5_000 })).rejects.toThrow(/timed out/i)
       const [id = ''] = await mina.waitForPending()
       const again = client.call('create_refund', amount)
       await mina.decide(id, 'approve')
@@ -357,7 +358,7 @@ export function approvalSuite(name: string, open: () => Promise<Site>): void {
         await mina.decide(id, 'approve')
         const back = await connectV1(`${second.url}/mcp/pay`, agent)
         // The dead gateway's lease has to lapse before another one may send.
-        expect(textOf(await back.call('create_refund', amount, { timeoutMs: 30_000 }))).toContain('re_')
+        expect(textOf(await back.call('create_refund', amount, { timeoutMs: 180_000 }))).toContain('re_')
         expect(hits()).toBe(1)
         await back.close()
       })

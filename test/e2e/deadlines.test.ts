@@ -16,7 +16,7 @@ beforeAll(async () => {
   gateway = await startGateway({
     databaseUrl: database.connectionString,
     servers: { pay: { url: upstream.url.href } },
-    timings: { decision: '4s', hold: '1s', start_by: '2s', comment: '200ms' },
+    timings: { decision: '15s', hold: '1s', start_by: '3s', comment: '200ms' },
   })
   agent = await mintToken(database.connectionString, gateway, 'agent', 'night-agent')
   mina = aPerson(gateway.url, await mintToken(database.connectionString, gateway, 'person', 'mina'))
@@ -46,7 +46,7 @@ test('at the end of the hold the agent gets a ticket and repeats; at the deadlin
   expect(first._meta?.['dev.holdpoint/approval']).toMatchObject({ id, status: 'pending', retry: 'same' })
   let last = await call()
   expect(textOf(last)).toContain('continue later')
-  for (let repeats = 0; repeats < 10 && textOf(last).includes('Waiting for human approval'); repeats++) {
+  for (let repeats = 0; repeats < 100 && textOf(last).includes('Waiting for human approval'); repeats++) {
     last = await call()
   }
   expect(textOf(last)).toContain('Nobody decided in time')
@@ -69,6 +69,7 @@ test('an approved call that nobody comes back for lapses, and then does not run'
   const client = await connectV1(`${gateway.url}/mcp/pay`, agent)
   await client.call('create_refund', { amount: 3 })
   const [id = ''] = await mina.waitForPending()
+  await mina.waitForRequester(id, false)
   expect(await mina.decide(id, 'approve')).toMatchObject({ ok: true })
   await expect.poll(() => outcome(id)).toBe('lapsed')
   expect(textOf(await client.call('create_refund', { amount: 3 }))).toContain('NOT EXECUTED')

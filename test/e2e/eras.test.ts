@@ -220,7 +220,9 @@ describe.each(['modern', 'modern-url'])('a legacy client of %s, which only knows
     const seen: number[] = []
     await client.call('report', {}, { onProgress: ({ progress }) => seen.push(progress) })
     expect(seen.slice(0, 2)).toEqual([1, 2])
-    expect(client.notifications.map(({ method }) => method)).toContain('notifications/message')
+    await expect
+      .poll(() => client.notifications.map(({ method }) => method))
+      .toContain('notifications/message')
     await client.request('resources/subscribe', { uri: 'note://one' })
     await expect
       .poll(async () => {
@@ -241,10 +243,11 @@ describe.each(['modern', 'modern-url'])('a legacy client of %s, which only knows
   test('cancels a call, and the server hears of it', async () => {
     const client = await legacyClient(server)
     const leaving = new AbortController()
-    const called = client.call('slow', {}, { signal: leaving.signal })
-    setTimeout(() => leaving.abort(), 300)
-    await expect(called).rejects.toThrow()
     const said = () => (server === 'modern' ? gateway.output() : (atUrls[2]?.output() ?? ''))
+    const refused = expect(client.call('slow', {}, { signal: leaving.signal })).rejects.toThrow()
+    await expect.poll(said).toContain('slow has begun')
+    leaving.abort()
+    await refused
     await expect.poll(said).toContain('slow was cancelled')
     await client.close()
   })

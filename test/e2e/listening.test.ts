@@ -46,9 +46,11 @@ beforeAll(async () => {
       more: { operators: ['mina'] },
     })
   ;[first, second] = [await start(), await start()]
-  agent = await mintToken(database.connectionString, first, 'agent', 'night-agent')
-  otherAgent = await mintToken(database.connectionString, first, 'agent', 'day-agent')
-  personToken = await mintToken(database.connectionString, first, 'person', 'mina')
+  const mint = (kind: 'agent' | 'person', name: string) =>
+    mintToken(database.connectionString, [first, second], kind, name)
+  agent = await mint('agent', 'night-agent')
+  otherAgent = await mint('agent', 'day-agent')
+  personToken = await mint('person', 'mina')
   mina = aPerson(second.url, personToken)
 })
 afterAll(async () => {
@@ -175,6 +177,7 @@ describe('a list of tools', () => {
         const put = await stop('', { agent: 'night-agent', reason: 'a test' })
         const { stop: put1 } = z.object({ stop: z.object({ number: z.number() }) }).parse(await put.json())
         await expect.poll(() => changesHeard(here), within).toBe(3)
+        await expect.poll(() => heardModernly().length, within).toBe(2)
         await stop(`/${put1.number}/lift`, {})
         await expect.poll(() => changesHeard(here), within).toBe(4)
         // Twice stopped and lifted; the mark of a task is none of 2026-07-28.
@@ -290,7 +293,10 @@ describe('a task', () => {
     const listening = await listenTo(first, 'pay', { taskIds: [taskId, 'hpt1_guess', 'of-the-server'] })
     try {
       expect(listening.heard[0]?.params.notifications).toMatchObject({ taskIds: [taskId] })
-      const poll = setInterval(() => void modern(first, 'pay', 'tasks/get', { taskId }, taskId), 500)
+      const poll = setInterval(
+        () => void modern(first, 'pay', 'tasks/get', { taskId }, taskId).catch(() => {}),
+        500,
+      )
       const [id = ''] = await mina.waitForPending(1)
       await mina.decide(id, 'approve')
       await expect.poll(() => listening.heard.at(-1)?.params.status, within).toBe('completed')

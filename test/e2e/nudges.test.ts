@@ -43,15 +43,15 @@ tools:
     approval:
       groups: [ops]
       timeout: 5m
-      reminders: [3s, 4m]
-      escalation: [{ after: 6s, groups: [leads] }]
+      reminders: [5s, 4m]
+      escalation: [{ after: 30s, groups: [leads] }]
 `,
   )
   const options: GatewayOptions = {
     databaseUrl: database.connectionString,
     servers: { pay: { url: upstream.url.href, policy } },
     channels: { slack: { channel } },
-    timings: { hold: '60s', comment: '300ms', progress: '200ms' },
+    timings: { hold: '180s', comment: '300ms', progress: '200ms' },
     more: {
       people: { mina: { name: '김미나' }, jun: {}, sora: {} },
       groups: { ops: ['mina'], leads: ['sora'] },
@@ -100,7 +100,7 @@ test('a call that nobody decides is called to mind, then taken over by those who
   const told = await slack.waitForEphemeral(
     (one) => one.user === users.sora && one.text.includes('Nothing was decided'),
   )
-  expect(told.text).toMatch(/You may decide about this in \d s \(from .* UTC\), if nobody has by then/)
+  expect(told.text).toMatch(/You may decide about this in \d+ s \(from .* UTC\), if nobody has by then/)
 
   const reminder = await slack.waitForMessage(
     (one) => one.threadTs === card.ts && slack.textOf(one).includes('Still waiting: create_refund on pay'),

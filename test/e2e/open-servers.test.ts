@@ -109,8 +109,8 @@ test('a gateway is not ready while a server that has to refuse does not, and say
     ],
     impaired: [{ name: 'open_servers', missing: expect.stringMatching(/told answers without credentials/) }],
   })
-  expect(gateway.output()).toContain('can call it past the gateway')
-  expect(gateway.output()).toContain('gets no credentials from the gateway')
+  await expect.poll(gateway.output).toContain('can call it past the gateway')
+  await expect.poll(gateway.output).toContain('gets no credentials from the gateway')
   expect(upstream.executed).toEqual([])
   expect(await gateway.stop()).toBe(0)
 })

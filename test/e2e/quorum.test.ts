@@ -61,7 +61,7 @@ tools:
     databaseUrl: database.connectionString,
     servers: { pay: { url: upstream.url.href, policy } },
     channels: { slack: { channel } },
-    timings: { hold: '60s', comment: '300ms', progress: '200ms' },
+    timings: { hold: '180s', comment: '300ms', progress: '200ms' },
     more: {
       people: { mina: { name: '김미나' }, jun: {}, sora: {}, lee: {}, park: {} },
       groups: { ops: ['mina', 'lee', 'park'], leads: ['sora'] },
@@ -76,10 +76,10 @@ tools:
   const second = await startGateway(options)
   gateways.push(first, second)
   slack.useHttp(new URL('/slack/events', first.url))
-  const agent = await mintToken(database.connectionString, first, 'agent', 'night-agent')
-  tokens.lee = await mintToken(database.connectionString, first, 'person', 'lee')
-  tokens.park = await mintToken(database.connectionString, first, 'person', 'park')
-  tokens.mina = await mintToken(database.connectionString, first, 'person', 'mina')
+  const agent = await mintToken(database.connectionString, gateways, 'agent', 'night-agent')
+  tokens.lee = await mintToken(database.connectionString, gateways, 'person', 'lee')
+  tokens.park = await mintToken(database.connectionString, gateways, 'person', 'park')
+  tokens.mina = await mintToken(database.connectionString, gateways, 'person', 'mina')
   lee = aPerson(second.url, tokens.lee)
   client = await connectV1(`${first.url}/mcp/pay`, agent)
   await link('mina', 'M1NA000001')

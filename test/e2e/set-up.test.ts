@@ -30,8 +30,8 @@ test('it is proposed from its own tools, accepted at one gateway, in force at bo
   }
   const first = await aGateway()
   const second = await aGateway()
-  const agentToken = await mintToken(database.connectionString, first, 'agent', 'night-agent')
-  const tokenOf = (person: string) => mintToken(database.connectionString, first, 'person', person)
+  const agentToken = await mintToken(database.connectionString, [first, second], 'agent', 'night-agent')
+  const tokenOf = (person: string) => mintToken(database.connectionString, [first, second], 'person', person)
   const [jun, mina] = [await tokenOf('jun'), await tokenOf('mina')]
   const restAt = ({ url }: GatewayProcess, token: string) => createRequest({ url, token })
   const clientAt = async ({ url }: GatewayProcess) => {

@@ -31,7 +31,7 @@ describe.each(['http', 'socket'] as const)('in Slack over %s', (mode) => {
     databaseUrl: database.connectionString,
     servers: { pay: { url: upstream.url.href } },
     channels: { slack: { channel } },
-    timings: { hold: '20s', comment: '300ms', progress: '200ms' },
+    timings: { hold: '180s', comment: '300ms', progress: '200ms' },
     env: {
       SLACK_BOT_TOKEN: slack.tokens.bot,
       SLACK_API_URL: slack.slackApiUrl,

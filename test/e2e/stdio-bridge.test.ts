@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { connectStdio, textOf } from '../support/clients.ts'
+import { connectStdio, type TestClient, textOf } from '../support/clients.ts'
 import { freePort } from '../support/free-port.ts'
 import {
   aPerson,
@@ -48,6 +48,7 @@ beforeAll(async () => {
         approvers: ['ops'],
       },
     },
+    timings: { progress: '500ms' },
     env: { PORT: String(await freePort()) },
   }
   gateway = await startGateway(options)
@@ -74,6 +75,7 @@ function aRawClient(server: string, token = agent) {
     env: envOf(token),
   })
   atExit.push(() => child.kill('SIGKILL'))
+  const ended = once(child, 'exit').then(([code]) => code)
   const lines: string[] = []
   let errors = ''
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line))
@@ -86,6 +88,7 @@ function aRawClient(server: string, token = agent) {
   }
   return {
     child,
+    ended,
     lines,
     errors: () => errors,
     say: (text: string) => child.stdin.write(`${text}\n`),
@@ -101,12 +104,13 @@ function aRawClient(server: string, token = agent) {
 }
 
 /** A call of which the bridge knows that it is held: its connection may break from then on. */
-async function heldCall(): Promise<string> {
+async function heldCall(client: TestClient, tool: string, args: Record<string, unknown> = {}) {
+  let told = 0
+  const called = client.call(tool, args, { onProgress: () => told++ })
   const [id = ''] = await mina.waitForPending()
-  await expect.poll(async () => (await mina.show(id)).isRequesterWaiting).toBe(true)
-  // The sign for the client was written before; now it is read.
-  await new Promise((done) => setTimeout(done, 250))
-  return id
+  // What comes to the client came through the bridge, after the sign that the call is held.
+  await expect.poll(() => told).toBeGreaterThan(0)
+  return { id, called }
 }
 
 test('a legacy client lists, calls, answers the server’s questions, hears progress, and waits for a person', async () => {
@@ -150,7 +154,7 @@ test('ids, integers and unknown fields keep their bytes in both directions', asy
   client.say('{"jsonrpc":"2.0","id":2,"method":"ping"}')
   expect(await client.line((line) => line.includes('"id":2'))).toBe('{"jsonrpc":"2.0","id":2,"result":{}}')
   client.child.stdin.end()
-  expect((await once(client.child, 'exit'))[0]).toBe(0)
+  expect(await client.ended).toBe(0)
 })
 
 test('a client of 2026-07-28 is spoken to in its own words', async () => {
@@ -173,8 +177,7 @@ test('a client of 2026-07-28 is spoken to in its own words', async () => {
 test('a call that is held while the gateway crashes gets its result from the next one, once', async () => {
   const client = await connect('pay')
   const before = upstream.callsOf('create_refund').length
-  const called = client.call('create_refund', { paymentId: 'crash', amountKrw: 2 })
-  const id = await heldCall()
+  const { id, called } = await heldCall(client, 'create_refund', { paymentId: 'crash', amountKrw: 2 })
   await gateway.kill()
   gateway = await startGateway({ ...options, dataDir: gateway.dataDir })
   await mina.decide(id, 'approve')
@@ -188,8 +191,7 @@ test('a call that is held while the gateway crashes gets its result from the nex
 test('a server on stdio is opened anew after a crash, unseen by the client', async () => {
   const client = await connect('nworks')
   expect(JSON.stringify(await client.request('tools/list'))).toContain('nworks_logout')
-  const called = client.call('nworks_logout')
-  const id = await heldCall()
+  const { id, called } = await heldCall(client, 'nworks_logout')
   await gateway.kill()
   gateway = await startGateway({ ...options, dataDir: gateway.dataDir })
   await mina.decide(id, 'approve')
@@ -209,7 +211,7 @@ test('a client that cancels is not answered, and the next request is', async () 
   await mina.decide(id, 'reject')
   expect(client.lines.filter((line) => line.includes('"id":7'))).toEqual([])
   client.child.stdin.end()
-  expect((await once(client.child, 'exit'))[0]).toBe(0)
+  expect(await client.ended).toBe(0)
 })
 
 test('a client that closes its end while a call waits leaves nothing behind', async () => {
@@ -218,7 +220,7 @@ test('a client that closes its end while a call waits leaves nothing behind', as
   client.say('{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"iserror","arguments":{"a":1}}}')
   const [id = ''] = await mina.waitForPending()
   client.child.stdin.end()
-  expect((await once(client.child, 'exit'))[0]).toBe(0)
+  expect(await client.ended).toBe(0)
   expect((await mina.show(id)).approval.status).toBe('pending')
   await mina.decide(id, 'reject')
 })
@@ -230,9 +232,9 @@ test('who is not let in is told why, on the protocol and on standard error', asy
     id: 1,
     error: { message: expect.stringContaining('unknown or revoked') },
   })
-  expect(client.errors()).toContain('did not let us in')
+  await expect.poll(client.errors).toContain('did not let us in')
   client.child.stdin.end()
-  await once(client.child, 'exit')
+  await client.ended
   const nowhere = spawn(process.execPath, [cli, 'stdio', '../etc'], { env: envOf(agent) })
   expect((await once(nowhere, 'exit'))[0]).toBe(2)
 })

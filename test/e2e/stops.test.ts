@@ -35,7 +35,7 @@ test('a stop at one gateway holds at both; a call that waits at the other is can
       return gateway
     }
     const [first, second] = [await start(), await start()]
-    const token = await mintToken(database.connectionString, first, 'agent', 'night-agent')
+    const token = await mintToken(database.connectionString, [first, second], 'agent', 'night-agent')
     const personToken = await mintToken(database.connectionString, first, 'person', 'mina')
     const mina = aPerson(first.url, personToken)
     const asMina = (path: string, body: object) =>

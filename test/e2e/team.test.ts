@@ -91,8 +91,9 @@ describe.skipIf(isTeamMissing())('a team', () => {
       env: { REDIS_URL: team().redis.url, PORT: String(port) },
     })
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200)
-    const ready = await fetch(`http://127.0.0.1:${port}/readyz`)
-    expect([ready.status, await ready.json()]).toEqual([200, { ready: true, missing: [], impaired: [] }])
+    const ready = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).json()
+    await expect.poll(ready).toEqual({ ready: true, missing: [], impaired: [] })
+    expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200)
     expect(await worker.stop()).toBe(0)
     await database.drop()
   })

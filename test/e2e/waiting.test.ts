@@ -36,9 +36,9 @@ let calls = 0
 let amount: { amount: number; charge: string }
 
 /** The clients below give up after this time. */
-const PATIENCE_MS = 6_000
+const PATIENCE_MS = 10_000
 /** Longer than any of them waits for one answer. */
-const decideLater = () => new Promise((done) => setTimeout(done, 8_000))
+const decideLater = () => new Promise((done) => setTimeout(done, 12_000))
 
 const options = (hold = '2s'): GatewayOptions => ({
   databaseUrl: database.connectionString,
@@ -169,7 +169,7 @@ test('a task of 2025-11-25: the v1 client polls, and reads the result', async ()
     if (message.type === 'taskCreated') {
       taskId = message.task.taskId
       const [id = ''] = await mina().waitForPending()
-      setTimeout(() => void mina().decide(id, 'approve'), 8_000)
+      setTimeout(() => void mina().decide(id, 'approve'), 12_000)
     }
     if (message.type === 'result') text = JSON.stringify(message.result)
     if (message.type === 'error') text = String(message.error)
@@ -199,7 +199,7 @@ test('tasks/result blocks until the decision, also across a gateway that was kil
     { parse: (value: unknown) => value, safeParse: (data: unknown) => ({ success: true, data }) } as never,
   )
   const { taskId } = Object(created).task
-  const result = client.experimental.tasks.getTaskResult(taskId, CallToolResultSchema, { timeout: 100_000 })
+  const result = client.experimental.tasks.getTaskResult(taskId, CallToolResultSchema, { timeout: 200_000 })
   const [id = ''] = await mina().waitForPending()
   await replaceGateway()
   await mina().decide(id, 'approve')
@@ -211,7 +211,7 @@ test('tasks/result blocks until the decision, also across a gateway that was kil
 test.each(['pay', 'nworks'])(
   'a held stream of 2025-11-25 to %s goes on at another gateway after a SIGKILL',
   async (server) => {
-    await replaceGateway('60s')
+    await replaceGateway('180s')
     const client = await connectV1(`${front.url}/mcp/${server}`, agent)
     const tool = server === 'pay' ? 'create_refund' : 'nworks_calendar_create'
     const args =
@@ -220,12 +220,12 @@ test.each(['pay', 'nworks'])(
         : { summary: `hold ${calls}`, start: '2026-12-01T10:00:00', end: '2026-12-01T11:00:00' }
     const progress: number[] = []
     const called = client.call(tool, args, {
-      timeoutMs: 100_000,
+      timeoutMs: 200_000,
       onProgress: (told) => progress.push(told.progress),
     })
     const [id = ''] = await mina().waitForPending()
     await expect.poll(() => progress.length).toBeGreaterThan(1)
-    await replaceGateway('60s')
+    await replaceGateway('180s')
     await mina().decide(id, 'approve')
     const result = await called
     expect(result.isError ?? false).toBe(false)
@@ -256,7 +256,7 @@ test('and comes back to another gateway after a SIGKILL', async () => {
   // by its own time-out (2026-07-28 resumes no streams); then it calls again, which attaches.
   await replaceGateway()
   const outcome = called.catch(() =>
-    client.callTool({ name: 'create_refund', arguments: amount }, { timeout: 60_000 }),
+    client.callTool({ name: 'create_refund', arguments: amount }, { timeout: 120_000 }),
   )
   await mina().decide(id, 'approve')
   expect(JSON.stringify(await outcome)).toContain('re_')
@@ -302,7 +302,7 @@ test('what a server asks about an approved call is answered by a new call, which
   }))
   const headers = { authorization: `Bearer ${agent}` }
   await client.connect(new HttpV2(new URL(`${front.url}/mcp/pay`), { requestInit: { headers } }))
-  const called = client.callTool({ name: 'ask', arguments: {} }, { timeout: 60_000 })
+  const called = client.callTool({ name: 'ask', arguments: {} }, { timeout: 120_000 })
   const [first = ''] = await mina().waitForPending()
   await mina().decide(first, 'approve')
   await expect.poll(async () => (await mina().pending())[0]?.id).not.toBe(undefined)

@@ -30,7 +30,7 @@ beforeAll(async () => {
     databaseUrl: database.connectionString,
     more: { operators: ['mina'] },
     servers: { pay: { url: upstream.url.href, approvers: ['mina'] } },
-    timings: { hold: '280s' },
+    timings: { hold: '20m' },
     limits: { pending_per_principal: HELD + 10, held_per_principal: HELD + 10 },
     env: { LOG_LEVEL: 'warn' },
   })

@@ -85,9 +85,14 @@ describe.skipIf(isPostgresMissing())('a rolling upgrade', () => {
     expect(row).toEqual({ n: '1', forms: [99] })
     expect(newer.hits()).toBe(0)
 
-    const { status, text } = await site.ready()
-    expect(status).toBe(200)
-    expect(text).toContain(`${NEWER + 1} records were written by a newer Holdpoint (up to form 99)`)
+    await expect
+      .poll(() => site.ready())
+      .toEqual({
+        status: 200,
+        text: expect.stringContaining(
+          `${NEWER + 1} records were written by a newer Holdpoint (up to form 99)`,
+        ),
+      })
     const lines = () =>
       site.gateway
         .output()
@@ -102,7 +107,7 @@ describe.skipIf(isPostgresMissing())('a rolling upgrade', () => {
     const back = await connectV1(`${site.gateway.url}/mcp/pay`, site.agent)
     const result = back.call('create_refund', { amount: 5, charge: newer.charge })
     await site.approved({ id: newer.id, result, hits: newer.hits })
-    expect((await site.ready()).text).not.toContain('newer Holdpoint')
+    await expect.poll(async () => (await site.ready()).text).not.toContain('newer Holdpoint')
     await back.close()
   })
 })

@@ -35,7 +35,7 @@ beforeAll(async () => {
   options = {
     databaseUrl: database.connectionString,
     servers: { pay: { url: upstream.url.href, approvers: ['mina'] } },
-    timings: { hold: '280s' },
+    timings: { hold: '20m' },
     limits: { pending_per_principal: HELD + 10, held_per_principal: HELD + 10 },
     env: { LOG_LEVEL: 'warn' },
   }

@@ -482,11 +482,13 @@ test('a gateway that may be taken for dead claims nothing, and goes on once it i
 
 test('a gateway that stood still after its claim does not send, although it has a new lease', async () => {
   const world = aWorld()
-  const { gateway, id } = await paused(world, { timings: { nodeLeaseMs: 600 } })
+  const nodeLeaseMs = 60_000
+  const { gateway, id } = await paused(world, { timings: { nodeLeaseMs } })
   const asked: boolean[] = []
   world.upstream.answer = async ({ mayStillStart }) => {
     asked.push(mayStillStart())
-    await new Promise((resolve) => setTimeout(resolve, 620))
+    // The lease it had is over by now, and then there is another one.
+    gateway.lease.renewed(performance.now() - nodeLeaseMs)
     gateway.lease.renewed(performance.now())
     asked.push(mayStillStart())
     return { kind: 'not_sent', reason: 'stood still' }

@@ -77,6 +77,7 @@ function createServer() {
     'slow',
     { description: 'Works until cancelled', inputSchema: nothing },
     async (_args, ctx) => {
+      console.error('slow has begun')
       await new Promise((done) => ctx.mcpReq.signal.addEventListener('abort', done, { once: true }))
       console.error('slow was cancelled')
       return text('cancelled')
