@@ -5,7 +5,7 @@ import type { SlackMessage } from '../support/slack/workspace.ts'
 import type { Lane } from './lane.ts'
 
 /** A drawer that died keeps its right for seven seconds, and the reconciler comes every three. */
-const TRUE_WITHIN_MS = 20_000
+const TRUE_WITHIN_MS = 90_000
 const LOOK_MS = 200
 
 interface CardRow {

@@ -19,7 +19,7 @@ export interface Transcript {
  * last look at its lease and the first byte sends later still, when it goes on: nothing can prevent that, and the outcome says
  * by then that nobody knows, so nothing that was said is false.
  */
-const LATE_MS = 250
+const LATE_MS = 1_000
 
 export async function check(
   lane: Lane,

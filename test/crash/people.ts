@@ -29,13 +29,13 @@ export interface Row {
   readonly edits: number
 }
 
-/** What the ledger says about the calls with this marker, made in the last minutes: no trial takes longer. */
+/** What the ledger says about the calls with this marker, made in the last hour: no trial takes longer. */
 export async function rowsOf({ pool }: Lane, marker: string): Promise<Row[]> {
   const { rows } = await pool.query<Row>(
     `SELECT id, status, record #>> '{proposed,digest}' AS digest,
        COALESCE(json_array_length(record -> 'edits'), 0) AS edits
      FROM holdpoint.approval
-     WHERE created_at > clock_timestamp() - interval '5 minutes' AND strpos(record::text, $1) > 0 ORDER BY created_at`,
+     WHERE created_at > clock_timestamp() - interval '1 hour' AND strpos(record::text, $1) > 0 ORDER BY created_at`,
     [marker],
   )
   return rows

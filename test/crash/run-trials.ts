@@ -19,7 +19,7 @@ export interface RunOptions {
 }
 
 /** What every agent gets to know in time, on a machine with other things to do. */
-export const PATIENCE_MS = 45_000
+export const PATIENCE_MS = 180_000
 
 /** Short, so that every deadline is met in a trial. */
 const DEADLINE_MS = 6_000

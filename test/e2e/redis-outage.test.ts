@@ -22,8 +22,8 @@ import { aTeam, isTeamMissing } from '../support/team.ts'
 
 /** What an outage of Redis may add to any step: one round of the loop, and a lot of room for a busy machine. */
 const LATE_MS_MAX = 30_000
-/** For the calls that shall expire: long enough to fail something in between. */
-const DECISION_MS = 6_000
+/** For the calls that shall expire: the shortest that a policy may say, and long enough to fail something in between. */
+const DECISION_MS = 10_000
 const EXPIRING = 'delete_repository'
 /** How long Redis stands still, and how soon everybody has to be through who does not wait for it. */
 const FROZEN_MS = 20_000
