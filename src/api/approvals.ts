@@ -3,6 +3,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import type { Approval, Status } from '../domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../domain/approval-id.ts'
 import { mayReadReply } from '../domain/authority.ts'
+import { grantOffer, mayGrant } from '../domain/grant.ts'
 import { yesOf } from '../domain/present.ts'
 import type { Result } from '../domain/result.ts'
 import type { Timings } from '../domain/timings.ts'
@@ -212,6 +213,7 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
       isRequesterWaiting: isUnsettled && (await ledger.waitingNodes(approval.id)).length > 0,
       startWithinMs: timings.startByMs,
       yes: yesOf(approval, c.get('person'), nowMs),
+      mayGrant: grantOffer(approval) !== null && mayGrant(c.get('person'), approval, nowMs),
       audit: audit.map(({ payload, hash }) => ({ payload, hash })),
       lookups: mayRead ? lookupsView(approval) : noLookups,
       replyText: isReplyWanted ? await ledger.replyText(approval.id) : null,
@@ -221,10 +223,11 @@ export function approvalRoutes(deps: { ledger: ReadingLedger; people: People; ti
   })
 
   app.openapi(decideRoute, async (c) => {
-    const { decision, digest, reason, via } = c.req.valid('json')
+    const { decision, digest, reason, grant, via } = c.req.valid('json')
     const person = c.get('person')
+    const wish = grant === undefined ? {} : { grant: { uses: grant.uses, durationMs: grant.seconds * 1_000 } }
     const done = await act('decide', c.req.valid('param').id, (id) =>
-      people.decide({ id, person, answer: decision, digest, reason: reason ?? null, via }),
+      people.decide({ id, person, answer: decision, digest, reason: reason ?? null, via, ...wish }),
     )
     return done.ok ? c.json({ approval: toView(done.value) }, 200) : c.json(done.body, done.status)
   })

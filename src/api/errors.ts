@@ -38,7 +38,7 @@ const rulesUnreadable: ApiError = {
 const lookAgain = 'Look at the approval again before you decide.'
 
 /** What a person tried to do when they were refused. */
-export type Act = 'decide' | 'cancel' | 'annotate' | 'edit' | 'extend' | 'ask_again'
+export type Act = 'decide' | 'cancel' | 'annotate' | 'edit' | 'extend' | 'ask_again' | 'end_grant'
 
 /** @param approval the record as it was read after the refusal, to name who may decide */
 export function refusalToError(refusal: DecideRefusal, act: Act, approval: Approval | null): ApiError {
@@ -118,7 +118,9 @@ function transitionRefused(
     case 'same_params':
     case 'too_many_edits':
     case 'not_later':
-    case 'beyond_maximum': {
+    case 'beyond_maximum':
+    case 'no_grant':
+    case 'grant_beyond': {
       const { text, remedy } = refusedStep(refusal, iso)
       return { status: 409, code: refusal.reason, message: text, remedy }
     }

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi'
 import { doors } from '../domain/approval.ts'
 import { DECIDABLE_BYTES_MAX, REASON_LENGTH_MAX } from '../domain/limits.ts'
 import { nudgeKinds } from '../domain/nudges.ts'
+import { GRANT_DURATION_MS_MAX, GRANT_USES_MAX } from '../domain/policy/grant-terms.ts'
 import { clientGoneWays } from '../domain/policy/rule.ts'
 import { risks } from '../domain/risk.ts'
 
@@ -41,6 +42,21 @@ export const decisionBody = z
       .regex(/^[0-9a-f]{64}$/, 'must be the full digest that was shown: 64 lower-case hexadecimal digits')
       .openapi({ description: 'the digest of what the person looked at' }),
     reason: reason.optional(),
+    grant: z
+      .strictObject({
+        uses: z.number().int().min(1).max(GRANT_USES_MAX).openapi({ description: 'further calls' }),
+        seconds: z
+          .number()
+          .int()
+          .min(1)
+          .max(GRANT_DURATION_MS_MAX / 1000)
+          .openapi({ description: 'from the decision on' }),
+      })
+      .optional()
+      .openapi({
+        description:
+          'only with approve, and only where `mayGrant` says so: the next calls that are like this one are covered as well',
+      }),
     via: z.enum(['api', 'cli', 'demo']).default('api').openapi({
       description: 'which door the person used, for the audit; who it was is known by the token',
     }),
@@ -91,6 +107,12 @@ export const errorBody = z
   })
   .openapi('Error')
 
+const givenGrant = z.object({
+  uses: z.number().int(),
+  until: instant,
+  ended: z.object({ by: z.string(), reason: z.string().nullable(), at: instant }).nullable(),
+})
+
 const decision = z
   .object({
     kind: z.enum(['approve', 'confirm', 'reject']),
@@ -102,6 +124,12 @@ const decision = z
     with: z
       .array(z.string())
       .openapi({ description: 'whose yeses it needed besides, oldest first; empty where one decides' }),
+    gives: givenGrant
+      .nullable()
+      .openapi({ description: 'the grant that was given with it: so many more of such calls' }),
+    under: z.string().nullable().openapi({
+      description: 'the grant that stood in for the click, named by the approval that it was given with',
+    }),
   })
   .openapi('Decision')
 
@@ -198,6 +226,36 @@ const lookups = z.array(
 
 const requester = z.object({ name: z.string(), owner: z.string() })
 
+const numberBound = z.object({ op: z.enum(['lt', 'lte', 'gt', 'gte']), value: z.number() })
+const grantTerms = z
+  .object({
+    usesMax: z.number().int(),
+    durationMsMax: z.number(),
+    mayDiffer: z
+      .array(
+        z.object({
+          path: z.string(),
+          steps: z.array(z.string()).readonly(),
+          is: z
+            .array(
+              z.union([
+                numberBound,
+                z.object({
+                  op: z.literal('in'),
+                  values: z.array(z.union([z.string(), z.number(), z.boolean()])).readonly(),
+                }),
+                z.object({ op: z.enum(['starts_with', 'ends_with']), value: z.string() }),
+                z.object({ op: z.literal('length'), is: z.array(numberBound).readonly() }),
+              ]),
+            )
+            .readonly(),
+        }),
+      )
+      .readonly()
+      .openapi({ description: 'arguments that may differ, within bounds; every other one is the same' }),
+  })
+  .openapi('GrantTerms')
+
 const header = {
   id: z.string(),
   version: z.number().int(),
@@ -238,6 +296,9 @@ const header = {
     .array(z.object({ groups: z.array(z.string()), people: z.array(z.string()), quorum: z.number().int() }))
     .openapi({ description: 'so many yeses of different people, in this order; empty: one yes decides' }),
   votes: z.array(vote).openapi({ description: 'the yeses that count, oldest first, where it needs several' }),
+  grants: grantTerms
+    .nullable()
+    .openapi({ description: 'what an approver may allow besides this call; null: nothing' }),
   reasonRequired: z.boolean().openapi({ description: 'a yes and a no count only with a `reason`' }),
   escalation: z
     .array(z.object({ from: instant, groups: z.array(z.string()), people: z.array(z.string()) }))
@@ -308,6 +369,7 @@ export const approvalDetail = z
         z.object({ kind: z.literal('withheld'), because: z.string() }),
       ])
       .openapi({ description: 'whether you may say yes to it now' }),
+    mayGrant: z.boolean().openapi({ description: 'whether you may allow more of such calls with your yes' }),
     audit: z
       .array(z.object({ payload: z.string(), hash: digest }))
       .openapi({ description: 'each hash is SHA-256 of the hash before, a line feed and the payload' }),

@@ -41,6 +41,7 @@ export function toView(approval: Approval): ApprovalView {
     },
     onClientGone: asking.onClientGone,
     reasonRequired: asking.reasonRequired,
+    grants: asking.grants,
     escalation: asking.escalation.map(({ afterMs, groups, people }) => ({
       from: iso(approval.createdAtMs + afterMs),
       groups: [...groups],
@@ -121,6 +122,7 @@ export function fromView(view: ApprovalView, lookups: LookupsView = noLookups): 
       ...{ rule: view.rule, reason: view.reason, risk: view.risk, approvers: view.approvers },
       onClientGone: view.onClientGone,
       reasonRequired: view.reasonRequired,
+      grants: view.grants,
       remindersMs: view.reminders.map((at) => Date.parse(at) - createdAtMs),
       escalation: view.escalation.map(({ from, groups, people }) => ({
         afterMs: Date.parse(from) - createdAtMs,
@@ -161,12 +163,32 @@ export function isDigestOfWhatIsShown(view: ApprovalView): boolean {
 type DecisionView = Extract<ApprovalView, { status: 'approved' }>['decision']
 type OutcomeView = Extract<ApprovalView, { status: 'settled' }>['outcome']
 
-const decisionView = ({ atMs, ...rest }: Decision): DecisionView => ({
+const decisionView = ({ atMs, gives, ...rest }: Decision): DecisionView => ({
   ...rest,
   with: [...rest.with],
   at: iso(atMs),
+  gives:
+    gives === null
+      ? null
+      : {
+          uses: gives.uses,
+          until: iso(gives.untilMs),
+          ended: gives.ended === null ? null : dated(gives.ended),
+        },
 })
-const decisionOf = ({ at, ...rest }: DecisionView): Decision => ({ ...rest, atMs: Date.parse(at) })
+const decisionOf = ({ at, gives, under, ...rest }: DecisionView): Decision => ({
+  ...rest,
+  atMs: Date.parse(at),
+  gives:
+    gives === null
+      ? null
+      : {
+          uses: gives.uses,
+          untilMs: Date.parse(gives.until),
+          ended: gives.ended === null ? null : undated(gives.ended),
+        },
+  under: idOf(under),
+})
 
 function outcomeView(outcome: Outcome): OutcomeView {
   switch (outcome.kind) {

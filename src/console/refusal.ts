@@ -76,7 +76,9 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): Told {
     case 'same_params':
     case 'too_many_edits':
     case 'not_later':
-    case 'beyond_maximum': {
+    case 'beyond_maximum':
+    case 'no_grant':
+    case 'grant_beyond': {
       const { text, remedy } = refusedStep(why, instantMark)
       return { status: 409, text: `${text} ${remedy}` }
     }

@@ -2,9 +2,11 @@
 import type { ApprovalId } from './approval-id.ts'
 import { digestOf } from './canonical.ts'
 import type { Checked, Evidence } from './evidence.ts'
+import type { GivenGrant } from './grant.ts'
 import type { Likeness } from './likeness.ts'
 import type { Lookup, LookupCall } from './lookups.ts'
 import { type Nudge, nextNudgeMs } from './nudges.ts'
+import type { GrantTerms } from './policy/grant-terms.ts'
 import type { EscalationStep, OnClientGone, Stage } from './policy/rule.ts'
 import type { ApproverChain } from './policy.ts'
 import type { Principal } from './principal.ts'
@@ -72,6 +74,8 @@ export interface Asking {
   readonly escalation: readonly EscalationStep[]
   /** Several yeses of different people, in this order; empty: one yes decides. All who are named here are approvers. */
   readonly stages: readonly Stage[]
+  /** What an approver may allow besides this call; `null`: nothing. */
+  readonly grants: GrantTerms | null
 }
 
 export type DecisionKind = 'approve' | 'confirm' | 'reject'
@@ -86,6 +90,10 @@ export interface Decision {
   readonly atMs: InstantMs
   /** Whose yeses it needed besides, oldest first; empty where one decides. */
   readonly with: readonly string[]
+  /** The grant that was given with it; `null`: it was about this call only. */
+  readonly gives: GivenGrant | null
+  /** The grant that stood in for the click of the person who gave it; `null`: they decided about this very call. */
+  readonly under: ApprovalId | null
 }
 
 /** One of several yeses that a rule asks for. It counts for the digest that is proposed now, and ends with it. */
@@ -105,8 +113,8 @@ export const decidersOf = (decision: Pick<Decision, 'by' | 'with'>): readonly st
   decision.by,
 ]
 
-/** The doors a decision can come through. */
-export const doors = ['api', 'cli', 'demo', 'console', 'slack'] as const
+/** The doors a decision can come through; `grant`: nobody came, a grant stood in for them. */
+export const doors = ['api', 'cli', 'demo', 'console', 'slack', 'grant'] as const
 export type Door = (typeof doors)[number]
 
 /** The exclusive right to send, taken once by one gateway. */
@@ -168,14 +176,16 @@ export interface Predecessor {
 }
 
 /**
- * The form of a record. 2: its rule asks for something that a process which knows only form 1 would pass over; that process
- * leaves it alone.
+ * The form of a record. 2 and 3: its rule asks for something, or lets people do something (3: give grants), that a process
+ * which knows only an earlier form would pass over; that process leaves it alone.
  */
-export type Form = 1 | 2
+export type Form = 1 | 2 | 3
 
 /** The lowest form that says all of this, so that older processes go on with whatever they understand. */
-export const formOf = ({ reasonRequired, onClientGone, stages, escalation }: Asking): Form =>
-  reasonRequired || onClientGone === 'cancel' || stages.length > 0 || escalation.length > 0 ? 2 : 1
+export function formOf({ reasonRequired, onClientGone, stages, escalation, grants }: Asking): Form {
+  if (grants !== null) return 3
+  return reasonRequired || onClientGone === 'cancel' || stages.length > 0 || escalation.length > 0 ? 2 : 1
+}
 
 interface Header {
   /** The form of this record. A process that meets a higher one leaves it alone. */

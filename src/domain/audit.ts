@@ -36,13 +36,13 @@ export function auditEvent(
     status: next.status,
     at: new Date(atMs).toISOString(),
     event: event.kind,
-    details: details(event, next),
+    details: details(event, next, atMs),
   })
   const payload = canonical(said)
   return { payload, hash: chainHash(previousHash, payload) }
 }
 
-function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
+function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>, atMs: InstantMs) {
   switch (event.kind) {
     case 'ask':
       return {
@@ -66,8 +66,13 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>) {
         ...{ decision: kind, by, reason, digest, via, ...counted(event, next) },
         // Their right came with an escalation.
         ...(isEscalated ? { mayFrom: new Date(mayFromMs).toISOString() } : {}),
+        ...given(event, atMs),
       }
     }
+    case 'use_grant':
+      return { decision: 'approve', by: event.grant.by, digest: next.proposed.digest, grant: event.grant.id }
+    case 'end_grant':
+      return { by: event.by, reason: event.reason }
     case 'take_back':
       return { by: event.by, via: event.via, reason: event.reason, ...yeses(next) }
     case 'void_votes':
@@ -135,6 +140,12 @@ function calledWords(nudge: Nudge, next: Omit<Approval, 'auditHead'>): string {
       : [approversAt({ ...next, status: 'pending' }, nudge.atMs)]
   return whom.flatMap(({ groups, people }) => [...groups, ...people]).join(', ')
 }
+/** What was allowed besides the call. */
+function given({ grant }: Extract<ApprovalEvent, { kind: 'decide' }>, atMs: InstantMs): JsonObject {
+  if (grant === undefined) return {}
+  return { grants: { uses: grant.uses, until: new Date(atMs + grant.durationMs).toISOString() } }
+}
+
 /** Of one of several yeses: in which stage it counts, and whether it completed them. */
 function counted(
   { decision }: Extract<ApprovalEvent, { kind: 'decide' }>,

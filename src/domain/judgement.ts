@@ -1,5 +1,6 @@
 /** What becomes of an open approval under the policy in force now. Looser is never a reason to end it: people were asked already. */
 import type { Asking } from './approval.ts'
+import { grantTermsText } from './grant-text.ts'
 import { type ApproverChain, effectiveRuleDigest, stagesOf, type Verdict } from './policy.ts'
 import { stagesText } from './quorum-text.ts'
 import { risks } from './risk.ts'
@@ -54,6 +55,7 @@ export function askingOf(
     escalation: terms.escalation ?? [],
     lookups: terms.lookups ?? [],
     stages: stagesOf(terms, approvers),
+    grants: terms.grants,
   }
 }
 
@@ -78,6 +80,7 @@ function differenceOf(before: Asking, after: Asking): string {
     ['without the agent', before.onClientGone, after.onClientGone],
     ['reason', said(before.reason), said(after.reason)],
     ['people give a reason', yesNo(before.reasonRequired), yesNo(after.reasonRequired)],
+    ['grants', grantTermsText(before.grants), grantTermsText(after.grants)],
   ].flatMap(([what, was, is]) => (was === is ? [] : [`${what}: ${was} → ${is}`]))
   return differences.join('; ') || `another rule asks: ${before.rule} → ${after.rule}`
 }

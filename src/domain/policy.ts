@@ -8,6 +8,7 @@
 import { digestOf } from './canonical.ts'
 import { leavesOpen, truthOf } from './policy/condition.ts'
 import { glob, matchesGlob } from './policy/glob.ts'
+import { grantTermsValue, strictestGrants } from './policy/grant-terms.ts'
 import type { JudgedCall } from './policy/judged-call.ts'
 import {
   type Action,
@@ -285,6 +286,8 @@ function strictestTerms({ terms }: Candidate, asking: readonly Candidate[]): App
     remindersMs: moments.length === 0 ? null : [...new Set(moments)].sort((a, b) => a - b),
     escalation: terms.escalation,
     lookups: terms.lookups,
+    // Of several people nobody can allow anything for the others.
+    grants: wanted === 1 ? strictestGrants(asking.map((each) => each.terms.grants)) : null,
   }
 }
 
@@ -355,6 +358,7 @@ export function effectiveRuleDigest(
     ...digestOfStages(stagesOf(verdict.terms, approvers)),
     ...(verdict.terms.reasonRequired === true ? { reasonRequired: true } : {}),
     ...(escalation.length === 0 ? {} : { escalation: escalation.map(sortedStep) }),
+    ...(verdict.terms.grants === null ? {} : { grants: grantTermsValue(verdict.terms.grants) }),
     approvers: {
       groups: [...approvers.groups].sort(),
       people: [...approvers.people].sort(),

@@ -124,6 +124,7 @@ export function present(approval: Presentable, beholder: Beholder): Presented {
       ...(asking.reasonRequired && approval.status === 'pending'
         ? [field('It takes', 'a reason, with a yes and with a no')]
         : []),
+      ...lines('Granted', grantedText(approval, beholder)),
       ...lines('Escalation', escalationText(approval, beholder)),
       ...lines('Reminders', remindersText(approval, beholder)),
       ...(approval.status === 'pending' ? [field('Decide by', deadlineText(approval, beholder))] : []),
@@ -230,9 +231,12 @@ export function decidersText(approval: Presentable, nowMs: InstantMs): string {
 
 const decisionWords = { approve: 'Approved', confirm: 'Confirmed by the owner', reject: 'Denied' } as const
 
-export function decisionText(decision: Pick<Decision, 'kind' | 'by' | 'reason' | 'with'>): string {
-  const { kind, reason } = decision
+export function decisionText(
+  decision: Pick<Decision, 'kind' | 'by' | 'reason' | 'with'> & Partial<Pick<Decision, 'under'>>,
+): string {
+  const { kind, reason, under = null } = decision
   const by = namesText(decidersOf(decision))
+  if (under !== null) return `Approved by the grant that ${by} gave with ${under}${because(reason)}`
   const said = kind === 'confirm' ? `${decisionWords[kind]}, ${by}` : `${decisionWords[kind]} by ${by}`
   return said + because(reason)
 }
@@ -327,6 +331,22 @@ function notThere(way: OnClientGone, until: string): string {
     case 'wait':
       return `it runs when the agent returns, until ${until}`
   }
+}
+
+/** What was allowed besides this call. */
+function grantedText(approval: Presentable, { when }: Beholder): string {
+  const decision =
+    approval.status === 'pending'
+      ? null
+      : approval.status === 'settled'
+        ? 'decision' in approval.outcome
+          ? approval.outcome.decision
+          : null
+        : approval.decision
+  const gives = decision?.gives ?? null
+  if (gives === null) return ''
+  const ended = gives.ended === null ? '' : `; ended by ${visible(gives.ended.by)} ${when(gives.ended.atMs)}`
+  return `up to ${gives.uses} more of such calls, until ${when(gives.untilMs)}${ended}`
 }
 
 function whyText({ reason, rule }: Pick<Asking, 'reason' | 'rule'>): string {

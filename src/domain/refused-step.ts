@@ -1,5 +1,6 @@
 /** Why an act on a call that waits did not take effect, and what does, in the same words at every door. */
 
+import { spanText } from './present.ts'
 import { turnText } from './quorum-text.ts'
 import type { Refusal } from './transition.ts'
 import { visible } from './visible.ts'
@@ -25,6 +26,8 @@ const steps = [
   'beyond_maximum',
   'asked_again',
   'it_happened',
+  'no_grant',
+  'grant_beyond',
 ] as const
 
 export type OfAStep = Extract<Refusal, { reason: (typeof steps)[number] }>
@@ -107,6 +110,16 @@ export function refusedStep(refusal: OfAStep, when: (atMs: number) => string): R
       return {
         text: `${visible(refusal.by)} looked and found that it happened, so asking again would do it twice.`,
         remedy: 'If that was wrong, say so first: that it did not happen.',
+      }
+    case 'no_grant':
+      return {
+        text: 'With this call nothing more can be granted, or there is no grant of it that stands. Nothing was changed.',
+        remedy: 'Decide about the call alone; what can be granted, and by whom, is said by the rule.',
+      }
+    case 'grant_beyond':
+      return {
+        text: `The rule lets you grant up to ${refusal.usesMax} more calls for up to ${spanText(refusal.durationMsMax)}. Nothing was decided.`,
+        remedy: 'Grant less, or decide about this call alone.',
       }
   }
 }

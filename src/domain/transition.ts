@@ -23,6 +23,18 @@ import {
   type SendTrace,
   unknownSend,
 } from './evidence.ts'
+import {
+  decisionIn,
+  type GivenGrant,
+  type Grant,
+  type GrantRefusal,
+  type GrantWish,
+  grantRefusal,
+  grantScope,
+  grantState,
+  isWithinBounds,
+  withDecision,
+} from './grant.ts'
 import { CHANGES_MAX, EDITS_MAX, REASON_LENGTH_MAX } from './limits.ts'
 import { type Lookup, nothingLookedUp } from './lookups.ts'
 import { dueNudge, nextNudgeMs } from './nudges.ts'
@@ -34,12 +46,18 @@ import { EXTENSION_MIN_MS, type Timings } from './timings.ts'
 export type ApprovalEvent =
   | {
       readonly kind: 'decide'
-      readonly decision: Omit<Decision, 'atMs' | 'with'>
+      readonly decision: Omit<Decision, 'atMs' | 'with' | 'gives' | 'under'>
       /** When their right to decide begins; left out: it was there from the start. */
       readonly mayFromMs?: InstantMs
       /** Needed for a yes where the rule asks for several. */
       readonly standing?: Standing
+      /** What the person allows besides, where the rule lets them. */
+      readonly grant?: GrantWish
     }
+  /** A grant stands in for the click of the person who gave it. */
+  | { readonly kind: 'use_grant'; readonly grant: Grant }
+  /** Nothing more is allowed by the grant that was given with it. What was sent under it stays. */
+  | { readonly kind: 'end_grant'; readonly by: string; readonly reason: string | null }
   /** What the rule's look-ups found, for the arguments with this digest. */
   | { readonly kind: 'look_up'; readonly digest: string; readonly lookups: readonly Omit<Lookup, 'atMs'>[] }
   /** A person takes their yes back, while it has not decided anything. */
@@ -141,6 +159,7 @@ export type Refusal =
   | { readonly reason: 'it_happened'; readonly by: string }
   /** Nobody but the gateway hears this: what it found is kept already. */
   | { readonly reason: 'enough_evidence' }
+  | GrantRefusal
 
 const none: Deadline = { kind: 'none' }
 
@@ -167,7 +186,13 @@ export function transition(
       if (unexplained !== null) return err(unexplained)
       const { mayFromMs: fromMs = approval.createdAtMs } = event
       if (nowMs < fromMs) return err({ reason: 'too_early', dueMs: fromMs })
-      const decision: Decision = { ...event.decision, atMs: nowMs, with: [] }
+      const ungranted = event.grant === undefined ? null : grantRefusal(approval, event.grant)
+      if (ungranted !== null) return err(ungranted)
+      // Neither a no, nor a confirmation, nor whoever only stands in for others from some time on.
+      const mayGive = event.decision.kind === 'approve' && fromMs <= approval.createdAtMs
+      if (event.grant !== undefined && !mayGive) return err({ reason: 'no_grant' })
+      const gives = event.grant === undefined ? null : givenBy(event.grant, nowMs)
+      const decision: Decision = { ...event.decision, atMs: nowMs, with: [], gives, under: null }
       const deadline: Deadline =
         fromMs > approval.createdAtMs
           ? { kind: 'within', fromMs, beforeMs: approval.expiresAtMs }
@@ -194,6 +219,32 @@ export function transition(
         ...{ status: 'approved', decision: { ...decision, with: others }, startByMs },
       }
       return ok({ next, deadline })
+    }
+    case 'use_grant': {
+      if (approval.status !== 'pending') return wrongStatus
+      const { grant } = event
+      const isCovered =
+        grantScope(approval) === grant.scope && isWithinBounds(approval) && approval.edits.length === 0
+      if (!isCovered || grantState(grant, nowMs) !== 'stands') return err({ reason: 'no_grant' })
+      const beforeMs = Math.min(approval.expiresAtMs, grant.untilMs)
+      if (nowMs >= beforeMs) return err({ reason: 'too_late', deadlineMs: beforeMs })
+      const { by, reason, id: under } = grant
+      const { digest } = approval.proposed
+      const decision: Decision = {
+        ...{ kind: 'approve', by, reason, digest, via: 'grant', atMs: nowMs, with: [], gives: null, under },
+      }
+      // People read "until": nothing begins under it later.
+      const startByMs = Math.min(nowMs + timings.startByMs, grant.untilMs)
+      const next: Approval = { ...headerOf(approval), version, status: 'approved', decision, startByMs }
+      return ok({ next, deadline: { kind: 'before', atMs: beforeMs } })
+    }
+    case 'end_grant': {
+      const decision = decisionIn(approval)
+      if (decision === null || decision.gives === null || decision.gives.ended !== null)
+        return err({ reason: 'no_grant' })
+      const ended = { by: event.by, reason: event.reason, atMs: nowMs }
+      const gives = { ...decision.gives, ended }
+      return ok({ next: { ...withDecision(approval, { ...decision, gives }), version }, deadline: none })
     }
     case 'take_back': {
       if (approval.status !== 'pending') return wrongStatus
@@ -390,6 +441,12 @@ function votesWith(
       return ok([...votes, { stage: turn.stage, by, reason, digest, via, atMs }])
   }
 }
+
+const givenBy = ({ uses, durationMs }: GrantWish, nowMs: InstantMs): GivenGrant => ({
+  uses,
+  untilMs: nowMs + durationMs,
+  ended: null,
+})
 
 /** Blanks and punctuation explain nothing. */
 const SAYS_SOMETHING = /[\p{L}\p{N}]/u

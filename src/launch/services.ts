@@ -18,6 +18,7 @@ import { createCancelStopped } from '../services/cancel-stopped.ts'
 import { createAnnounce, createChange } from '../services/change.ts'
 import { createPeople } from '../services/decide.ts'
 import { createExecute } from '../services/execute.ts'
+import { createGrants } from '../services/grants.ts'
 import { createJudge, createJudgeBy, createJudgeNow } from '../services/judge.ts'
 import { createLimiter } from '../services/limits.ts'
 import { createLookUp } from '../services/look-up.ts'
@@ -26,6 +27,7 @@ import { createPollers } from '../services/pollers.ts'
 import { createRejudge } from '../services/rejudge.ts'
 import { createResume, type OpenAlone } from '../services/resume.ts'
 import type { RulesInForce } from '../services/rules-in-force.ts'
+import { createUseGrant } from '../services/use-grant.ts'
 import { createWaiters } from '../services/waiters.ts'
 import type { Lease } from '../services/watch.ts'
 import { createWithdrawGone } from '../services/withdraw-gone.ts'
@@ -68,7 +70,7 @@ export function createServices(deps: ServicesDeps) {
   const lookUp = createLookUp({ ...deps, change, judge })
   return {
     lookUp,
-    ask: createAsk({ ...deps, announce, limiter, lookUp }),
+    ask: createAsk({ ...deps, announce, limiter, lookUp, useGrant: createUseGrant({ ...deps, change }) }),
     attend: createAttend({ ledger, change }),
     change,
     awaitOutcome,
@@ -77,6 +79,7 @@ export function createServices(deps: ServicesDeps) {
     ownCalls: createOwnCalls({ ...deps, change }),
     people: createPeople({ ...deps, announce, change, judge, rejudge }),
     pollers: createPollers({ ...deps, awaitOutcome }),
+    grants: createGrants({ ...deps, change, rejudge }),
     judge,
     judgeBy: createJudgeBy(deps),
     rejudge,

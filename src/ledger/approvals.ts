@@ -7,6 +7,7 @@ import type { Change, Ledger, Seen, SettledReading } from '../ports/ledger.ts'
 import { only } from './connect.ts'
 import { assertReadable, FORM_MAX, FORMED, type FormedRow } from './forms.ts'
 import { isGoneFor } from './gone.ts'
+import { GRANT_EFFECTS, grantValues, IN_GRANT } from './grants.ts'
 import { parseId, parseRecord, parseSettled } from './record.ts'
 
 type Approvals = Pick<
@@ -55,43 +56,45 @@ const INSERT = `
 /**
  * The row in force is locked until the change is written, so that a revision which comes into force meanwhile waits for it,
  * or is seen by it: there is no moment in which a decision or a claim could slip through under the earlier one.
- * A yes and a claim are not written either while a stop covers the call, whatever their author knew.
+ * A yes and a claim are not written either while a stop covers the call, whatever their author knew, nor under a grant that does
+ * not stand any more.
  */
 const CHANGE = `
   WITH in_force AS (
     SELECT number FROM holdpoint.policy_in_force WHERE server = $15 AND number = $16 FOR SHARE
-  ), changed AS (
+  ), ${IN_GRANT('$21', '$22')}, changed AS (
     UPDATE holdpoint.approval SET
       version = $2, status = $3, record = $4::json,
       due_at = to_timestamp($5::bigint / 1000.0), settled_at = to_timestamp($6::bigint / 1000.0),
       claim_node = $7, reply = coalesce($8, reply), form = $17, nudges = $18,
-      wants_lookup = $19
+      wants_lookup = $19, under_grant = coalesce($21, under_grant)
     WHERE id = $1 AND version = $9 AND status = $10 AND form <= $17
       AND ($11::bigint IS NULL OR clock_timestamp() < to_timestamp($11::bigint / 1000.0))
       AND ($12::bigint IS NULL OR clock_timestamp() >= to_timestamp($12::bigint / 1000.0))
       AND ($16::integer IS NULL OR EXISTS (SELECT FROM in_force))
       AND ($20::bigint IS NULL OR ${isGoneFor('approval', '$20::bigint')})
       AND ($3 NOT IN ('approved', 'executing') OR NOT holdpoint.is_stopped(server, tool, principal, owner))
-    RETURNING id, claim_node
+      AND ($21::text IS NULL OR EXISTS (SELECT FROM in_grant))
+    RETURNING id, claim_node, server, tool, principal, owner
   ), claimed AS (
     INSERT INTO holdpoint.claim (approval_id, node)
-    SELECT id, claim_node FROM changed WHERE claim_node IS NOT NULL
+    SELECT id, claim_node FROM changed WHERE claim_node IS NOT NULL AND $10 <> 'executing'
   ), audited AS (
     INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
     SELECT id, $2, $13, $14 FROM changed
-  )`
+  )${GRANT_EFFECTS('$23', '$21', '$22', '$24', '$25')}`
 
 /** Reads from `changed`, so that the old row has left the unique indices when the new one comes in. */
 const SUCCEED = `, succeeded AS (
     INSERT INTO holdpoint.approval
       (id, version, status, attach_key, call_key, principal, server, tool, idempotency_key, due_at, created_at, record,
        judged_revision, owner, form, ends_when_gone, wants_lookup)
-    SELECT $21, $22, 'pending', $23, $24, $25, $15, $26, $27, to_timestamp($28::bigint / 1000.0),
-           to_timestamp($29::bigint / 1000.0), $30::json, $16, $33, $34, $35, $36
+    SELECT $26, $27, 'pending', $28, $29, $30, $15, $31, $32, to_timestamp($33::bigint / 1000.0),
+           to_timestamp($34::bigint / 1000.0), $35::json, $16, $38, $39, $40, $41
     FROM changed RETURNING id
   ), asked AS (
     INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
-    SELECT id, $22, $31, $32 FROM succeeded
+    SELECT id, $27, $36, $37 FROM succeeded
   )`
 
 export function createApprovals(pool: pg.Pool): Approvals {
@@ -343,6 +346,7 @@ function changeValues({ previous, next, deadline, audit, replyText, inForce, gon
     next.nudges.length,
     wantsLookup(next),
     goneForMs ?? null,
+    ...grantValues(previous, next),
   ]
 }
 

@@ -3,7 +3,7 @@ import { NewerForm } from '../ports/ledger-faults.ts'
 import { parseId } from './record.ts'
 
 /** Written into statements, because a condition with a parameter could not use the index of later forms. */
-export const FORM_MAX = 2
+export const FORM_MAX = 3
 
 /** A record, and what can be said of it without reading it. */
 export interface FormedRow {

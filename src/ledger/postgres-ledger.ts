@@ -4,6 +4,7 @@ import type { Ledger } from '../ports/ledger.ts'
 import { createApprovalNotes } from './approval-notes.ts'
 import { createApprovals } from './approvals.ts'
 import { createApprovalsDue } from './approvals-due.ts'
+import { createGrants } from './grants.ts'
 import { createWaiting } from './waiters.ts'
 
 export const createLedger = (pool: pg.Pool): Ledger => ({
@@ -11,4 +12,5 @@ export const createLedger = (pool: pg.Pool): Ledger => ({
   ...createApprovalNotes(pool),
   ...createApprovalsDue(pool),
   ...createWaiting(pool),
+  ...createGrants(pool),
 })

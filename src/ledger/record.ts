@@ -28,6 +28,15 @@ const decision = z.object({
   via: z.enum(doors),
   atMs: z.number(),
   with: z.array(z.string()).default([]),
+  gives: z
+    .object({
+      uses: z.number().int().positive(),
+      untilMs: z.number(),
+      ended: z.object({ by: z.string(), reason: z.string().nullable(), atMs: z.number() }).nullable(),
+    })
+    .nullable()
+    .default(null),
+  under: approvalId.nullable().default(null),
 })
 const vote = z.object({
   stage: z.number().int().min(0),
@@ -86,6 +95,18 @@ const lookup = z.object({
     z.object({ kind: z.literal('none'), reason: z.string() }),
   ]),
 })
+const numberBound = z.object({ op: z.enum(['lt', 'lte', 'gt', 'gte']), value: z.number() })
+const bound = z.union([
+  numberBound,
+  z.object({ op: z.literal('in'), values: z.array(z.union([z.string(), z.number(), z.boolean()])) }),
+  z.object({ op: z.enum(['starts_with', 'ends_with']), value: z.string() }),
+  z.object({ op: z.literal('length'), is: z.array(numberBound) }),
+])
+const grantTerms = z.object({
+  usesMax: z.number().int().positive(),
+  durationMsMax: z.number().positive(),
+  mayDiffer: z.array(z.object({ path: z.string(), steps: z.array(z.string()), is: z.array(bound) })),
+})
 const checked = z.object({ atMs: z.number(), toolDefinitionDigest: z.string() })
 const evidence = z.object({
   before: checked.nullable(),
@@ -128,7 +149,7 @@ const edit = z.object({
   replaced: z.object({ canonicalParams: z.string(), digest: z.string() }),
 })
 const header = z.object({
-  v: z.union([z.literal(1), z.literal(2)]),
+  v: z.union([z.literal(1), z.literal(2), z.literal(3)]),
   id: approvalId,
   version: z.number().int().positive(),
   auditHead: z.string(),
@@ -167,6 +188,7 @@ const header = z.object({
       .array(z.object({ afterMs: z.number(), groups: z.array(z.string()), people: z.array(z.string()) }))
       .default([]),
     stages: z.array(stage).default([]),
+    grants: grantTerms.nullable().default(null),
   }),
   votes: z.array(vote).default([]),
   nudges: z.array(z.object({ kind: z.enum(nudgeKinds), afterMs: z.number(), atMs: z.number() })).default([]),

@@ -5,6 +5,7 @@
 import type { Approval, InstantMs, Settled, Status } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import type { AuditEvent } from '../domain/audit.ts'
+import type { Grant } from '../domain/grant.ts'
 import type { Deadline } from '../domain/transition.ts'
 
 /** A record and the ledger's clock at the moment of reading. All reasoning about time uses this clock. */
@@ -96,12 +97,22 @@ export interface Ledger {
   /**
    * The one door for every change: writes `next`, its audit event, and for a claim the unique claim row, in one statement
    * guarded by the version, status and form of `previous` and by the ledger's clock. A yes and a claim are written only while no
-   * stop covers the call: exact, also against one that is put right now. `false`: somebody else was first, the deadline does
+   * stop covers the call: exact, also against one that is put right now. What `grantEffects` says of the step is part of the
+   * statement, and under a grant only while it stands: exact, also between gateways and against its end. `false`: somebody else was first, the deadline does
    * not hold, or it is stopped; nothing was written.
    */
   save(change: Change): Promise<boolean>
   /** `save` and the creation of the successor in one transaction: the call is never without an approval, nor with two. */
   replace(replacement: Replacement): Promise<boolean>
+
+  /** The grant that was given with this approval. */
+  grant(id: ApprovalId): Promise<Grant | null>
+  /** Those that stand for such calls, oldest first. */
+  grantsFor(scope: string, limit: number): Promise<readonly Grant[]>
+  /** Newest first. */
+  grants(filter: { readonly isStanding: boolean; readonly limit: number }): Promise<readonly Grant[]>
+  /** Approvals under this grant, oldest first. */
+  usesOf(grant: ApprovalId, limit: number): Promise<readonly ApprovalId[]>
 
   get(id: ApprovalId): Promise<Reading | null>
   list(filter: ApprovalFilter): Promise<readonly Approval[]>

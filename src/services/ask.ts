@@ -19,6 +19,7 @@ import type { UpstreamSession } from '../ports/upstream-session.ts'
 import type { Announce } from './change.ts'
 import type { Limiter } from './limits.ts'
 import type { LookUp } from './look-up.ts'
+import type { UseGrant } from './use-grant.ts'
 
 export interface AskRequest {
   readonly call: ToolCall
@@ -72,12 +73,13 @@ export function createAsk(deps: {
   limiter: Limiter
   /** Reads what the rule wants people to see; not waited for. */
   lookUp: LookUp
+  useGrant: UseGrant
   random: Random
   timings: Timings
   limits: Limits
   log: Log
 }): Ask {
-  const { ledger, announce, limiter, lookUp, random, timings, limits, log } = deps
+  const { ledger, announce, limiter, lookUp, useGrant, random, timings, limits, log } = deps
 
   return async function ask(request) {
     try {
@@ -141,7 +143,9 @@ export function createAsk(deps: {
         return err({ reason: 'idempotency_key_reused' })
       case 'too_many_pending':
         return err({ reason: 'too_many_pending', pending: created.pending, max: pendingPerPrincipalMax })
-      case 'created':
+      case 'created': {
+        const granted = await useGrant(record, judgedRevision)
+        if (granted !== null) return ok({ kind: 'waiting', approval: granted, isNew: true })
         await announce(record, record.createdAtMs)
         log.info(
           { approval: record.id, server: call.server, tool: call.tool, requester: call.principal.name },
@@ -153,6 +157,7 @@ export function createAsk(deps: {
           )
         }
         return ok({ kind: 'waiting', approval: record, isNew: true })
+      }
     }
   }
 

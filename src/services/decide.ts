@@ -2,6 +2,7 @@
 import type { Approval, Door, InstantMs } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { authorise, mayDecideFromMs, type Unauthorised } from '../domain/authority.ts'
+import { type GrantWish, mayGrant } from '../domain/grant.ts'
 import type { Person } from '../domain/principal.ts'
 import { type Standing, standingOf, turnFromMs, YESES_MAX } from '../domain/quorum.ts'
 import { err, ok, type Result } from '../domain/result.ts'
@@ -32,6 +33,8 @@ export interface DecideRequest {
   readonly digest: string
   readonly reason: string | null
   readonly via: Door
+  /** What they allow besides, where the rule lets them. */
+  readonly grant?: GrantWish
 }
 
 export interface People {
@@ -141,7 +144,7 @@ export function createPeople(deps: {
   }
 
   return {
-    async decide({ id, person, answer, digest, reason, via }) {
+    async decide({ id, person, answer, digest, reason, via, grant }) {
       const reading = await ledger.get(id)
       if (reading === null) return err({ reason: 'not_found' })
       const { approval, nowMs } = reading
@@ -150,7 +153,10 @@ export function createPeople(deps: {
       const decision = { kind: kind.value, by: person.id, reason, digest, via }
       // The ledger compares it with its own clock once more as it writes.
       const mayFromMs = mayDecideFromMs(person, approval) ?? approval.createdAtMs
-      const event = { kind: 'decide', decision, mayFromMs } as const
+      if (grant !== undefined && !(answer === 'approve' && mayGrant(person, approval, nowMs)))
+        return err({ reason: 'refused', refusal: { reason: 'no_grant' }, approval })
+      const wish = grant === undefined ? {} : { grant }
+      const event = { kind: 'decide', decision, mayFromMs, ...wish } as const
       return answer === 'reject' ? change(id, event) : sayYes(id, person, event)
     },
 

@@ -76,6 +76,14 @@ export function createRejudge(deps: {
         if (cancelled !== null) return { kind: 'over', approval: cancelled }
         continue
       }
+      // Nor a claim under a grant that somebody has taken back.
+      const under = approval.status === 'approved' ? approval.decision.under : null
+      const grant = under === null ? null : await ledger.grant(under)
+      if (grant !== null && grant.ended !== null) {
+        const cancelled = await withdraw(approval, grant.ended.by, nowMs)
+        if (cancelled !== null) return { kind: 'over', approval: cancelled }
+        continue
+      }
       const args = argumentsOf(approval.proposed)
       const now = await judgeNow({ server, tool, principal, arguments: args, session, nowMs })
       if (now.kind === 'none') return { kind: 'no_rules', approval }
@@ -99,6 +107,15 @@ export function createRejudge(deps: {
     const step = ending(previous, { kind: 'cancel', by: stop.by, reason: cancelReason(stop) }, nowMs)
     if (step === null || !(await ledger.save(step))) return null
     log.info({ approval: previous.id, stop: stop.number }, 'a waiting call was stopped')
+    await announce(step.next, nowMs)
+    return step.next
+  }
+
+  async function withdraw(previous: Approval, by: string, nowMs: InstantMs) {
+    const reason = 'the grant that covered it was taken back'
+    const step = ending(previous, { kind: 'cancel', by, reason }, nowMs)
+    if (step === null || !(await ledger.save(step))) return null
+    log.info({ approval: previous.id }, 'a call was withdrawn with the grant that covered it')
     await announce(step.next, nowMs)
     return step.next
   }

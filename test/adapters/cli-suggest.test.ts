@@ -100,6 +100,8 @@ function decided(
       via: 'slack',
       atMs: approval.createdAtMs,
       with: [],
+      gives: null,
+      under: null,
     } as const
     const { status: _status, ...header } = approval
     settled.push({

@@ -222,6 +222,8 @@ const decision: Decision = {
   digest: 'd',
   via: 'api',
   with: [],
+  gives: null,
+  under: null,
   atMs: 1_000_000,
 }
 

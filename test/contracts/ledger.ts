@@ -4,6 +4,7 @@ import type { Approval } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { auditEvent, CHAIN_START, chainHash } from '../../src/domain/audit.ts'
 import { unknownSend } from '../../src/domain/evidence.ts'
+import { grantScope } from '../../src/domain/grant.ts'
 import { LOOKUP_AFTER_MS } from '../../src/domain/lookups.ts'
 import { defaultTimings as timings } from '../../src/domain/timings.ts'
 import { type ApprovalEvent, type Deadline, transition } from '../../src/domain/transition.ts'
@@ -580,6 +581,161 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       await setForm(pending.id, NEWER)
       expect(await ledger.claimsOf('upgraded node')).toEqual([])
       expect(await ledger.due(1_000)).not.toContain(pending.id)
+    })
+
+    describe('grants', () => {
+      const grants = {
+        usesMax: 50,
+        durationMsMax: 3_600_000,
+        mayDiffer: [{ path: 'args.n', steps: ['n'], is: [] }],
+      }
+      const granting = (key: string, n: number) => ({
+        nowMs,
+        call: { arguments: { key, n } },
+        asking: { grants },
+      })
+      let keys = 0
+      /** A call that was approved with a grant, and calls that it covers, in a world of their own. */
+      async function given(uses: number, covered: number, durationMs = 3_600_000) {
+        const key = `grant ${++keys}`
+        const first = await created(granting(key, 0))
+        const give = step(first, { ...approveEvent(first), grant: { uses, durationMs } })
+        expect(await ledger.save(give)).toBe(true)
+        const grant = await ledger.grant(first.id)
+        if (grant === null) throw new Error('no grant was written')
+        const calls: Approval[] = []
+        for (let n = 1; n <= covered; n++) calls.push(await created(granting(key, n)))
+        const use = (one: Approval) =>
+          step(one, { kind: 'use_grant', grant: { ...grant, used: 0, ended: null } })
+        const used = async () => (await ledger.grant(first.id))?.used
+        return { first: give.next, grant, calls, use, used }
+      }
+
+      test('is written with the yes, found by what it covers, and listed', async () => {
+        const { first, grant } = await given(3, 0)
+        const { requester, server, tool } = first.asked
+        expect(grant).toMatchObject({
+          id: first.id,
+          server,
+          tool,
+          requester,
+          by: 'mina',
+          usesMax: 3,
+          used: 0,
+        })
+        expect(grant).toMatchObject({ ended: null, isStopped: false, untilMs: nowMs + 3_600_000 })
+        expect(await ledger.grantsFor(grant.scope, 10)).toEqual([grant])
+        expect(await ledger.grantsFor('another', 10)).toEqual([])
+        expect((await ledger.grants({ isStanding: true, limit: 1 }))[0]).toEqual(grant)
+        expect((await ledger.get(first.id))?.approval).toEqual(first)
+        expect(await ledger.grant(anApproval().approval.id)).toBeNull()
+      })
+
+      test('uses that are written at the same moment are counted exactly', async () => {
+        const { grant, calls, use, used } = await given(3, 12)
+        const saved = await Promise.all(calls.map((one) => ledger.save(use(one))))
+        expect(saved.filter((isSaved) => isSaved)).toHaveLength(3)
+        expect(await used()).toBe(3)
+        expect(await ledger.usesOf(grant.id, 100)).toHaveLength(3)
+        expect(await ledger.grantsFor(grant.scope, 10)).toEqual([])
+        expect((await ledger.grants({ isStanding: true, limit: 100 })).map(({ id }) => id)).not.toContain(
+          grant.id,
+        )
+        const states = await Promise.all(calls.map(async ({ id }) => (await ledger.get(id))?.approval.status))
+        expect(states.filter((status) => status === 'approved')).toHaveLength(3)
+      })
+
+      test('what was not written counts nothing', async () => {
+        const { calls, use, used } = await given(3, 1)
+        const [one] = calls
+        if (one === undefined) throw new Error('one was made')
+        expect(await ledger.save({ ...use(one), deadline: { kind: 'before', atMs: nowMs - 1 } })).toBe(false)
+        expect(await used()).toBe(0)
+        expect(await ledger.save(use(one))).toBe(true)
+        expect(await ledger.save(use(one))).toBe(false)
+        expect(await used()).toBe(1)
+      })
+
+      test('a use goes back when it is certain that nothing was sent, and once', async () => {
+        const { calls, use, used } = await given(3, 3)
+        const [a, b, c] = calls
+        if (a === undefined || b === undefined || c === undefined) throw new Error('three were made')
+        const [first, second, third] = [use(a), use(b), use(c)]
+        for (const each of [first, second, third]) expect(await ledger.save(each)).toBe(true)
+        const withdraw = step(first.next, { kind: 'cancel', by: 'jun', reason: null })
+        expect(await ledger.save(withdraw)).toBe(true)
+        expect(await ledger.save(withdraw)).toBe(false)
+        expect(await used()).toBe(2)
+        const claims = [second, third].map(({ next }) => step(next, { kind: 'claim', node: 'n' }))
+        for (const claim of claims) expect(await ledger.save(claim)).toBe(true)
+        const [unsent, lost] = claims
+        if (unsent === undefined || lost === undefined) throw new Error('two were claimed')
+        expect(await ledger.save(step(unsent.next, { kind: 'fail_unsent', reason: 'refused' }))).toBe(true)
+        expect(await used()).toBe(1)
+        const track = step(lost.next, { kind: 'lose_track', reason: 'reset' })
+        expect(await ledger.save(track)).toBe(true)
+        const annotation = { finding: 'did_not_happen', by: 'mina', note: null } as const
+        expect(await ledger.save(step(track.next, { kind: 'annotate', annotation }))).toBe(true)
+        expect(await used()).toBe(1)
+      })
+
+      test('nothing is used or sent under one that was ended, whatever its reader knew', async () => {
+        const { first, calls, use } = await given(3, 2)
+        const [a, b] = calls
+        if (a === undefined || b === undefined) throw new Error('two were made')
+        const covered = use(a)
+        expect(await ledger.save(covered)).toBe(true)
+        const end = step(first, { kind: 'end_grant', by: 'jun', reason: null })
+        expect(await ledger.save(end)).toBe(true)
+        expect(await ledger.grant(first.id)).toMatchObject({ ended: { by: 'jun' }, used: 1 })
+        expect(await ledger.save(use(b))).toBe(false)
+        expect(await ledger.save(step(covered.next, { kind: 'claim', node: 'n' }))).toBe(false)
+        expect((await ledger.get(covered.next.id))?.approval.status).toBe('approved')
+      })
+
+      test('of a use and the end at the same moment, either is first, and a claim only before it', async () => {
+        for (let round = 0; round < 5; round++) {
+          const { first, calls, use } = await given(5, 3)
+          const end = step(first, { kind: 'end_grant', by: 'jun', reason: null })
+          const saved = await Promise.all([...calls.map((one) => ledger.save(use(one))), ledger.save(end)])
+          expect(saved.at(-1)).toBe(true)
+          const used = saved.slice(0, -1).filter((isSaved) => isSaved).length
+          expect((await ledger.grant(first.id))?.used).toBe(used)
+          for (const one of calls) {
+            const now = (await ledger.get(one.id))?.approval
+            if (now?.status === 'approved')
+              expect(await ledger.save(step(now, { kind: 'claim', node: 'n' }))).toBe(false)
+          }
+        }
+      })
+
+      test('it ends with the call that it was given with, if that is withdrawn', async () => {
+        const { first, calls, use } = await given(3, 1)
+        const [one] = calls
+        if (one === undefined) throw new Error('one was made')
+        expect(await ledger.save(step(first, { kind: 'cancel', by: 'jun', reason: null }))).toBe(true)
+        expect(await ledger.save(use(one))).toBe(false)
+      })
+
+      test('it can be ended while its own call is being sent, which stays claimed', async () => {
+        const { first } = await given(3, 0)
+        const claim = step(first, { kind: 'claim', node: 'sending node' })
+        expect(await ledger.save(claim)).toBe(true)
+        const end = step(claim.next, { kind: 'end_grant', by: 'jun', reason: null })
+        expect(await ledger.save(end)).toBe(true)
+        expect(await ledger.claimsOf('sending node')).toContain(first.id)
+        expect((await ledger.grant(first.id))?.ended?.by).toBe('jun')
+      })
+
+      test('it covers only what it was given for', async () => {
+        const { grant } = await given(3, 0)
+        const other = await created(granting('something else', 1))
+        const forged = step(other, {
+          ...{ kind: 'use_grant', grant: { ...grant, scope: grantScope(other) ?? '' } },
+        })
+        expect(await ledger.save(forged)).toBe(false)
+        expect((await ledger.grant(grant.id))?.used).toBe(0)
+      })
     })
 
     describe('what ends when its requester is gone', () => {

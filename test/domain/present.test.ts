@@ -111,7 +111,17 @@ describe('yesOf', () => {
 })
 
 function decision(kind: Decision['kind'] = 'approve', reason: string | null = null): Decision {
-  return { kind, by: 'kim', reason, digest: 'd', via: 'cli', atMs: START_MS, with: [] }
+  return {
+    kind,
+    by: 'kim',
+    reason,
+    digest: 'd',
+    via: 'cli',
+    atMs: START_MS,
+    with: [],
+    gives: null,
+    under: null,
+  }
 }
 
 const reply = { kind: 'result', isError: false, digest: 'd', bytes: 12 } as const

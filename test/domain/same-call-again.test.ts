@@ -8,7 +8,7 @@ import { defaultTimings as timings } from '../../src/domain/timings.ts'
 import { anApproval, approveEvent } from '../support/builders.ts'
 
 const { approval } = anApproval({ nowMs: 0 })
-const decision = { ...approveEvent(approval).decision, atMs: 0, with: [] }
+const decision = { ...approveEvent(approval).decision, atMs: 0, with: [], gives: null, under: null }
 const reply = { kind: 'result', isError: false, digest: 'd', bytes: 1 } as const
 const annotation = { by: 'mina', note: null, atMs: 0 }
 

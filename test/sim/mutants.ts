@@ -321,7 +321,7 @@ export const mutants: readonly Mutant[] = [
         const isGiven = vote !== undefined && change.previous.votes.length === 0
         const isNearly = isGiven && next.asking.stages.length === 1 && yesesWanted(next.asking.stages) === 2
         if (!isNearly || next.status !== 'pending') return ledger.save(change)
-        const decision = { kind: 'approve', ...vote, with: [vote.by] } as const
+        const decision = { kind: 'approve', ...vote, with: [vote.by], gives: null, under: null } as const
         const startByMs = vote.atMs + 30_000
         return ledger.save({
           ...change,

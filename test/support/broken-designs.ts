@@ -50,6 +50,8 @@ export function timeoutApproves(ledger: Ledger): Ledger {
         via: 'api',
         atMs: next.settledAtMs,
         with: [],
+        gives: null,
+        under: null,
       } as const
       const { outcome: _outcome, settledAtMs, ...header } = next
       return ledger.save({

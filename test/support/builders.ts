@@ -178,6 +178,7 @@ export function anApproval(
       remindersMs: [],
       escalation: [],
       stages: [],
+      grants: null,
       ...overrides.asking,
     },
     nudges: [],

@@ -3,6 +3,7 @@ import { type Approval, dueAtMs, type Settled, wayWhenGone } from '../../src/dom
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import type { AuditEvent } from '../../src/domain/audit.ts'
 import { LATE_REPLIES_MAX } from '../../src/domain/evidence.ts'
+import { type Grant, grantEffects, grantState } from '../../src/domain/grant.ts'
 import { isTooLateToLook, wantsLookup } from '../../src/domain/lookups.ts'
 import { refusedAfter } from '../../src/domain/same-call-again.ts'
 import type { Change, Ledger, Seen } from '../../src/ports/ledger.ts'
@@ -21,10 +22,11 @@ interface Row {
   judgedRevision: number | null
   goneSinceMs: number | null
   form: number
+  under: ApprovalId | null
 }
 
 /** As `src/ledger/forms.ts`. */
-const FORM_MAX = 2
+const FORM_MAX = 3
 
 export interface MemoryLedger extends Ledger {
   /** Moves the ledger's clock. */
@@ -35,6 +37,15 @@ export interface MemoryLedger extends Ledger {
   setForm(id: ApprovalId, form: number): void
   readonly revisions: Revisions
   readonly stops: MemoryStops
+  readonly grantBook: GrantBook
+}
+
+/** The part of a change that is about grants. The simulation puts broken designs in its place. */
+export interface GrantBook {
+  /** Whether the step may be written as far as grants go. */
+  holds(change: Pick<Change, 'previous' | 'next'>): boolean
+  write(change: Pick<Change, 'previous' | 'next'>): void
+  all(): readonly Grant[]
 }
 
 export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
@@ -46,6 +57,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   const claims: string[] = []
   const revisions = createMemoryRevisions(() => nowMs)
   const stops = createMemoryStops(() => nowMs)
+  const grantBook = createGrantBook(() => nowMs, stops)
   const all = () => [...rows.values()]
   const readable = () => all().filter(({ form }) => form <= FORM_MAX)
   /** @throws NewerForm */
@@ -94,29 +106,50 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     if (deadline.kind === 'from' && nowMs < deadline.atMs) return null
     if (deadline.kind === 'within' && (nowMs < deadline.fromMs || nowMs >= deadline.beforeMs)) return null
     if (goneForMs !== undefined && !isGoneFor(row, goneForMs)) return null
+    if (!grantBook.holds({ previous, next })) return null
     const isYes = next.status === 'approved' || next.status === 'executing'
     if (isYes && stopOf(previous) !== null) return null
     const { server } = previous.asked
     return inForce === undefined || revisions.numbers().get(server) === inForce ? row : null
   }
-  function write(row: Row, { next, audit, replyText }: Change): void {
-    if (next.status === 'executing') {
+  function write(row: Row, { previous, next, audit, replyText }: Change): void {
+    grantBook.write({ previous, next })
+    if (next.status === 'executing' && previous.status !== 'executing') {
       if (claims.includes(next.id)) throw new Error('claimed twice')
       claims.push(next.id)
     }
     row.approval = next
+    row.under = grantEffects(previous, next).uses?.grant ?? row.under
     row.audit.push(audit)
     row.reply = replyText ?? row.reply
   }
   const newRow = (approval: Approval, audit: AuditEvent, judgedRevision: number | null): Row => ({
     ...{ approval, audit: [audit], judgedRevision, form: approval.v },
-    ...{ reply: null, deliveredAtMs: null, unsentReason: null, evidence: [], goneSinceMs: null },
+    ...{ reply: null, deliveredAtMs: null, unsentReason: null, evidence: [], goneSinceMs: null, under: null },
   })
 
   return {
     claims,
     revisions,
     stops,
+    grantBook,
+    grant: async (id) => grantBook.all().find((one) => one.id === id) ?? null,
+    grantsFor: async (scope, limit) =>
+      grantBook
+        .all()
+        .filter((one) => one.scope === scope && grantState(one, nowMs) === 'stands')
+        .slice(0, limit),
+    grants: async ({ isStanding, limit }) =>
+      grantBook
+        .all()
+        .filter((one) => !isStanding || grantState(one, nowMs) === 'stands')
+        .toReversed()
+        .slice(0, limit),
+    usesOf: async (id, limit) =>
+      readable()
+        .filter(({ under }) => under === id)
+        .slice(0, limit)
+        .map(({ approval }) => approval.id),
     advance(ms) {
       nowMs += ms
     },
@@ -342,5 +375,42 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       return [...new Set(nodes.map((waiter) => waiter.node))]
     },
     hasLiveLease: async (node) => isAlive(node),
+  }
+}
+
+function createGrantBook(nowMs: () => number, stops: MemoryStops): GrantBook {
+  const grants = new Map<ApprovalId, Grant>()
+  function standing(grant: Grant): Grant {
+    const { server, tool, requester: principal, givenAtMs } = grant
+    return { ...grant, isStopped: stops.overSince({ server, tool, principal }, givenAtMs) }
+  }
+  const add = (id: ApprovalId, uses: number) => {
+    const grant = grants.get(id)
+    if (grant !== undefined) grants.set(id, { ...grant, used: grant.used + uses })
+  }
+  return {
+    all: () => [...grants.values()].map(standing),
+    holds({ previous, next }) {
+      const { uses, sendsUnder } = grantEffects(previous, next)
+      const known = grants.get(uses?.grant ?? sendsUnder ?? next.id)
+      if (uses === null && sendsUnder === null) return true
+      const grant = known === undefined ? null : standing(known)
+      if (grant === null || grant.ended !== null || grant.isStopped) return false
+      return uses === null || (grant.scope === uses.scope && grantState(grant, nowMs()) === 'stands')
+    },
+    write({ previous, next }) {
+      const { gives, uses, givesBack, endsOwn } = grantEffects(previous, next)
+      const { server, tool, requester } = next.asked
+      if (gives !== null) {
+        const { scope, by, reason, untilMs, uses: usesMax } = gives
+        const what = { id: next.id, scope, server, tool, requester, by, reason, givenAtMs: nowMs() }
+        grants.set(next.id, { ...what, untilMs, usesMax, used: 0, ended: null, isStopped: false })
+      }
+      if (uses !== null) add(uses.grant, 1)
+      if (givesBack !== null) add(givesBack, -1)
+      const own = grants.get(next.id)
+      if (endsOwn !== null && own !== undefined && own.ended === null)
+        grants.set(next.id, { ...own, ended: { by: endsOwn.by, atMs: nowMs() } })
+    },
   }
 }

@@ -5,6 +5,8 @@ import type { Stops } from '../../src/ports/stops.ts'
 
 export interface MemoryStops extends Stops {
   over(call: ToStop): Stop | null
+  /** Whether one covers the call, or was put since and let go again. */
+  overSince(call: ToStop, sinceMs: InstantMs): boolean
 }
 
 export function createMemoryStops(nowMs: () => InstantMs): MemoryStops {
@@ -16,6 +18,11 @@ export function createMemoryStops(nowMs: () => InstantMs): MemoryStops {
   }
   return {
     over: (call) => stopOver(live(), call),
+    overSince: (call, sinceMs) =>
+      stopOver(
+        kept.filter(({ lifted, atMs }) => lifted === null || atMs >= sinceMs),
+        call,
+      ) !== null,
     inForce: async () => live(),
     async history(limit, before) {
       return kept

@@ -56,6 +56,8 @@ export function refusalText(refusal: DecideRefusal, approval: Approval): string 
         case 'votes_fallen':
         case 'no_vote':
         case 'too_many_changes':
+        case 'no_grant':
+        case 'grant_beyond':
         case 'reason_required':
         case 'reason_too_long': {
           const { text, remedy } = refusedStep(refusal.refusal, String)

@@ -4,6 +4,7 @@ import type { LookupCall } from '../lookups.ts'
 import type { Category, Risk } from '../risk.ts'
 import type { Condition } from './condition.ts'
 import type { Glob } from './glob.ts'
+import type { GrantTerms } from './grant-terms.ts'
 import type { Limit } from './tally.ts'
 
 export type Action = 'allow' | 'deny' | 'require_approval'
@@ -57,6 +58,8 @@ export interface ApprovalTerms {
   /** In the order of time. */
   readonly escalation: readonly EscalationStep[] | null
   readonly lookups: readonly LookupCall[] | null
+  /** What an approver may allow besides the call; `null`: nothing. */
+  readonly grants: GrantTerms | null
 }
 
 /** From so long after the asking on these people may decide as well. */
@@ -77,6 +80,7 @@ export const usualTerms: ApprovalTerms = {
   remindersMs: null,
   escalation: null,
   lookups: null,
+  grants: null,
 }
 
 const strictness: Readonly<Record<Action, number>> = { allow: 0, require_approval: 1, deny: 2 }

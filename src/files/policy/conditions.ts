@@ -83,7 +83,11 @@ function conditionOf(
 export const pathRemedy = 'write it as args.items[0].price or args["unit price"]'
 
 /** `null`: some have problems. */
-function readComparisons(reader: Reader, written: Omit<ItemShape, 'path'>, at: Path): Comparison[] | null {
+export function readComparisons(
+  reader: Reader,
+  written: Omit<ItemShape, 'path'>,
+  at: Path,
+): Comparison[] | null {
   const is: Comparison[] = []
   const before = reader.problems.length
   for (const op of ['eq', 'neq', 'eq_text', 'contains'] as const) {

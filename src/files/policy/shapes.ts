@@ -1,6 +1,7 @@
 /** The shapes of a policy document. The JSON Schema for editors is made of the same ones (`json-schema.ts`). */
 import { z } from 'zod'
 import { ESCALATIONS_MAX, LOOKUPS_MAX, REASON_LENGTH_MAX, REMINDERS_MAX } from '../../domain/limits.ts'
+import { GRANT_USES_MAX, MAY_DIFFER_MAX } from '../../domain/policy/grant-terms.ts'
 import { clientGoneWays } from '../../domain/policy/rule.ts'
 import { calendarUnits, countedPer } from '../../domain/policy/tally.ts'
 import { weekdays } from '../../domain/policy/time-window.ts'
@@ -163,6 +164,51 @@ const quorumShape = z
   .min(1, says('a quorum is at least one', 'write 1, or remove the line'))
   .max(YESES_MAX, says('a quorum this large is a poll', `ask for at most ${YESES_MAX} yeses`))
   .describe('How many different people have to say yes. One no denies the call.')
+const numberBounds = {
+  lt: z.number().optional(),
+  lte: z.number().optional(),
+  gt: z.number().optional(),
+  gte: z.number().optional(),
+}
+const grantsShape = z.strictObject({
+  max_uses: z
+    .int(says('the number of uses is a whole number', 'write how many more calls may be granted'))
+    .min(1, says('a grant is for one more call at least', 'write 1, or remove the block'))
+    .max(
+      GRANT_USES_MAX,
+      says('that is a rule, not a grant', `write at most ${GRANT_USES_MAX}, or allow such calls`),
+    )
+    .describe('How many more calls one grant can cover at most.'),
+  max_duration: durationShape.describe('How long one grant can last at most: 1m to 24h.'),
+  may_differ: z
+    .array(
+      z.union(
+        [
+          text.max(256),
+          z.strictObject({
+            path: text,
+            in: scalarsShape.optional(),
+            ...numberBounds,
+            starts_with: text.optional(),
+            ends_with: text.optional(),
+            length: z.strictObject(numberBounds).optional(),
+          }),
+        ],
+        {
+          error: says(
+            'this must be the place of an argument, or a `path` with bounds',
+            'write args.note, or { path: args.amount, gte: 0, lte: 50 }; bounds are in, lt, lte, gt, gte, starts_with, ends_with, length',
+          ),
+        },
+      ),
+    )
+    .max(
+      MAY_DIFFER_MAX,
+      says(`at most ${MAY_DIFFER_MAX} arguments may differ`, 'write a rule for such calls'),
+    )
+    .optional()
+    .describe('Arguments that may differ in the later calls; every other one has to be the same.'),
+})
 export const approvalShape = z.strictObject({
   ...people,
   quorum: quorumShape.optional(),
@@ -195,7 +241,9 @@ export const approvalShape = z.strictObject({
     .array(evidenceShape)
     .max(LOOKUPS_MAX, says(`there are at most ${LOOKUPS_MAX} evidence calls`, 'keep those that people read'))
     .optional(),
-  grants: z.unknown().optional(),
+  grants: grantsShape
+    .optional()
+    .describe('What an approver may allow with their yes besides the call: so many more that are like it.'),
 })
 
 const oneOf = (names: readonly string[]) =>

@@ -1,4 +1,4 @@
-/** Reads the `approval` block of a rule. What cannot be enforced yet is refused: a promise nobody keeps is worse than none. */
+/** Reads the `approval` block of a rule: everything that its shape cannot say is looked at here, with its place. */
 
 import type { z } from 'zod'
 import { didYouMean } from '../../domain/did-you-mean.ts'
@@ -7,6 +7,7 @@ import { STAGES_MAX, YESES_MAX, yesesWanted } from '../../domain/quorum.ts'
 import type { Path } from '../document.ts'
 import { durationMs } from '../duration.ts'
 import { readEvidence } from './evidence.ts'
+import { readGrants } from './grants.ts'
 import type { Reader } from './reader.ts'
 import type { approvalShape } from './shapes.ts'
 
@@ -23,9 +24,6 @@ export function readTerms(
   at: Path,
 ): ApprovalTerms {
   if (written === undefined) return usualTerms
-  for (const [key, isUsed, remedy] of unsupported(written)) {
-    if (isUsed) reader.refuseKey([...at, key], `\`${key}\` is not enforced in this version`, remedy)
-  }
   const { self_confirm: selfConfirm = null, timeout } = written
   const timeoutMs = timeout === undefined ? null : durationMs(timeout)
   if (timeoutMs !== null && !(timeoutMs >= TIMEOUT_MS_MIN && timeoutMs <= TIMEOUT_MS_MAX)) {
@@ -50,6 +48,7 @@ export function readTerms(
     remindersMs: readReminders(reader, written.reminders ?? [], timeoutMs, at),
     escalation: readEscalation(reader, written.escalation ?? [], timeoutMs, at),
     lookups: readEvidence(reader, written.evidence ?? [], [...at, 'evidence']),
+    grants: readGrants(reader, written.grants, { stages, quorum }, [...at, 'grants']),
   }
 }
 
@@ -198,8 +197,4 @@ function checkName(reader: Reader, kind: 'groups' | 'people', name: string, at: 
     ? `it stands under \`${other}\`: write it there`
     : (didYouMean(name, known[kind]) ?? `add it under \`${kind}\` in holdpoint.yaml`)
   reader.refuse(at, `there is no "${name.slice(0, 64)}" among the ${kind} of holdpoint.yaml`, remedy)
-}
-
-function unsupported(written: z.output<typeof approvalShape>) {
-  return [['grants', written.grants !== undefined, 'remove it: every call is decided by itself']] as const
 }

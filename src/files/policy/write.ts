@@ -5,6 +5,7 @@ import type { LookupCall } from '../../domain/lookups.ts'
 import type { Comparison } from '../../domain/policy/comparison.ts'
 import type { Condition } from '../../domain/policy/condition.ts'
 import { type Glob, isExact } from '../../domain/policy/glob.ts'
+import type { GrantTerms } from '../../domain/policy/grant-terms.ts'
 import type { ApprovalTerms, Rule } from '../../domain/policy/rule.ts'
 import type { Limit, Tally } from '../../domain/policy/tally.ts'
 import { timeOf } from '../../domain/policy/time-window.ts'
@@ -85,7 +86,7 @@ function present(parts: Record<string, JsonValue | undefined>): Written {
 
 function writeTerms(terms: ApprovalTerms): Written {
   const { stages, quorum, selfConfirm, timeoutMs, onClientGone, reasonRequired } = terms
-  const { remindersMs, escalation, lookups } = terms
+  const { remindersMs, escalation, lookups, grants } = terms
   return present({
     ...(stages === null ? writePeople(terms.approvers) : {}),
     stages: stages?.map((stage) => present({ ...writePeople(stage), quorum: stage.quorum })),
@@ -95,6 +96,7 @@ function writeTerms(terms: ApprovalTerms): Written {
     on_client_gone: onClientGone ?? undefined,
     reason_required: reasonRequired ?? undefined,
     evidence: lookups === null ? undefined : lookups.map(writeLookup),
+    grants: grants === null ? undefined : writeGrants(grants),
     reminders: remindersMs === null ? undefined : remindersMs.map((ms) => `${ms}ms`),
     escalation:
       escalation === null
@@ -105,6 +107,19 @@ function writeTerms(terms: ApprovalTerms): Written {
               groups: groups.length === 0 ? undefined : [...groups],
               people: people.length === 0 ? undefined : [...people],
             }),
+          ),
+  })
+}
+
+function writeGrants({ usesMax, durationMsMax, mayDiffer }: GrantTerms): Written {
+  return present({
+    max_uses: usesMax,
+    max_duration: `${durationMsMax}ms`,
+    may_differ:
+      mayDiffer.length === 0
+        ? undefined
+        : mayDiffer.map(({ path, is }) =>
+            is.length === 0 ? path : Object.assign({ path }, ...is.map(writeComparison)),
           ),
   })
 }

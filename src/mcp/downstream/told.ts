@@ -30,10 +30,11 @@ export function toolError(meta: JsonObject, { text, retry, details = {} }: Told,
   return { kind: 'result', text: JSON.stringify(result) }
 }
 
-/** `decidedWith`: whose yeses it needed besides. */
+/** `decidedWith`: whose yeses it needed besides. `underGrant`: they decided with that approval about calls like this one. */
 export const decidedBy = (decision: Decision): JsonObject => ({
   decidedBy: decision.by,
   ...(decision.with.length === 0 ? {} : { decidedWith: decision.with }),
+  ...(decision.under === null ? {} : { underGrant: decision.under }),
 })
 
 export function approvalMeta(approval: Approval): JsonObject {
