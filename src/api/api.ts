@@ -6,6 +6,7 @@ import type { Timings } from '../domain/timings.ts'
 import { LedgerAway, NewerForm, writtenByNewer } from '../ports/ledger-faults.ts'
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
+import type { Grants } from '../services/grants.ts'
 import type { PolicyChanges } from '../services/policy-changes.ts'
 import type { SetUps } from '../services/set-up.ts'
 import type { StopChanges } from '../services/stop-changes.ts'
@@ -13,6 +14,7 @@ import type { Suggest } from '../services/suggest.ts'
 import { approvalRoutes, type ReadingLedger } from './approvals.ts'
 import { callRoutes } from './calls.ts'
 import { type DecisionsDeps, decisionRoutes } from './decisions.ts'
+import { grantRoutes } from './grants.ts'
 import {
   type ApiEnv,
   type Authenticate,
@@ -35,6 +37,7 @@ export interface ApiDeps extends ToolsDeps {
   readonly setUps: SetUps
   readonly decisions: DecisionsDeps
   readonly stops: StopChanges
+  readonly grants: Grants
   readonly timings: Timings
   readonly authenticate: Authenticate
   /** Asked only about requests that carry an `Origin`. */
@@ -57,6 +60,7 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.use('/set-ups/*', onlyPeople(authenticate))
   app.use('/decisions/*', onlyPeople(authenticate))
   app.use('/stops/*', onlyPeople(authenticate))
+  app.use('/grants/*', onlyPeople(authenticate))
   app.use('/calls/*', onlyAgents(authenticate))
   app.use('/tools/*', onlyPeople(authenticate))
   const ofAnEdit = limitTo(EDIT_BYTES_MAX)
@@ -69,6 +73,7 @@ export function createApi(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route('/set-ups', setUpRoutes(deps))
   app.route('/decisions', decisionRoutes(deps.decisions))
   app.route('/stops', stopRoutes(deps))
+  app.route('/grants', grantRoutes(deps))
   app.route('/calls', callRoutes(deps))
   app.route('/tools', toolRoutes(deps))
 

@@ -79,7 +79,7 @@ export async function extend(parts: Parts, typed: string, options: ExtendOptions
 const deadlineOf = ({ expiresAt }: ApprovalView) => Date.parse(expiresAt)
 
 const isDuration = (text: string): text is StringValue => /^\d{1,6}(\.\d{1,3})? ?(s|m|min|h|d)$/.test(text)
-const durationMs = (text: string) => (isDuration(text) ? Math.round(ms(text)) : Number.NaN)
+export const durationMs = (text: string) => (isDuration(text) ? Math.round(ms(text)) : Number.NaN)
 
 async function readText(file: string): Promise<Result<string, Trouble>> {
   try {

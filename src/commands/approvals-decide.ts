@@ -1,10 +1,12 @@
 /** `approvals approve`, `deny`, `cancel` and `annotate`. A yes is only ever sent for the digest that was on the screen. */
-import type { ApprovalView } from '../api/schemas.ts'
+import type { ApprovalDetail, ApprovalView } from '../api/schemas.ts'
 import { fromView } from '../api/view.ts'
-import { decisionText, outcomeText } from '../domain/present.ts'
+import { grantText } from '../domain/grant-text.ts'
+import { decisionText, outcomeText, spanText } from '../domain/present.ts'
 import { progressText } from '../domain/quorum-text.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { visible } from '../domain/visible.ts'
+import { durationMs } from './approvals-change.ts'
 import { openStatuses } from './approvals-read.ts'
 import type { Client } from './client.ts'
 import type { ExitCode, Io } from './io.ts'
@@ -22,6 +24,8 @@ export interface ApproveOptions {
   readonly digest: string | null
   readonly reason: string | null
   readonly json: boolean
+  /** Allow more of such calls as well; `for`: a duration, or `null` for as long as the rule lets. */
+  readonly grant?: { readonly uses: number; readonly for: string | null } | null
 }
 
 export async function approve(parts: Parts, typed: string, options: ApproveOptions): Promise<ExitCode> {
@@ -60,17 +64,69 @@ export async function approve(parts: Parts, typed: string, options: ApproveOptio
       return err({ message: `Nothing was decided. ${visible(detail.yes.because)}`, remedy: null })
     }
     const { word } = detail.yes
+    const grant = grantOf(detail, options.grant ?? null)
+    if (!grant.ok) return grant
+    if (grant.value !== null) {
+      show(`It would allow ${grant.value.text}.`)
+      show('')
+    } else if (detail.mayGrant) {
+      const offer = `You may allow up to ${detail.approval.grants?.usesMax} more of such calls as well, with --grant.`
+      show(offer)
+      show('')
+    }
     if (
       !options.yes &&
-      !/^y(es)?$/i.test((await io.ask(`${word} this call, exactly as shown? [y/N] `)).trim())
+      !/^y(es)?$/i.test(
+        (
+          await io.ask(
+            `${word} this call, exactly as shown${grant.value === null ? '' : `, and ${grant.value.text}`}? [y/N] `,
+          )
+        ).trim(),
+      )
     ) {
       io.err('Nothing was decided.')
       return ok(1)
     }
     const reason = options.reason ?? (await askedReason(io, detail.approval))
-    return report(io, await client.decide(id.value, { decision: 'approve', digest, reason }), options.json)
+    const wish = grant.value === null ? null : { uses: grant.value.uses, seconds: grant.value.seconds }
+    const said = { decision: 'approve', digest, reason, grant: wish } as const
+    return report(io, await client.decide(id.value, said), options.json)
   })
 }
+
+interface WantedGrant {
+  readonly uses: number
+  readonly seconds: number
+  readonly text: string
+}
+
+/** What would be allowed besides, in words; the gateway checks it again. `null`: nothing is wanted. */
+function grantOf(
+  { approval, mayGrant }: ApprovalDetail,
+  wish: { readonly uses: number; readonly for: string | null } | null,
+): Result<WantedGrant | null, Trouble> {
+  if (wish === null) return ok(null)
+  const { grants } = approval
+  if (!mayGrant || grants === null) {
+    return err({
+      message: 'Nothing was decided. With this call you can grant nothing more.',
+      remedy: 'Leave out --grant; what can be granted, and by whom, is said by the rule.',
+    })
+  }
+  const ms = wish.for === null ? grants.durationMsMax : durationMs(wish.for)
+  if (!Number.isFinite(ms) || ms < 1_000) {
+    return err({ message: '--grant-for takes a duration, such as 30m.', remedy: null })
+  }
+  const presentable = fromView(approval)
+  const call = { asked: presentable.asked, ...grantable(approval) }
+  const text = grantText(call, wish.uses, `for ${spanText(ms)}`)
+  return ok({ uses: wish.uses, seconds: Math.floor(ms / 1_000), text })
+}
+
+const grantable = ({ grants, params }: ApprovalView) => ({
+  asking: { grants },
+  proposed: { canonicalParams: params },
+})
 
 export interface ReasonOptions {
   readonly reason: string | null

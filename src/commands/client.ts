@@ -29,7 +29,12 @@ export interface Client {
   show(id: ApprovalId, withReply: boolean): Answer<ApprovalDetail>
   decide(
     id: ApprovalId,
-    decision: { decision: 'approve' | 'reject'; digest: string; reason: string | null },
+    decision: {
+      decision: 'approve' | 'reject'
+      digest: string
+      reason: string | null
+      grant?: { uses: number; seconds: number } | null
+    },
   ): Answer<ApprovalView>
   edit(
     id: ApprovalId,
@@ -104,8 +109,11 @@ export function createClient(settings: ClientSettings): Client {
       return request(`/approvals?${query}`, approvalPage)
     },
     show: (id, withReply) => request(`/approvals/${id}${withReply ? '?include=reply' : ''}`, approvalDetail),
-    decide: (id, { decision, digest, reason }) =>
-      change(id, 'decision', { decision, digest, via: 'cli', ...text('reason', reason) }),
+    decide: (id, { decision, digest, reason, grant = null }) =>
+      change(id, 'decision', {
+        ...{ decision, digest, via: 'cli', ...text('reason', reason) },
+        ...(grant === null ? {} : { grant }),
+      }),
     edit: (id, { arguments: args, digest, reason }) =>
       change(id, 'edit', { arguments: args, digest, via: 'cli', ...text('reason', reason) }),
     extend: (id, { untilMs, reason }) =>

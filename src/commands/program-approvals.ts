@@ -64,12 +64,25 @@ export function addApprovals(program: Command, parts: Parts, finish: (code: Exit
     .option('--yes', 'do not ask; needed where there is no terminal')
     .option('--digest <digits>', 'only if its digest begins like this (at least 12 digits)')
     .option('--reason <text>', 'for the audit; some rules ask for one')
+    .option('--grant <uses>', 'allow so many more of such calls as well, where the rule lets you', toUses)
+    .option('--grant-for <duration>', 'for so long, such as 30m; otherwise as long as the rule lets you')
     .option('--json', 'for programs')
-    .action(async (typed: string, options: Reason & { yes?: boolean; digest?: string }) => {
-      const { approve } = await import('./approvals-decide.ts')
-      const { yes = false, digest = null, reason = null, json = false } = options
-      finish(await approve(parts, typed, { yes, digest, reason, json }))
-    })
+    .action(
+      async (
+        typed: string,
+        options: Reason & { yes?: boolean; digest?: string; grant?: number; grantFor?: string },
+      ) => {
+        const { approve } = await import('./approvals-decide.ts')
+        const { yes = false, digest = null, reason = null, json = false } = options
+        const { grant: uses, grantFor = null } = options
+        if (uses === undefined && grantFor !== null) {
+          parts.io.err('--grant-for says for how long; say with --grant how many more calls.')
+          return finish(2)
+        }
+        const grant = uses === undefined ? null : { uses, for: grantFor }
+        finish(await approve(parts, typed, { yes, digest, reason, json, grant }))
+      },
+    )
   approvals
     .command('deny')
     .description('say no; the agent is told, with the reason')
@@ -157,6 +170,12 @@ export function addApprovals(program: Command, parts: Parts, finish: (code: Exit
         finish(await annotate(parts, typed, { finding, note, json }))
       },
     )
+}
+
+function toUses(text: string): number {
+  const uses = Number(text)
+  if (!Number.isInteger(uses) || uses < 1) throw new InvalidArgumentError('A whole number from 1.')
+  return uses
 }
 
 function toLimit(text: string): number {

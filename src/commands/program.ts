@@ -7,6 +7,7 @@ import type { DemoOptions, Parts } from './parts.ts'
 import { addAccounts } from './program-accounts.ts'
 import { addApprovals } from './program-approvals.ts'
 import { addDecisions, addSimulate, addSuggest } from './program-decisions.ts'
+import { addGrants } from './program-grants.ts'
 import { addPolicy } from './program-policy.ts'
 import { addPolicyTests } from './program-policy-files.ts'
 import { addScan } from './program-scan.ts'
@@ -123,6 +124,7 @@ Environment:
   addTools(program, parts, finish)
   addDecisions(program, parts, finish)
   addStops(program, parts, finish)
+  addGrants(program, parts, finish)
   addSimulate(program, parts, finish)
   addSuggest(program, parts, finish)
   addAgents(program, parts, finish)

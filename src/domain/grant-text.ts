@@ -13,12 +13,19 @@ import type { Bound } from './policy/grant-terms.ts'
 import { spanText } from './present.ts'
 import { visible } from './visible.ts'
 
+/** What of a call says what a grant of it would cover. */
+interface Told {
+  readonly asked: Pick<Grantable['asked'], 'tool' | 'requester'>
+  readonly proposed: Pick<Grantable['proposed'], 'canonicalParams'>
+  readonly asking: Pick<Grantable['asking'], 'grants'>
+}
+
 /**
  * `also the next 9 calls of create_refund by night-agent with exactly these arguments, except amount (a number, at least 0, at
  * most 50), until 15:00 UTC`
  * @param until an instant or a span in the words of the surface
  */
-export function grantText(call: Grantable, uses: number, until: string): string {
+export function grantText(call: Told, uses: number, until: string): string {
   const { tool, requester } = call.asked
   const calls = uses === 1 ? 'the next call' : `the next ${uses} calls`
   const except = exceptText(call)
@@ -26,7 +33,7 @@ export function grantText(call: Grantable, uses: number, until: string): string 
 }
 
 /** `, except amount (a number, at most 50)`. Empty: everything has to be the same. */
-export function exceptText({ proposed, asking }: Grantable): string {
+function exceptText({ proposed, asking }: Told): string {
   const params: JsonObject = JSON.parse(proposed.canonicalParams)
   const free = (asking.grants?.mayDiffer ?? []).flatMap((one): string[] => {
     const kind = kindOf(valueUnder(params.arguments, one.steps))

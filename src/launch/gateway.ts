@@ -316,6 +316,7 @@ export async function startGateway(deps: {
         nowMs: ledger.nowMs,
       },
       stops: stopChanges,
+      grants: services.grants,
       timings,
       authenticate: who,
       isOriginAllowed: sites.isOriginAllowed,

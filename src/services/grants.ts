@@ -1,5 +1,5 @@
 /** What people do with grants besides giving them: look at them, and end them. */
-import type { Approval, Door, InstantMs } from '../domain/approval.ts'
+import type { Approval, InstantMs } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { authorise, type Unauthorised } from '../domain/authority.ts'
 import { type Grant, mayGrant } from '../domain/grant.ts'
@@ -35,7 +35,6 @@ export interface Grants {
     id: ApprovalId
     person: Person
     reason: string | null
-    via: Door
   }): Promise<Result<Grant, EndGrantRefusal>>
 }
 

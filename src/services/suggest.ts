@@ -149,8 +149,9 @@ export function createSuggest(deps: {
 function decidedCall(approval: Settled): readonly DecidedCall[] {
   const { id, asked, proposed, outcome } = approval
   if (!('decision' in outcome) || isEdited(approval)) return []
-  const { kind, by, atMs } = outcome.decision
-  if (kind === 'confirm') return []
+  const { kind, by, atMs, under } = outcome.decision
+  // A grant is one decision, however often it was used.
+  if (kind === 'confirm' || under !== null) return []
   const { tool, requester } = asked
   const { name: agent, owner } = requester
   const params: { name: string; arguments?: JsonValue; _meta?: JsonObject } = JSON.parse(

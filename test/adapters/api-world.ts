@@ -5,6 +5,7 @@ import { type Approval, bindingDigest } from '../../src/domain/approval.ts'
 import { type ApprovalId, parseApprovalId } from '../../src/domain/approval-id.ts'
 import { type AuditEvent, auditEvent, CHAIN_START } from '../../src/domain/audit.ts'
 import { canonical, type JsonObject, sha256 } from '../../src/domain/canonical.ts'
+import { decisionIn, type Grant } from '../../src/domain/grant.ts'
 import { usualTerms } from '../../src/domain/policy/rule.ts'
 import { type ApproverChain, effectiveRuleDigest } from '../../src/domain/policy.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
@@ -16,6 +17,7 @@ import type { Ledger } from '../../src/ports/ledger.ts'
 import type { Log } from '../../src/ports/log.ts'
 import { createChange } from '../../src/services/change.ts'
 import { createPeople } from '../../src/services/decide.ts'
+import { createGrants } from '../../src/services/grants.ts'
 import type { Judge } from '../../src/services/judge.ts'
 import type { PolicyChanges } from '../../src/services/policy-changes.ts'
 import type { SetUps } from '../../src/services/set-up.ts'
@@ -162,6 +164,17 @@ const noPolicies: PolicyChanges = {
   put: notHere,
 }
 
+/** Never used here: what covers calls is the services' test. */
+function grantOf(approval: Approval | undefined): Grant | null {
+  const decision = approval === undefined ? null : decisionIn(approval)
+  if (approval === undefined || decision === null || decision.gives === null) return null
+  const { server, tool, requester } = approval.asked
+  const { gives, by, reason, atMs: givenAtMs } = decision
+  const what = { id: approval.id, scope: 'scope', server, tool, requester, by, reason, givenAtMs }
+  const isOver = { used: 0, ended: gives.ended, isStopped: false }
+  return { ...what, untilMs: gives.untilMs, usesMax: gives.uses, ...isOver }
+}
+
 const noStops: StopChanges = {
   inForce: async () => [],
   history: async () => [],
@@ -266,16 +279,17 @@ export function createWorld(
     unjudged: unused,
     noteJudged: unused,
     stopped: unused,
-    grant: unused,
+    grant: async (id) => grantOf(records.get(id)),
     grantsFor: unused,
-    grants: unused,
-    usesOf: unused,
+    grants: async () => [...records.values()].flatMap((one) => grantOf(one) ?? []),
+    usesOf: async () => [],
     lastSettledByCallKey: unused,
     refusingByCallKey: unused,
     ...ledger,
   }
   const change = createChange({ ledger: whole, announce: async () => {}, timings: defaultTimings, log })
 
+  const directory = { person: (id: string) => people[id] ?? null, people: () => Object.values(people) }
   const bearer = (headers: Headers) => /^Bearer (.+)$/.exec(headers.get('authorization') ?? '')?.[1]
   const toolPins = createMemoryToolPins(() => world.nowMs)
   const api = createApi({
@@ -290,13 +304,14 @@ export function createWorld(
       nowMs: async () => world.nowMs,
     },
     stops: options.stops ?? noStops,
+    grants: createGrants({ ledger: whole, change, rejudge: async () => null, directory, log }),
     suggest: options.suggest ?? (async () => notHere()),
     setUps: options.setUps ?? noSetUps,
     people: createPeople({
       ...{
         ledger: whole,
         change,
-        directory: { person: (id) => people[id] ?? null, people: () => Object.values(people) },
+        directory,
         judge: (call) => world.judge(call),
         rejudge: async () => null,
         announce: async () => {},

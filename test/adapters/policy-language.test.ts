@@ -314,7 +314,7 @@ describe('what loads and is probably not meant', () => {
   })
 })
 
-test('a policy that is written and read again decides every call as before', () => {
+test('a policy that is written and read again decides every call as before', { timeout: 240_000 }, () => {
   fc.assert(
     fc.property(policy, call, fc.nat(4), (before, one, count) => {
       const text = writePolicy(before, null)
@@ -356,7 +356,9 @@ test('evidence that no rule can allow is pointed out where it stands', () => {
 test('how people decide is written and read again as it was', () => {
   const text = `tools: { t: { action: require_approval, approval: { groups: [ops], timeout: 1h, on_client_gone: execute,
     evidence: [{ tool: get_state, label: State, arguments: { id: { path: 'args.items[0].id' }, full: true, n: 5 } }],
-    reminders: [10m, 30m], escalation: [{ after: 20m, people: [mina] }, { after: 40m, groups: [ops] }] } } }`
+    reminders: [10m, 30m], escalation: [{ after: 20m, people: [mina] }, { after: 40m, groups: [ops] }],
+    grants: { max_uses: 9, max_duration: 90m, may_differ: [args.note, { path: args.amount, gte: 0, lte: 50 },
+      { path: 'args["a b"].c', in: [1, x, true], starts_with: x, length: { lte: 3 } }] } } } }`
   const before = load(text).policy
   const [rule] = before.rules
   expect(rule?.terms).toMatchObject({
@@ -367,6 +369,30 @@ test('how people decide is written and read again as it was', () => {
     ],
   })
   expect(load(writePolicy(before, null)).policy.rules[0]?.terms).toEqual(rule?.terms)
+})
+
+test.each([
+  ['{ max_uses: 5 }', 'max_duration'],
+  ['{ max_uses: 0, max_duration: 1h }', 'a grant is for one more call at least'],
+  ['{ max_uses: 101, max_duration: 1h }', 'that is a rule, not a grant'],
+  ['{ max_uses: 5, max_duration: 30s }', 'out of bounds'],
+  ['{ max_uses: 5, max_duration: 2d }', 'out of bounds'],
+  ['{ max_uses: 5, max_duration: 1h, uses: 3 }', 'uses'],
+  ['{ max_uses: 5, max_duration: 1h, may_differ: [args] }', 'only single arguments'],
+  ['{ max_uses: 5, max_duration: 1h, may_differ: [owner] }', 'only single arguments'],
+  ['{ max_uses: 5, max_duration: 1h, may_differ: [note] }', 'a path begins with "args"'],
+  ['{ max_uses: 5, max_duration: 1h, may_differ: ["args.items[0]"] }', 'what stands in a list'],
+  ['{ max_uses: 5, max_duration: 1h, may_differ: ["args.items[0].price"] }', 'what stands in a list'],
+  ['{ max_uses: 5, max_duration: 1h, may_differ: [args.a, args.a] }', 'stands here twice'],
+  ['{ max_uses: 5, max_duration: 1h, may_differ: [{ path: args.a, lte: 50 }] }', 'on one side only'],
+  ['{ max_uses: 5, max_duration: 1h, may_differ: [{ path: args.a, matches: x }] }', 'unknown key "matches"'],
+])('the grants %s are refused', (grants, message) => {
+  const text = `tools: { t: { action: require_approval, approval: { groups: [ops], grants: ${grants} } } }`
+  expect(
+    refusals(text)
+      .map((one) => one.message)
+      .join(),
+  ).toContain(message)
 })
 
 test('where several rules ask, the one that names the approvers names the escalation, and all reminders come', () => {

@@ -235,9 +235,9 @@ describe('a grant ends', () => {
     const { ledger, gateway, ask, granted } = await aPlace()
     const first = await granted()
     const covered = await ask({ ...refund, amount: 2 })
-    const stranger = await gateway.grants.end({ id: first.id, person: sora, reason: null, via: 'api' })
+    const stranger = await gateway.grants.end({ id: first.id, person: sora, reason: null })
     expect(stranger).toMatchObject({ ok: false, error: { reason: 'unauthorised' } })
-    const ended = await gateway.grants.end({ id: first.id, person: owner, reason: 'enough', via: 'api' })
+    const ended = await gateway.grants.end({ id: first.id, person: owner, reason: 'enough' })
     expect(ended).toMatchObject({ ok: true, value: { ended: { by: 'jun' } } })
     expect((await ledger.get(covered.id))?.approval).toMatchObject({
       outcome: { kind: 'cancelled', by: 'jun' },
@@ -245,7 +245,7 @@ describe('a grant ends', () => {
     expect((await ask({ ...refund, amount: 3 })).status).toBe('pending')
     const events = (await ledger.auditTrail(first.id)).map(({ payload }) => JSON.parse(payload))
     expect(events.at(-1)).toMatchObject({ event: 'end_grant', details: { by: 'jun', reason: 'enough' } })
-    const twice = await gateway.grants.end({ id: first.id, person: mina, reason: null, via: 'api' })
+    const twice = await gateway.grants.end({ id: first.id, person: mina, reason: null })
     expect(twice).toMatchObject({ ok: false, error: { refusal: { reason: 'no_grant' } } })
   })
 
@@ -253,7 +253,7 @@ describe('a grant ends', () => {
     const { ledger, gateway, granted } = await aPlace()
     const first = await granted()
     await gateway.change(first.id, { kind: 'claim', node: 'gateway-1' })
-    expect((await gateway.grants.end({ id: first.id, person: mina, reason: null, via: 'api' })).ok).toBe(true)
+    expect((await gateway.grants.end({ id: first.id, person: mina, reason: null })).ok).toBe(true)
     const reply = { kind: 'result', isError: false, digest: 'd', bytes: 2 } as const
     expect((await gateway.change(first.id, { kind: 'answer', reply })).ok).toBe(true)
     expect((await ledger.get(first.id))?.approval).toMatchObject({
