@@ -160,6 +160,19 @@ const stages = fc.array(
   { minLength: 1, maxLength: 3 },
 )
 
+const grants = fc.record({
+  usesMax: fc.integer({ min: 1, max: 5 }),
+  durationMsMax: fc.constantFrom(60_000, 120_000),
+  mayDiffer: fc.subarray([
+    {
+      path: 'args.a',
+      steps: ['a'],
+      is: [{ op: 'lte', value: 5 } as const, { op: 'gte', value: 0 } as const],
+    },
+    { path: 'args.b', steps: ['b'], is: [] },
+  ]),
+})
+
 /** Whom a rule asks, as the reader leaves it: the approvers of stages are all whom they name. */
 const terms: fc.Arbitrary<ApprovalTerms> = fc
   .record({
@@ -172,15 +185,17 @@ const terms: fc.Arbitrary<ApprovalTerms> = fc
     reasonRequired: maybe(fc.boolean()),
     remindersMs: maybe(fc.constantFrom([1_000], [1_000, 2_000])),
     escalation: maybe(named.map((who) => [{ afterMs: 30_000, ...who }])),
+    grants: maybe(grants),
     lookups: maybe(
       fc.constantFrom('get_a', 'get_b').map((tool) => [{ label: null, tool, arguments: [] }] as const),
     ),
   })
-  .map(({ named: who, stages: several, quorum, ...others }) =>
+  .map(({ named: who, stages: several, quorum, grants, ...others }) =>
     several === null
-      ? { ...others, approvers: who, stages: null, quorum }
+      ? { ...others, approvers: who, stages: null, quorum, grants: quorum === null ? grants : null }
       : {
           ...others,
+          grants: null,
           approvers: {
             groups: [...new Set(several.flatMap(({ groups }) => groups))],
             people: [...new Set(several.flatMap(({ people }) => people))],

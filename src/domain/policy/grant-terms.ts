@@ -50,7 +50,7 @@ export function strictestGrants(asking: readonly (GrantTerms | null)[]): GrantTe
   return {
     usesMax: Math.min(...known.map(({ usesMax }) => usesMax)),
     durationMsMax: Math.min(...known.map(({ durationMsMax }) => durationMsMax)),
-    mayDiffer: shared,
+    mayDiffer: shared.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
   }
 }
 
