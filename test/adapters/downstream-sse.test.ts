@@ -11,6 +11,7 @@ import {
   type Harness,
   type HarnessOptions,
   modernHeaders,
+  modernMeta,
   outcomes,
   settledAs,
   wireEvents,
@@ -549,6 +550,91 @@ describe('the server behind', () => {
     expect(heard()).toBe(last)
   })
 })
+
+test.each([
+  ['HTTP+SSE', async (harness: Harness) => aSession(harness)],
+  [
+    'the stream of a session',
+    async (harness: Harness) =>
+      aReading(
+        await harness.request('/mcp/github', {
+          headers: { ...usual, accept: 'text/event-stream', 'mcp-protocol-version': '2025-11-25' },
+        }),
+      ),
+  ],
+  [
+    'subscriptions/listen',
+    async (harness: Harness) =>
+      aReading(
+        await harness.request('/mcp/github', {
+          method: 'POST',
+          headers: {
+            ...usual,
+            ...modernHeaders('subscriptions/listen'),
+            'content-type': 'application/json',
+            accept: 'application/json, text/event-stream',
+          },
+          body: JSON.stringify({
+            ...{ jsonrpc: '2.0', id: 1, method: 'subscriptions/listen' },
+            params: { notifications: { toolsListChanged: true }, _meta: modernMeta },
+          }),
+        }),
+      ),
+  ],
+])(
+  '%s: an agent that is let in no more loses it, also where the server never ends its stream',
+  async (_name, open) => {
+    const { clock } = aHarness().deps
+    let standing: 'in' | 'unknown' | 'out' = 'in'
+    let looks = 0
+    let left = 0
+    const harness = aHarness({
+      clock: { ...clock, sleep: (ms, signal) => clock.sleep(Math.min(ms, 5), signal) },
+      authenticate: async () => {
+        looks++
+        return standing === 'unknown'
+          ? { kind: 'refused', because: 'keys_unavailable', message: 'no keys' }
+          : admission(standing === 'in' ? agent : null)
+      },
+      wire: ({ method, body }): WireResponse => {
+        if (body?.includes('"initialize"')) return initialized()
+        if (method === 'DELETE' || (method === 'POST' && !body?.includes('subscriptions/listen')))
+          return { status: 202, headers: {}, body: null }
+        const endless = new ReadableStream<Uint8Array>({
+          start: (controller) => controller.enqueue(new TextEncoder().encode(': heard\n\n')),
+          cancel: () => void left++,
+        })
+        return { status: 200, headers: { 'content-type': 'text/event-stream' }, body: endless }
+      },
+    })
+    const stream = await open(harness)
+    const isLookedAtAgain = async () => {
+      const before = looks
+      await expect.poll(() => looks, { timeout: 10_000 }).toBeGreaterThan(before + 2)
+    }
+    await isLookedAtAgain()
+    standing = 'unknown'
+    await isLookedAtAgain()
+    expect(stream.isOver()).toBe(false)
+    standing = 'out'
+    await expect.poll(stream.isOver, { timeout: 10_000 }).toBe(true)
+    // The server is not listened to either.
+    await expect.poll(() => left, { timeout: 10_000 }).toBe(1)
+  },
+)
+
+/** Reads until it is over. */
+function aReading(response: Response) {
+  expect(response.status).toBe(200)
+  let isOver = false
+  void response
+    .text()
+    .catch(() => {})
+    .finally(() => {
+      isOver = true
+    })
+  return { isOver: () => isOver }
+}
 
 describe('what a client does not read', () => {
   const limits = { replyBytesMax: 100_000 }

@@ -17,6 +17,7 @@ import { createOwnEvents } from './own-events.ts'
 import type { Requester } from './requester.ts'
 import { rewriteEvents } from './rewrite-body.ts'
 import { METHOD_NOT_FOUND, refusalResponse } from './rpc.ts'
+import { standingOf } from './still-in.ts'
 import { isOwnTaskId, type TaskIds } from './task-id.ts'
 import type { TaskNews } from './task-news.ts'
 import { missingTasks, type Tasks } from './tasks.ts'
@@ -153,7 +154,7 @@ export function createListens(deps: {
    * @param start begins to say things, and returns how to stop
    */
   function joined(
-    { principal, accepts }: Pick<Requester, 'principal' | 'accepts'>,
+    { principal, accepts, admit }: Pick<Requester, 'principal' | 'accepts' | 'admit'>,
     response: Response,
     isOursAlone: boolean,
     start: (send: (rawMessage: string) => void) => () => void,
@@ -172,19 +173,21 @@ export function createListens(deps: {
       stopping.removeEventListener('abort', events.end)
     })
     const stop = start(events.send)
+    void watch()
     if (!isOursAlone) return new Response(events.body, response)
     void response.body?.cancel()
     stopping.addEventListener('abort', events.end, { once: true })
     if (stopping.aborted) events.end()
-    void keepAlive(events.comment, over.signal)
     return new Response(events.body, { headers: streamHeaders })
-  }
 
-  async function keepAlive(comment: (text: string) => void, over: AbortSignal): Promise<void> {
-    for (;;) {
-      await clock.sleep(timings.commentMs, over)
-      if (over.aborted) return
-      comment('still listening')
+    /** Keeps it alive, as long as whoever opened it is let in. */
+    async function watch(): Promise<void> {
+      for (;;) {
+        await clock.sleep(timings.commentMs, over.signal)
+        if (over.signal.aborted) return
+        if (isOursAlone) events.comment('still listening')
+        if ((await standingOf(principal, admit)) === 'out') return events.cut()
+      }
     }
   }
 

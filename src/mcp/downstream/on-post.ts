@@ -2,6 +2,7 @@
 import type { Limits } from '../../domain/limits.ts'
 import type { Principal } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
+import type { Admission } from '../../ports/admission.ts'
 import type { Log } from '../../ports/log.ts'
 import type { StopsInForce } from '../../services/stops-in-force.ts'
 import { isOwnId } from '../own-id.ts'
@@ -57,6 +58,8 @@ export interface From {
   readonly principal: Principal
   readonly upstream: Upstream
   readonly delivery: Delivery
+  /** Whether this request would be let in now, also long after it came. */
+  admit(): Promise<Admission>
 }
 
 /** Told as soon as it is known what is asked, for whoever must answer after a fault. */
@@ -93,7 +96,7 @@ export function createOnPost(deps: {
   const { advertise, listViews, listens, forward, toolsSeen, limits, log } = deps
 
   return async function onPost(from, setAnswering) {
-    const { request, principal, upstream, delivery } = from
+    const { request, principal, upstream, delivery, admit } = from
     const { headers, signal } = request
     const accepted = await accept(from, setAnswering)
     if (!accepted.ok) {
@@ -107,7 +110,7 @@ export function createOnPost(deps: {
     const client = session?.client ?? clientName(message, headers)
     const id = message.kind === 'request' ? message.id : null
     const isAnswered = message.kind === 'request' && message.method !== 'subscriptions/listen'
-    const common = { upstream, principal, headers, spoken, session, client, accepts, delivery, signal }
+    const common = { upstream, principal, headers, spoken, session, client, accepts, delivery, admit, signal }
     const passOn = (rewrite: Rewrite | null, onUnsent: (() => Promise<void>) | null = null) =>
       forward({ ...common, method: 'POST', body: text, id, isAnswered, rewrite, onUnsent })
     if (message.kind === 'notification' && message.method === 'notifications/initialized')

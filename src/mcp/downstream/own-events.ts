@@ -12,6 +12,8 @@ export interface OwnEvents {
   comment(text: string): void
   /** Ends a stream of ours; one of the upstream ends by itself. */
   end(): void
+  /** Ends it, whoever's it is: nothing more is said to this client. */
+  cut(): void
 }
 
 /** Of a client that does not read: what comes next says more, so the oldest goes. */
@@ -51,9 +53,10 @@ export function createOwnEvents(upstream: ReadableStream<Uint8Array> | null, onE
         try {
           const { done, value } = await reader.read()
           if (done) {
-            controller.close()
+            if (sink !== null) controller.close()
             return over()
           }
+          if (sink === null) return
           boundary.feed(value)
           controller.enqueue(value)
           flush()
@@ -85,6 +88,13 @@ export function createOwnEvents(upstream: ReadableStream<Uint8Array> | null, onE
       if (reader !== null || open === null) return
       over()
       open.close()
+    },
+    cut() {
+      const open = sink
+      if (open === null) return
+      over()
+      open.close()
+      void reader?.cancel(new Error('the agent is not admitted any more')).catch(() => {})
     },
   }
 }

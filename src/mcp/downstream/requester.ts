@@ -2,6 +2,7 @@
 import type { Limits } from '../../domain/limits.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Timings } from '../../domain/timings.ts'
+import type { Admission } from '../../ports/admission.ts'
 import type { UpstreamSession } from '../../ports/upstream-session.ts'
 import type { createUpstreamSession } from '../upstream/session.ts'
 import type { Upstream } from '../upstream/wire.ts'
@@ -22,6 +23,8 @@ export interface Requester {
   readonly client: string | null
   readonly accepts: Accepts
   readonly delivery: Delivery
+  /** Whether it would be let in now, also long after it came. */
+  admit(): Promise<Admission>
   /** Aborts when the connection is gone. */
   readonly signal: AbortSignal
 }

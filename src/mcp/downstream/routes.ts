@@ -113,9 +113,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
   app.all('/:server/sse', (c) => serve(c, c.req.param('server')))
   app.post('/:server/messages', async (c) => {
     const from = await enter(c, c.req.param('server'))
-    return from instanceof Response
-      ? from
-      : old.post(from, c.req.query('sessionId') ?? '', admitOf(c, from.upstream.server, deps))
+    return from instanceof Response ? from : old.post(from, c.req.query('sessionId') ?? '')
   })
 
   /** Through the door, to a server that is there. */
@@ -125,7 +123,8 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
     if (!door.ok) return door.error
     const upstream = upstreams.get(server)
     if (upstream === undefined) return unknownServer([...upstreams.keys()])
-    return { request: c.req.raw, principal: door.value, upstream, delivery: asResponse }
+    const admit = admitOf(c, server, deps)
+    return { request: c.req.raw, principal: door.value, upstream, delivery: asResponse, admit }
   }
 
   async function serve(c: Context<McpEnv>, server: string): Promise<Response> {
@@ -135,8 +134,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
       case 'POST':
         return onPost(from, (id) => c.set('answering', id))
       case 'GET':
-        if (opensOldSession(from.request.headers))
-          return old.open(from, pathOf(c, server), admitOf(c, server, deps))
+        if (opensOldSession(from.request.headers)) return old.open(from, pathOf(c, server))
         return onBodiless(from, 'GET')
       case 'DELETE':
         return onBodiless(from, 'DELETE')
@@ -153,7 +151,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
 
   /** The stream of a legacy session, or its end. */
   async function onBodiless(from: From, method: 'GET' | 'DELETE'): Promise<Response> {
-    const { request, principal, upstream, delivery } = from
+    const { request, principal, upstream, delivery, admit } = from
     const { headers, signal } = request
     const spoken = spokenByHeader(headers)
     if (!spoken.ok) return refusalResponse(spoken.error)
@@ -169,6 +167,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
       session: session.value,
       client,
       delivery,
+      admit,
       signal,
     }
     const lastEventId = headers.get('last-event-id')

@@ -22,6 +22,7 @@ import {
   refusal,
   refusalResponse,
 } from '../rpc.ts'
+import { standingOf } from '../still-in.ts'
 import { type ClientStream, createClientStream } from './client-stream.ts'
 import { messagesOf } from './messages-of.ts'
 import type { UnreadBudget } from './unread.ts'
@@ -179,6 +180,7 @@ export function createOldSession(options: OldSessionOptions): OldSession {
       }),
       principal,
       upstream,
+      admit: () => admit(),
       delivery: { isResumable: false, reached: () => reached },
     }
     const response = onPost(from, (id, method) => know({ id, method })).catch((error: unknown) => {
@@ -253,13 +255,12 @@ export function createOldSession(options: OldSessionOptions): OldSession {
 
   /** Each of these is a request of our own, which passes no door. An agent that is none any more loses its stream. */
   async function isStillIn(): Promise<boolean> {
-    const admission = await admit().catch((): Admission => unknownNow)
-    if (admission.kind === 'admitted') {
-      if (admission.principal.name === principal.name && admission.principal.owner === principal.owner)
-        return true
-    } else if (admission.because === 'keys_unavailable') return false
-    cut('the agent is not admitted any more')
-    return false
+    const standing = await standingOf(principal, admit)
+    if (standing === 'out' && !ending.signal.aborted) {
+      log.info({ agent: principal.name, server }, 'an HTTP+SSE client is not let in any more and was cut')
+      cut('the agent is not admitted any more')
+    }
+    return standing === 'in'
   }
 
   /** @returns whether there may be such a stream again */
@@ -269,7 +270,7 @@ export function createOldSession(options: OldSessionOptions): OldSession {
     headers.set('accept', 'text/event-stream')
     const request = new Request(options.url, { headers, signal: ending.signal })
     try {
-      const response = await onGet({ request, principal, upstream, delivery: inside })
+      const response = await onGet({ request, principal, upstream, delivery: inside, admit: () => admit() })
       if (response.status !== 200) {
         await response.body?.cancel()
         // Another stream of this session is about to end.
@@ -289,6 +290,8 @@ export function createOldSession(options: OldSessionOptions): OldSession {
       await clock.sleep(options.commentMs, ending.signal)
       if (ending.signal.aborted) return
       stream.comment('still here')
+      // A server that never ends its stream is never asked for another.
+      await isStillIn()
     }
   }
 
@@ -306,8 +309,6 @@ export function createOldSession(options: OldSessionOptions): OldSession {
     },
   }
 }
-
-const unknownNow: Admission = { kind: 'refused', because: 'keys_unavailable', message: '' }
 
 const inside = { isResumable: false, reached: async () => true }
 

@@ -7,7 +7,6 @@ import { z } from 'zod'
 import type { Limits } from '../../../domain/limits.ts'
 import type { Principal } from '../../../domain/principal.ts'
 import type { Timings } from '../../../domain/timings.ts'
-import type { Admission } from '../../../ports/admission.ts'
 import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'
 import { workSignal } from '../../work-signal.ts'
@@ -30,6 +29,8 @@ const STREAMS_PER_PRINCIPAL_MAX = 50
 const UNREAD_REPLIES_MAX = 2
 /** Of all streams of one agent together: two that are read slowly. Fifty of them would be the gateway's whole memory. */
 const UNREAD_REPLIES_PER_PRINCIPAL_MAX = 4
+/** Of all streams of this gateway, with the usual limits 256 MiB: four agents that read slowly. A crowd of them would be its whole memory. */
+const UNREAD_REPLIES_PER_GATEWAY_MAX = 16
 /** A client that says nothing for this long is forgotten; one that opens its stream again goes on. */
 const IDLE_MS = 30 * 60_000
 const REAP_MS = 60_000
@@ -42,11 +43,10 @@ export interface OldSessions {
   /**
    * Opens a stream.
    * @param path of the server at this gateway, as its clients see it
-   * @param admit whether this request would be let in now
    */
-  open(from: Omit<From, 'delivery'>, path: string, admit: () => Promise<Admission>): Response
+  open(from: Omit<From, 'delivery'>, path: string): Response
   /** One message to a stream of this principal. */
-  post(from: Omit<From, 'delivery'>, sessionId: string, admit: () => Promise<Admission>): Promise<Response>
+  post(from: Omit<From, 'delivery'>, sessionId: string): Promise<Response>
 }
 
 /** Whether a GET is the beginning of HTTP+SSE. Clients of Streamable HTTP name a session, a revision or both. */
@@ -74,11 +74,12 @@ export function createOldSessions(deps: {
   const unreadBudget = createUnreadBudget({
     perStreamMax: UNREAD_REPLIES_MAX * limits.replyBytesMax,
     perPrincipalMax: UNREAD_REPLIES_PER_PRINCIPAL_MAX * limits.replyBytesMax,
+    perGatewayMax: UNREAD_REPLIES_PER_GATEWAY_MAX * limits.replyBytesMax,
   })
   const seal = createSeal({ sealKey, purpose: 'mcp-sse-session', prefix: PREFIX, schema: agreedSchema })
 
-  function open(from: Omit<From, 'delivery'>, path: string, admit: () => Promise<Admission>): Response {
-    const { request, principal, upstream } = from
+  function open(from: Omit<From, 'delivery'>, path: string): Response {
+    const { request, principal, upstream, admit } = from
     const scope = boundTo({ principal, server: upstream.server })
     const again = seal.open(scope, request.headers.get('last-event-id') ?? '')
     const [sessionId = null, revision = null] = again ?? []
@@ -116,12 +117,8 @@ export function createOldSessions(deps: {
     return session.response
   }
 
-  async function post(
-    from: Omit<From, 'delivery'>,
-    sessionId: string,
-    admit: () => Promise<Admission>,
-  ): Promise<Response> {
-    const { request, principal, upstream } = from
+  async function post(from: Omit<From, 'delivery'>, sessionId: string): Promise<Response> {
+    const { request, principal, upstream, admit } = from
     const session = sessions.get(sessionId)
     const isTheirs =
       session?.principal.name === principal.name &&

@@ -6,7 +6,7 @@ import type { Principal } from '../../../domain/principal.ts'
 
 /** One message, or the part of it that is there. */
 export interface Unread {
-  /** From now on so much of it is held; more than is allowed cuts a stream, this one or another of the same agent. */
+  /** From now on so much of it is held; more than is allowed cuts a stream: this one, the fullest of the same agent, or of the agent that holds most. */
   hold(bytes: number): void
 }
 
@@ -21,6 +21,8 @@ export interface UnreadBudget {
 }
 
 interface Holding {
+  /** Whose it is. */
+  readonly owned: string
   bytes: number
   isCut: boolean
   readonly cut: () => void
@@ -29,43 +31,54 @@ interface Holding {
 export function createUnreadBudget({
   perStreamMax,
   perPrincipalMax,
+  perGatewayMax,
 }: {
   readonly perStreamMax: number
   readonly perPrincipalMax: number
+  readonly perGatewayMax: number
 }): UnreadBudget {
   /** Streams that hold anything, also when they are ending: what waits goes when it is written, or cannot be. */
   const byPrincipal = new Map<string, Set<Holding>>()
+  /** Of all that are not cut. */
+  let total = 0
 
-  function change(owned: string, holding: Holding, by: number): void {
-    const own = byPrincipal.get(owned) ?? new Set()
+  function change(holding: Holding, by: number): void {
     holding.bytes += by
     if (holding.isCut) return
-    if (holding.bytes > 0) byPrincipal.set(owned, own.add(holding))
-    else leave(owned, own, holding)
+    total += by
+    const own = byPrincipal.get(holding.owned) ?? new Set()
+    if (holding.bytes > 0) byPrincipal.set(holding.owned, own.add(holding))
+    else leave(holding)
     if (by <= 0) return
-    if (holding.bytes > perStreamMax) cut(owned, own, holding)
+    if (holding.bytes > perStreamMax) cut(holding)
     // The one that holds most is the one that is not read; another process with the same token goes on.
-    const [most] = [...own].sort((a, b) => b.bytes - a.bytes)
-    const bytes = [...own].reduce((sum, each) => sum + each.bytes, 0)
-    if (most !== undefined && bytes > perPrincipalMax) cut(owned, own, most)
+    if (sumOf(own) > perPrincipalMax) cutMost(own)
+    if (total > perGatewayMax) cutMost(mostOf([...byPrincipal.values()], sumOf) ?? new Set())
+  }
+
+  function cutMost(holdings: ReadonlySet<Holding>): void {
+    const most = mostOf([...holdings], ({ bytes }) => bytes)
+    if (most !== null) cut(most)
   }
 
   /** What it holds is let go in a moment, and is no reason to cut another. */
-  function cut(owned: string, own: Set<Holding>, holding: Holding): void {
+  function cut(holding: Holding): void {
     holding.isCut = true
-    leave(owned, own, holding)
+    total -= holding.bytes
+    leave(holding)
     holding.cut()
   }
 
-  function leave(owned: string, own: Set<Holding>, holding: Holding): void {
-    own.delete(holding)
-    if (own.size === 0) byPrincipal.delete(owned)
+  function leave(holding: Holding): void {
+    const own = byPrincipal.get(holding.owned)
+    own?.delete(holding)
+    if (own?.size === 0) byPrincipal.delete(holding.owned)
   }
 
   return {
     stream({ name, owner }, cut) {
       const owned = JSON.stringify([name, owner])
-      const holding: Holding = { bytes: 0, isCut: false, cut }
+      const holding: Holding = { owned, bytes: 0, isCut: false, cut }
       return {
         message() {
           let held = 0
@@ -73,11 +86,17 @@ export function createUnreadBudget({
             hold(bytes) {
               const by = bytes - held
               held = bytes
-              change(owned, holding, by)
+              change(holding, by)
             },
           }
         },
       }
     },
   }
+}
+
+const sumOf = (holdings: ReadonlySet<Holding>) => [...holdings].reduce((sum, { bytes }) => sum + bytes, 0)
+
+function mostOf<T>(all: readonly T[], sizeOf: (one: T) => number): T | null {
+  return all.reduce<T | null>((most, one) => (most === null || sizeOf(one) > sizeOf(most) ? one : most), null)
 }

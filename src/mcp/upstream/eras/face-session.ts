@@ -16,6 +16,7 @@ import { type Id, idKey, parseJson, peek } from '../peek.ts'
 import { anyTime, type Upstream, type WireRequest, type WireResponse } from '../wire.ts'
 import { askModern } from './ask-modern.ts'
 import { createMirroredArguments } from './mirrored-arguments.ts'
+import { createWatchedResources } from './watched-resources.ts'
 import {
   envelopeOf,
   fulfillable,
@@ -76,7 +77,7 @@ export function createFaceSession({
 }): FaceSession {
   const running = new Map<string, AbortController>()
   const questions = new Map<string, (rawAnswer: string | null) => void>()
-  const uris = new Set<string>()
+  const watched = createWatchedResources()
   const ending = new AbortController()
   let logLevel: string | null = null
   let standalone: EventStream | null = null
@@ -218,7 +219,7 @@ export function createFaceSession({
       toolsListChanged: true,
       promptsListChanged: true,
       resourcesListChanged: true,
-      resourceSubscriptions: [...uris],
+      resourceSubscriptions: watched.all(),
     }
     const notifications = fulfillable(wish, capabilities)
     const params = `{"notifications":${JSON.stringify(notifications)},"_meta":${envelope()}}`
@@ -263,8 +264,11 @@ export function createFaceSession({
         case 'resources/unsubscribe': {
           const named = uriSchema.safeParse(params)
           if (!named.success) return '"error":{"code":-32602,"message":"Invalid params: \'uri\' is missing"}'
-          if (method === 'resources/subscribe') uris.add(named.data.uri)
-          else uris.delete(named.data.uri)
+          if (method === 'resources/unsubscribe') watched.delete(named.data.uri)
+          else {
+            const full = watched.add(named.data.uri)
+            if (full !== null) return `"error":${JSON.stringify({ code: -32_000, message: full })}`
+          }
           hear()
           return '"result":{}'
         }

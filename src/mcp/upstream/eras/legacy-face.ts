@@ -3,10 +3,8 @@
  * request is sent in modern words. Modern requests pass as they are. What does not cross: tasks, and a session after this
  * process has ended.
  */
-import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { Limits } from '../../../domain/limits.ts'
-import type { Principal } from '../../../domain/principal.ts'
 import type { Clock } from '../../../ports/clock.ts'
 import type { Log } from '../../../ports/log.ts'
 import { rawMember, withMember, withoutMembers } from '../../raw-json.ts'
@@ -26,15 +24,12 @@ import {
 } from '../refusal.ts'
 import { type Upstream, UpstreamFault, type WireRequest, type WireResponse } from '../wire.ts'
 import { askModern } from './ask-modern.ts'
+import { createFacePlaces } from './face-places.ts'
 import { createFaceSession, type FaceSession } from './face-session.ts'
 import { envelopeOf, META_SERVER_INFO, paramsOf, unanswered } from './words.ts'
 
-/** Begins the ids of its sessions: no server is asked about them. */
-export const FACE_SESSION_PREFIX = 'holdpoint-face-'
 /** What a client that asks for a revision nobody knows is offered. */
 const NEWEST_LEGACY = '2025-11-25'
-/** One that was forgotten costs a little memory; one per client that ever came would cost too much. */
-const SESSIONS_MAX = 10_000
 
 export interface FaceOptions {
   readonly limits: Pick<Limits, 'lineBytesMax'>
@@ -47,7 +42,7 @@ export function withLegacyFace(upstream: Upstream, options: FaceOptions): Upstre
   const { server } = upstream
   const { limits, sessionIdleMs, clock, log } = options
   const bytesMax = limits.lineBytesMax
-  const sessions = new Map<string, FaceSession>()
+  const places = createFacePlaces()
   const closing = new AbortController()
 
   async function exchange(request: WireRequest): Promise<WireResponse> {
@@ -62,17 +57,14 @@ export function withLegacyFace(upstream: Upstream, options: FaceOptions): Upstre
       }
       return initialize(request, body, rawId ?? 'null')
     }
-    const session = sessions.get(sessionId)
-    if (session === undefined || !isSame(session.principal, request.principal)) {
-      return refused(request, sessionNotFound(rawId))
-    }
+    const session = places.of(sessionId, request.principal)
+    if (session === null) return refused(request, sessionNotFound(rawId))
     session.touch()
     switch (request.method) {
       case 'GET':
         return session.listen(request.signal) ?? refused(request, streamTaken())
       case 'DELETE':
-        sessions.delete(sessionId)
-        session.end()
+        places.end(sessionId)
         return { status: 200, headers: {}, body: null }
       case 'POST':
         return post(session, request, body)
@@ -85,9 +77,8 @@ export function withLegacyFace(upstream: Upstream, options: FaceOptions): Upstre
   }
 
   async function initialize(request: WireRequest, body: string, rawId: string): Promise<WireResponse> {
-    if (sessions.size >= SESSIONS_MAX) {
-      return refusalResponse(internalError('too many sessions are open at this gateway; end one', rawId))
-    }
+    const room = places.makeRoom(request.principal)
+    if (!room.ok) return refusalResponse(internalError(room.error, rawId))
     const params = paramsOf(body)
     const { protocolVersion } = initializeSchema.parse(parseJson(params))
     const asked = revisionOf(protocolVersion)
@@ -100,7 +91,6 @@ export function withLegacyFace(upstream: Upstream, options: FaceOptions): Upstre
     const discovered = await askModern(upstream, request, 'server/discover', envelopeOf(sender), bytesMax)
     const result = rawMember(discovered, 'result')
     if (result === null) return jsonResponse(200, withMember(discovered, 'id', rawId))
-    const sessionId = `${FACE_SESSION_PREFIX}${randomUUID()}`
     const session = createFaceSession({
       upstream,
       principal: request.principal,
@@ -110,7 +100,7 @@ export function withLegacyFace(upstream: Upstream, options: FaceOptions): Upstre
       clock,
       log,
     })
-    sessions.set(sessionId, session)
+    const sessionId = places.add(session)
     return jsonResponse(200, initializedOf(result, revision, rawId), { 'mcp-session-id': sessionId })
   }
 
@@ -160,11 +150,7 @@ export function withLegacyFace(upstream: Upstream, options: FaceOptions): Upstre
   async function reapForever() {
     while (!closing.signal.aborted) {
       await clock.sleep(reapEveryMs(sessionIdleMs), closing.signal)
-      for (const [id, session] of sessions) {
-        if ((session.idleMs() ?? 0) < sessionIdleMs) continue
-        sessions.delete(id)
-        session.end()
-      }
+      places.endIdle(sessionIdleMs)
     }
   }
 
@@ -174,8 +160,7 @@ export function withLegacyFace(upstream: Upstream, options: FaceOptions): Upstre
     exchange,
     async close() {
       closing.abort()
-      for (const session of sessions.values()) session.end()
-      sessions.clear()
+      places.endAll()
       await upstream.close()
     },
   }
@@ -183,7 +168,6 @@ export function withLegacyFace(upstream: Upstream, options: FaceOptions): Upstre
 
 const accepted: WireResponse = { status: 202, headers: {}, body: null }
 const initializeSchema = z.object({ protocolVersion: z.string().catch('') }).catch({ protocolVersion: '' })
-const isSame = (a: Principal, b: Principal) => a.name === b.name && a.owner === b.owner
 
 /** What legacy clients are told of a discovered server. Extensions and tasks belong to the other era. */
 function initializedOf(discovered: string, revision: string, rawId: string): string {

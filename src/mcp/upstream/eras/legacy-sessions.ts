@@ -75,6 +75,8 @@ interface Unasked {
 
 /** Told every message that belongs to no request, until nothing more can come. */
 export interface Listener {
+  /** The resources that it wants to hear of. */
+  readonly uris: readonly string[]
   hear(message: string): void
   end(): void
 }

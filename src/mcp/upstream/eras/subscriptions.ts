@@ -7,6 +7,7 @@ import { parseJson, peek } from '../peek.ts'
 import { jsonResponse } from '../refusal.ts'
 import type { WireResponse } from '../wire.ts'
 import type { LegacySession, Listener } from './legacy-sessions.ts'
+import { tooManyResources } from './watched-resources.ts'
 import {
   fulfillable,
   isOf,
@@ -15,6 +16,9 @@ import {
   subscriptionSchema,
   withSubscription,
 } from './words.ts'
+
+/** Streams that one agent listens on, at one server and gateway: a host opens one for each of its conversations. */
+const LISTENERS_MAX = 200
 
 const listenSchema = z.object({ notifications: subscriptionSchema })
 
@@ -25,21 +29,37 @@ export function listenOn(
   bytesMax: number,
 ): WireResponse {
   const rawId = rawMember(message, 'id') ?? 'null'
+  const refused = (code: number, why: string) =>
+    jsonResponse(200, `{"jsonrpc":"2.0","id":${rawId},"error":${JSON.stringify({ code, message: why })}}`)
   const wished = listenSchema.safeParse(parseJson(paramsOf(message)))
-  if (!wished.success) {
-    const error = { code: -32_602, message: "Invalid params: 'notifications' says what to listen to" }
-    return jsonResponse(200, `{"jsonrpc":"2.0","id":${rawId},"error":${JSON.stringify(error)}}`)
-  }
+  if (!wished.success) return refused(-32_602, "Invalid params: 'notifications' says what to listen to")
+  const full = tooManyResources(wished.data.notifications.resourceSubscriptions ?? [])
+  if (full !== null) return refused(-32_602, `Invalid params: ${full}`)
+  if (session.listeners.size >= LISTENERS_MAX)
+    return refused(
+      -32_000,
+      `This agent listens ${LISTENERS_MAX} times to this server already; end one that is not needed.`,
+    )
   const capabilities = rawMember(session.initialized, 'capabilities') ?? '{}'
   const subscription = fulfillable(wished.data.notifications, capabilities)
   const uris = subscription.resourceSubscriptions ?? []
-  const resources = (method: 'resources/subscribe' | 'resources/unsubscribe') => {
-    for (const uri of uris) {
-      const params = JSON.stringify({ uri })
-      void session.tell(`{"jsonrpc":"2.0","id":"${newOwnId()}","method":"${method}","params":${params}}`)
-    }
+  let telling = Promise.resolve()
+  /** One after the other: over HTTP each takes a connection of its own. */
+  const tell = (method: 'resources/subscribe' | 'resources/unsubscribe', which: readonly string[]) => {
+    telling = telling.then(async () => {
+      for (const uri of which) {
+        const params = JSON.stringify({ uri })
+        await session.tell(`{"jsonrpc":"2.0","id":"${newOwnId()}","method":"${method}","params":${params}}`)
+      }
+    })
+  }
+  /** Others of this agent listen on the same session. */
+  const nobodyElses = () => {
+    const others = new Set([...session.listeners].flatMap((one) => one.uris))
+    return uris.filter((uri) => !others.has(uri))
   }
   const listener: Listener = {
+    uris,
     hear(said) {
       const peeked = peek(said)
       if (peeked.kind !== 'notification') return
@@ -59,7 +79,7 @@ export function listenOn(
     unreadBytesMax: 2 * bytesMax,
     onLeave() {
       session.listeners.delete(listener)
-      resources('resources/unsubscribe')
+      tell('resources/unsubscribe', nobodyElses())
     },
   })
   const params = JSON.stringify({ notifications: subscription })
@@ -67,6 +87,6 @@ export function listenOn(
   stream.send(withSubscription(acknowledged, rawId))
   session.listeners.add(listener)
   void session.hear()
-  resources('resources/subscribe')
+  tell('resources/subscribe', uris)
   return stream.response
 }
