@@ -19,6 +19,8 @@ export interface IssuerConfig {
   readonly principalClaim: string | null
   /** Whose value names the person who answers for the agent. */
   readonly ownerClaim: string
+  /** This issuer gives out no `email` that its bearer could have typed, though its tokens do not say so. */
+  readonly isEmailTrusted: boolean
   /** Every token of this issuer must carry these. */
   readonly scopes: readonly string[]
 }
@@ -54,6 +56,7 @@ const issuerShape = z.strictObject({
     .optional(),
   principal_claim: claimName.optional(),
   owner_claim: claimName.optional(),
+  email_trusted: z.boolean().optional(),
   scopes: scopesShape.optional(),
 })
 const oauthShape = z.strictObject({
@@ -96,7 +99,7 @@ function readIssuer(document: Document, path: Path): Result<IssuerConfig, Proble
   const shape = checkShape(document, issuerShape, path)
   if (!shape.ok) problems.push(...shape.error)
   if (!shape.ok || problems.length > 0) return err(problems)
-  const { issuer, audience, principal_claim, owner_claim, scopes } = shape.value
+  const { issuer, audience, principal_claim, owner_claim, email_trusted, scopes } = shape.value
   return ok({
     issuer,
     audience: audience === undefined ? [] : [audience].flat(),
@@ -104,6 +107,7 @@ function readIssuer(document: Document, path: Path): Result<IssuerConfig, Proble
     algorithms: shape.value.algorithms ?? usualAlgorithms,
     principalClaim: principal_claim ?? null,
     ownerClaim: owner_claim ?? 'sub',
+    isEmailTrusted: email_trusted ?? false,
     scopes: scopes ?? [],
   })
 }

@@ -27,6 +27,7 @@ export function sampleServer(
     policyFile: { path, name: source, text: text.value },
     notes: [],
     extraMethods: [],
+    passHeaders: [],
     scopes: [],
     recordsArguments: false,
     upstream: {

@@ -21,6 +21,8 @@ export interface ServerConfig {
   readonly notes: readonly Problem[]
   /** JSON-RPC methods that may pass although no MCP revision names them. */
   readonly extraMethods: readonly string[]
+  /** Headers of its clients that pass to it besides those of MCP, HTTP and tracing, in lower case. */
+  readonly passHeaders: readonly string[]
   /** A token of an OAuth issuer must carry these here, besides those of its issuer. */
   readonly scopes: readonly string[]
   /** The decision log keeps the arguments of its calls, not only their names. */
@@ -45,6 +47,25 @@ const serverNameShape = z
       'rename it; the name is part of its address /mcp/<name>',
     ),
   )
+/** They belong to one connection, or are made by the gateway itself. */
+const neverPassed =
+  /^(authorization|cookie|host|connection|content-length|transfer-encoding|te|trailer|upgrade|expect|forwarded|origin|referer|via|keep-alive|content-encoding|accept-encoding|proxy-.*|sec-.*|x-forwarded-.*|x-real-ip|mcp-.*)$/
+
+const passHeaderShape = z
+  .string()
+  // RFC 9110, section 5.1.
+  .regex(
+    /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/,
+    says('this is not the name of a header', 'write one name in each entry'),
+  )
+  .transform((name) => name.toLowerCase())
+  .refine(
+    (name) => !neverPassed.test(name),
+    says(
+      'this header never passes from a client to a server',
+      'remove it; what the gateway itself presents there is set under `headers`',
+    ),
+  )
 const serverShape = z.strictObject({
   ...upstreamShape.shape,
   policy: z.string().min(1, says('the path is empty', 'write one, or remove the line')).optional(),
@@ -56,6 +77,7 @@ const serverShape = z.strictObject({
     )
     .optional(),
   self_confirm: z.boolean().optional(),
+  pass_headers: z.array(passHeaderShape).optional(),
   scopes: scopesShape.optional(),
   record: z.enum(['keys', 'full']).optional(),
   methods: z
@@ -135,6 +157,7 @@ export function readServer(
     policyFile,
     notes,
     extraMethods: server.methods ?? [],
+    passHeaders: server.pass_headers ?? [],
     scopes: server.scopes ?? [],
     recordsArguments: server.record === 'full',
     upstream: upstream.value,

@@ -261,6 +261,7 @@ export async function startGateway(deps: {
       held,
       upstreams,
       prefixAt: sites.prefixAt,
+      passHeaders: (server) => config.servers.get(server)?.passHeaders ?? [],
       extraMethods: (server) => config.servers.get(server)?.extraMethods ?? [],
       rules,
       setUpLink: (server) => (isFollowable(config) ? `${base}/set-up/${server}` : null),

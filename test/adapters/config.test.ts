@@ -190,6 +190,7 @@ servers:
     url: https://\${GITHUB_HOST}/mcp
     headers: { Authorization: "Bearer \${GITHUB_TOKEN}" }
     methods: [vendor/thing]
+    pass_headers: [X-MCP-Toolsets]
 timings: { decision: 2h, start_by: 30m, hold: 1.5s }
 limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
 `,
@@ -215,6 +216,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
       policyFile: expect.objectContaining({ path: join(cwd, 'policies/nworks.json') }),
       notes: [],
       extraMethods: [],
+      passHeaders: [],
       scopes: [],
       recordsArguments: false,
       upstream: {
@@ -236,6 +238,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
       policyFile: null,
       notes: [],
       extraMethods: ['vendor/thing'],
+      passHeaders: ['x-mcp-toolsets'],
       scopes: [],
       recordsArguments: false,
       upstream: {
@@ -563,6 +566,7 @@ oauth:
       algorithms: [PS512]
       principal_claim: client_name
       owner_claim: email
+      email_trusted: true
       scopes: [mcp:call]
 servers: { github: { url: https://github.example.com/mcp, scopes: [github:use] } }
 `,
@@ -576,6 +580,7 @@ servers: { github: { url: https://github.example.com/mcp, scopes: [github:use] }
         algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
         principalClaim: null,
         ownerClaim: 'sub',
+        isEmailTrusted: false,
         scopes: [],
       },
       {
@@ -585,6 +590,7 @@ servers: { github: { url: https://github.example.com/mcp, scopes: [github:use] }
         algorithms: ['PS512'],
         principalClaim: 'client_name',
         ownerClaim: 'email',
+        isEmailTrusted: true,
         scopes: ['mcp:call'],
       },
     ])

@@ -29,9 +29,19 @@ describe('an allowed call', () => {
     expect(harness.asked).toHaveLength(0)
   })
 
-  it('takes along the client’s headers, and none of its credentials or network', async () => {
-    const harness = aHarness()
+  it('takes along the headers of MCP, HTTP and tracing, and those an operator names; no credentials, no network, no claims', async () => {
+    const harness = aHarness({
+      passHeaders: (server) => (server === 'github' ? ['x-toolset'] : ['x-user-id']),
+    })
     await harness.post(ping, {
+      'user-agent': 'night/1.0',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      'X-Toolset': 'repos',
+      'x-api-key': 'secret',
+      'x-auth-request-access-token': 'secret',
+      'cf-access-jwt-assertion': 'secret',
+      'x-user-id': 'admin',
+      'idempotency-key': 'k',
       'mcp-protocol-version': '2025-06-18',
       'x-request-id': '7',
       cookie: 'a=b',
@@ -49,7 +59,10 @@ describe('an allowed call', () => {
       'accept-encoding': 'identity',
       'content-type': 'application/json',
       'mcp-protocol-version': '2025-06-18',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      'user-agent': 'night/1.0',
       'x-request-id': '7',
+      'x-toolset': 'repos',
     })
     expect(harness.exchanges[0]).toMatchObject({ method: 'POST', principal: agent, freshConnection: false })
   })

@@ -76,6 +76,7 @@ export function aHarness(options: HarnessOptions = {}) {
     upstreams: new Map([['github', upstream]]),
     prefixAt: () => '',
     extraMethods: () => [],
+    passHeaders: () => [],
     rules: {
       of: () => ({
         policy: policy ?? aPolicy({ ping_tool: 'allow', forbidden: 'deny' }),

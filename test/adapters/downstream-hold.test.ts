@@ -48,6 +48,12 @@ function aWait(options: HarnessOptions = {}) {
   return { ...harness, approval, awaited, settle: (value: Awaited) => settle(value) }
 }
 
+const sealedFor = (id: string) =>
+  createSessionSeal(new Uint8Array(32).fill(7)).seal(
+    { principal: agent, server: 'github' },
+    { id, client: null },
+  )
+
 const slow = { commentMs: 60_000, progressMs: 60_000 }
 
 describe('a paused call', () => {
@@ -368,8 +374,12 @@ describe('a client that leaves at the last moment', () => {
           settle = () => resolve(settledAs(approval, outcomes.answered(), '{}'))
         }),
     })
-    const response = await harness.post(call('delete'))
-    await harness.post('{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}')
+    const headers = { 'mcp-session-id': sealedFor('s1') }
+    const response = await harness.post(call('delete'), headers)
+    await harness.post(
+      '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}',
+      headers,
+    )
     settle()
     expect(messagesIn(await response.text())).toEqual([])
     expect(harness.delivered).toEqual([])
@@ -496,11 +506,6 @@ describe('a limit on held requests', () => {
 describe('notifications/cancelled', () => {
   const cancel = (requestId: unknown) =>
     JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } })
-  const sealedFor = (id: string) =>
-    createSessionSeal(new Uint8Array(32).fill(7)).seal(
-      { principal: agent, server: 'github' },
-      { id, client: null },
-    )
 
   it('ends the held request of the same session without an answer, and stays here', async () => {
     const wait = aWait({ timings: slow })
@@ -513,6 +518,17 @@ describe('notifications/cancelled', () => {
     expect(wait.exchanges).toHaveLength(0)
     wait.settle(settledAs(wait.approval, outcomes.answered(), '{}'))
     await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(wait.delivered).toEqual([])
+  })
+
+  it('without a session may be another client’s: the held request ends with an answer, and the upstream hears of it', async () => {
+    const wait = aWait({ timings: slow })
+    const response = await wait.post(call('delete', {}, 7))
+    expect((await wait.post(cancel(7))).status).toBe(200)
+    expect(wait.exchanges.map(({ body }) => body)).toEqual([cancel(7)])
+    const [answer] = messagesIn(await response.text())
+    expect(answer).toMatchObject({ id: 7 })
+    expect(JSON.stringify(answer)).toContain(`Ticket ${wait.approval.id} goes on`)
     expect(wait.delivered).toEqual([])
   })
 

@@ -22,7 +22,7 @@ const warned: string[] = []
 beforeEach(() => {
   nowMs = 0
   warned.length = 0
-  issuer.behave({ failing: null, metadataIssuer: null })
+  issuer.behave({ failing: null, metadataIssuer: null, jwksPath: '/jwks' })
 })
 
 function aVerifier(wish: Partial<TrustedIssuer> = {}, scopes: readonly string[] = []) {
@@ -33,6 +33,7 @@ function aVerifier(wish: Partial<TrustedIssuer> = {}, scopes: readonly string[] 
     algorithms: ['RS256', 'ES256'],
     principalClaim: null,
     ownerClaim: 'sub',
+    isEmailTrusted: false,
     scopes: [],
     ...wish,
   }
@@ -102,11 +103,24 @@ describe('a token lets in', () => {
     expect(
       hasOwner(principalIn(await verify(await issuer.sign({ ...good, sub: 'stranger' }), 'github'))),
     ).toBe(false)
+  })
+
+  test('with the owner whom an e-mail address names, if it is verified or the issuer is trusted with it', async () => {
     const byEmail = aVerifier({ ownerClaim: 'email' })
-    const unverified = { ...good, email: 'jun@example.com', email_verified: false }
-    expect(hasOwner(principalIn(await byEmail(await issuer.sign(unverified), 'github')))).toBe(false)
-    const verified = { ...unverified, email_verified: true }
-    expect(principalIn(await byEmail(await issuer.sign(verified), 'github')).owner).toBe('jun')
+    const trusting = aVerifier({ ownerClaim: 'email', isEmailTrusted: true })
+    const unsaid = { ...good, email: 'jun@example.com' }
+    const isOwned = async (verify: typeof byEmail, claims: object) =>
+      hasOwner(principalIn(await verify(await issuer.sign({ ...good, ...claims }), 'github')))
+    for (const email_verified of [false, 'false', 0, 1, null, '', 'TRUE', [true]]) {
+      expect(await isOwned(byEmail, { ...unsaid, email_verified })).toBe(false)
+      expect(await isOwned(trusting, { ...unsaid, email_verified })).toBe(false)
+    }
+    expect(await isOwned(byEmail, unsaid)).toBe(false)
+    expect(await isOwned(trusting, unsaid)).toBe(true)
+    for (const email_verified of [true, 'true']) {
+      const verified = await issuer.sign({ ...unsaid, email_verified })
+      expect(principalIn(await byEmail(verified, 'github')).owner).toBe('jun')
+    }
   })
 
   test('with a readable name that no agent of our own can have, whatever its claims hold', async () => {
@@ -271,6 +285,18 @@ describe('the keys', () => {
     expect(await aVerifier()(await issuer.sign(good), 'github')).toMatchObject({
       because: 'keys_unavailable',
     })
+  })
+
+  test('are found where an issuer has moved them, without a restart', async () => {
+    const verify = aVerifier()
+    expect((await verify(await issuer.sign(good), 'github')).kind).toBe('admitted')
+    issuer.behave({ jwksPath: '/moved/jwks' })
+    await issuer.rotate()
+    const token = await issuer.sign(good)
+    // Strangers' key ids must not make us knock more often.
+    expect((await verify(token, 'github')).kind).toBe('refused')
+    nowMs += 30_001
+    expect((await verify(token, 'github')).kind).toBe('admitted')
   })
 
   test('behind a private address are not fetched', async () => {

@@ -173,9 +173,13 @@ describe('the gateway as itself', () => {
     expect(await post()).toBe(200)
     expect(issuer.tokenRequests).toHaveLength(2)
     server.accept(() => false)
+    clock.nowMs += 5_000
     const before = server.seen.length
     expect(await post()).toBe(401)
     expect(server.seen.length).toBe(before + 2)
+    // A server that refuses whatever it gets is no reason to knock at the issuer with every call.
+    for (let count = 0; count < 5; count++) expect((await faultOf(post())).isSent).toBe(false)
+    expect(issuer.tokenRequests).toHaveLength(3)
   })
 
   test('sends its secret only to the issuer that the configuration names', async () => {

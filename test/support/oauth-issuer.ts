@@ -54,6 +54,8 @@ interface Behaviour {
   readonly iss: string | null
   /** What the metadata says it is. */
   readonly metadataIssuer: string | null
+  /** Where its keys are. */
+  readonly jwksPath: string
   /** Where the metadata says that tokens are to be had. */
   readonly tokenEndpoint: string | null
 }
@@ -93,6 +95,7 @@ export async function startOAuthIssuer(): Promise<OAuthIssuer> {
     failing: null,
     iss: url,
     metadataIssuer: null,
+    jwksPath: '/jwks',
     tokenEndpoint: null,
   }
 
@@ -108,14 +111,14 @@ export async function startOAuthIssuer(): Promise<OAuthIssuer> {
           authorization_endpoint: `${url}/authorize`,
           token_endpoint: behaviour.tokenEndpoint ?? `${url}/token`,
           registration_endpoint: `${url}/register`,
-          jwks_uri: `${url}/jwks`,
+          jwks_uri: `${url}${behaviour.jwksPath}`,
           response_types_supported: ['code'],
           grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
           code_challenge_methods_supported: ['S256'],
           token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
           authorization_response_iss_parameter_supported: true,
         })
-      case '/jwks':
+      case behaviour.jwksPath:
         return json(response, 200, { keys: [key.jwk] })
       case '/register': {
         const wanted = JSON.parse(await readText(request))

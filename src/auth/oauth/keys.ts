@@ -1,5 +1,5 @@
 /** The public keys of an issuer: found once through its metadata, kept for minutes, fetched anew when an unknown key signs. */
-import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey, type RemoteJWKSetOptions } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey, type RemoteJWKSetOptions } from 'jose'
 import { z } from 'zod'
 import { type Fetch, FetchRefused } from '../outbound/guarded-fetch.ts'
 
@@ -18,7 +18,8 @@ export function createKeys(options: {
   monotonicMs: () => number
 }): JWTVerifyGetKey {
   const { issuer, jwksUri, fetch, monotonicMs } = options
-  let finding: Promise<JWTVerifyGetKey> | null = null
+  let finding: Promise<Found> | null = null
+  let lookedAtMs = Number.NEGATIVE_INFINITY
   let failed: { readonly error: FetchRefused; readonly atMs: number } | null = null
 
   async function fetchOnce(url: string | URL, init?: RequestInit): Promise<Response> {
@@ -36,18 +37,18 @@ export function createKeys(options: {
     }
   }
 
-  async function find(): Promise<JWTVerifyGetKey> {
-    const url = jwksUri ?? (await discover())
+  function keysAt(url: URL): Found {
     const remote: RemoteJWKSetOptions = {
       cacheMaxAge: KEPT_MS,
       cooldownDuration: COOL_DOWN_MS,
       timeoutDuration: 10_000,
       [customFetch]: (address, { headers, signal }) => fetchOnce(address, { headers, signal }),
     }
-    return createRemoteJWKSet(url, remote)
+    return { url, keyFor: createRemoteJWKSet(url, remote) }
   }
 
   async function discover(): Promise<URL> {
+    lookedAtMs = monotonicMs()
     let last: unknown
     for (const url of metadataUrls(issuer)) {
       try {
@@ -64,18 +65,47 @@ export function createKeys(options: {
     throw new FetchRefused(`the keys of ${issuer} cannot be found: ${why}`, { cause: last })
   }
 
+  /** An issuer may move its keys. What it says is looked at again where they are not, as rarely as for an unknown key. */
+  async function movedFrom({ url }: Found): Promise<Found | null> {
+    if (jwksUri !== null || monotonicMs() - lookedAtMs < COOL_DOWN_MS) return null
+    try {
+      const now = await discover()
+      if (now.href === url.href) return null
+      failed = null
+      return keysAt(now)
+    } catch {
+      // Then what is known stays, with the keys that are kept.
+      return null
+    }
+  }
+
   return async function keyFor(header, token) {
     if (failed !== null && finding === null && monotonicMs() - failed.atMs < FAILED_MS) throw failed.error
-    finding ??= find().catch((error: unknown) => {
-      finding = null
-      const refused =
-        error instanceof FetchRefused ? error : new FetchRefused(String(error), { cause: error })
-      failed = { error: refused, atMs: monotonicMs() }
-      throw refused
-    })
-    const remote = await finding
-    return remote(header, token)
+    finding ??= (jwksUri === null ? discover() : Promise.resolve(jwksUri))
+      .then(keysAt)
+      .catch((error: unknown) => {
+        finding = null
+        const refused =
+          error instanceof FetchRefused ? error : new FetchRefused(String(error), { cause: error })
+        failed = { error: refused, atMs: monotonicMs() }
+        throw refused
+      })
+    const found = await finding
+    try {
+      return await found.keyFor(header, token)
+    } catch (error) {
+      const isGone = error instanceof FetchRefused || error instanceof errors.JWKSNoMatchingKey
+      const moved = isGone ? await movedFrom(found) : null
+      if (moved === null) throw error
+      finding = Promise.resolve(moved)
+      return moved.keyFor(header, token)
+    }
   }
+}
+
+interface Found {
+  readonly url: URL
+  readonly keyFor: JWTVerifyGetKey
 }
 
 const metadata = z.object({ issuer: z.string(), jwks_uri: z.url() })

@@ -20,6 +20,7 @@ export interface TrustedIssuer {
   readonly algorithms: readonly string[]
   readonly principalClaim: string | null
   readonly ownerClaim: string
+  readonly isEmailTrusted: boolean
   readonly scopes: readonly string[]
 }
 
@@ -112,15 +113,16 @@ export function createVerifyToken(deps: {
   }
 
   /** Issuer, subject and client are who calls; the digest of the three keeps two of them apart, whatever they are called. */
-  function principalOf(claims: JWTPayload, { issuer, principalClaim, ownerClaim }: TrustedIssuer): Principal {
+  function principalOf(claims: JWTPayload, trusted: TrustedIssuer): Principal {
     const { sub } = claims
+    const { issuer, principalClaim } = trusted
     const client = textIn(claims, 'client_id') ?? textIn(claims, 'azp')
     const identity = JSON.stringify([issuer, sub, client])
     const mark = createHash('sha256').update(identity).digest('base64url').slice(0, 16)
     const called = (principalClaim === null ? null : textIn(claims, principalClaim)) ?? client ?? sub ?? ''
     // The number sign is in no name of an agent of our own.
     const name = `${called.replace(/[^\p{L}\p{N}._@:/-]/gu, '_').slice(0, NAME_LENGTH_MAX)}#${mark}`
-    const login = loginIn(claims, ownerClaim)
+    const login = loginIn(claims, trusted)
     const owner = login === null ? null : personOf(login)
     return { name, owner: owner ?? unknownOwner(name) }
   }
@@ -151,9 +153,15 @@ const textIn = (claims: JWTPayload, name: string): string | null => {
   return typeof value === 'string' && value !== '' ? value : null
 }
 
-/** An address that nobody has verified is whatever its bearer typed. */
-function loginIn(claims: JWTPayload, ownerClaim: string): string | null {
-  if (ownerClaim === 'email' && claims.email_verified === false) return null
+/**
+ * An address that nobody has verified is whatever its bearer typed. Who does not say that it is verified (OpenID Connect Core
+ * 1.0, section 5.1; Cognito writes "true") has to be trusted in the configuration.
+ */
+function loginIn(claims: JWTPayload, { ownerClaim, isEmailTrusted }: TrustedIssuer): string | null {
+  const { email_verified } = claims
+  const isVerified = email_verified === true || email_verified === 'true'
+  const isDenied = email_verified !== undefined && !isVerified
+  if (ownerClaim === 'email' && !isVerified && (isDenied || !isEmailTrusted)) return null
   return textIn(claims, ownerClaim)
 }
 

@@ -64,6 +64,8 @@ const ATTEMPT_MS = 10 * 60_000
 const RENEWAL_MS = 30_000
 /** How often to look whether another gateway has finished. */
 const LOOK_MS = 200
+/** A server that refuses what was renewed only just now would refuse the next one too; refresh tokens are not endless. */
+const REFUSED_MS = 30_000
 /** What another gateway has changed is known by a hint, and where that is lost after this time. */
 const KNOWN_MS = 60_000
 
@@ -77,6 +79,7 @@ export function createAccounts(deps: AccountsDeps): RunningAccounts {
   const { servers, store, vault, fetch, redirectUrl, clientMetadataUrl, linkOf, nowMs, clock, log } = deps
   const known = new Map<string, Known>()
   const renewing = new Map<string, Promise<Result<Known, NoCredentials>>>()
+  const refusedAtMs = new Map<string, number>()
   const stop = store.onChange(() => known.clear())
   const keyOf = (server: string, owner: string) => JSON.stringify([server, owner])
 
@@ -299,6 +302,11 @@ export function createAccounts(deps: AccountsDeps): RunningAccounts {
         const found = await read(server, owner)
         if (found === null) return err(missing(server, owner))
         if (headersOf(found.grant).authorization !== refused.authorization) return ok(headersOf(found.grant))
+        const key = keyOf(server, owner)
+        const atMs = refusedAtMs.get(key) ?? Number.NEGATIVE_INFINITY
+        if (!renewing.has(key) && clock.monotonicMs() - atMs < REFUSED_MS)
+          return err(refusedAnew(server, owner))
+        refusedAtMs.set(key, clock.monotonicMs())
         return headers(await renewed(server, owner, found))
       },
     }
@@ -355,3 +363,8 @@ function safeTarget(target: URL | null): URL {
 }
 
 const hashOf = (state: string) => createHash('sha256').update(state).digest('hex')
+
+const refusedAnew = (server: string, owner: string): NoCredentials => ({
+  reason: `${server} refuses the account of ${owner}, although it was renewed for that within the last ${REFUSED_MS / 1000} seconds`,
+  told: null,
+})

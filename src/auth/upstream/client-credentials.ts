@@ -32,6 +32,7 @@ export function createClientCredentials(deps: {
   const { server, url, oauth, fetch, nowMs, log } = deps
   let grant: Grant = emptyGrant()
   let renewing: Promise<Result<CredentialHeaders, NoCredentials>> | null = null
+  let refusedAtMs = Number.NEGATIVE_INFINITY
   let failed: { readonly because: NoCredentials; readonly untilMs: number } | null = null
 
   async function renew(): Promise<Result<CredentialHeaders, NoCredentials>> {
@@ -70,6 +71,10 @@ export function createClientCredentials(deps: {
       // Somebody else may have got a new one since.
       if (isGood(grant, nowMs()) && headersOf(grant).authorization !== refused.authorization)
         return ok(headersOf(grant))
+      // It would refuse the next one too, and every call would knock at the authorization server.
+      if (renewing === null && nowMs() - refusedAtMs < FAILED_MS)
+        return err({ reason: `${server} refuses a token that was issued only just now`, told: null })
+      refusedAtMs = nowMs()
       return renewOnce()
     },
   }

@@ -43,14 +43,18 @@ export interface ForwardRequest {
   readonly onUnsent: (() => Promise<void>) | null
 }
 
+/** Headers of clients that an operator lets through to this server, in lower case. */
+export type PassHeaders = (server: string) => readonly string[]
+
 export type Forward = (request: ForwardRequest) => Promise<Response>
 
 export function createForward(deps: {
   seal: SessionSeal
+  passHeaders: PassHeaders
   limits: Pick<Limits, 'replyBytesMax'>
   log: Log
 }): Forward {
-  const { seal, limits, log } = deps
+  const { seal, passHeaders, limits, log } = deps
 
   return async function forward(request) {
     const { upstream, principal, method, body, signal } = request
@@ -61,7 +65,7 @@ export function createForward(deps: {
     try {
       const response = await upstream.exchange({
         method,
-        headers: requestHeaders(request),
+        headers: requestHeaders(request, passHeaders(upstream.server)),
         body,
         principal,
         signal: exchange.signal,
@@ -184,9 +188,22 @@ const neverDown = new Set([
   'www-authenticate',
 ])
 
-function requestHeaders({ headers, method, session, spoken }: ForwardRequest): Record<string, string> {
+/**
+ * What MCP, HTTP and tracing need. Any other header may be a credential of the client or of a proxy before us (`X-Api-Key`,
+ * `Cf-Access-Jwt-Assertion`), or one that the upstream believes about who calls (`X-User-Id`); those are for the operator to let through.
+ */
+const passed =
+  /^(accept|accept-encoding|accept-language|content-type|last-event-id|user-agent|x-request-id|traceparent|tracestate|baggage|mcp-.*)$/
+
+function requestHeaders(
+  { headers, method, session, spoken }: ForwardRequest,
+  more: readonly string[],
+): Record<string, string> {
   const kept = Object.entries(headersUp(Object.fromEntries(headers), {})).filter(
-    ([name]) => name !== 'mcp-session-id' && !(spoken.era === 'modern' ? ofLegacy : ofModern).test(name),
+    ([name]) =>
+      (passed.test(name) || more.includes(name)) &&
+      name !== 'mcp-session-id' &&
+      !(spoken.era === 'modern' ? ofLegacy : ofModern).test(name),
   )
   return {
     ...Object.fromEntries(kept),

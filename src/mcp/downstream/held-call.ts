@@ -45,7 +45,19 @@ export function createHoldCall(deps: {
     const { upstream, principal, session, accepts, delivery, signal } = requester
     const key = heldKey(principal, upstream.server, session?.id ?? null, id)
     const held = openHold({
-      ...{ principal, key, id, holdMs, answers, progressToken, eventIds, accepts, delivery, signal },
+      ...{
+        principal,
+        key,
+        isKeyShared: session === null,
+        id,
+        holdMs,
+        answers,
+        progressToken,
+        eventIds,
+        accepts,
+        delivery,
+        signal,
+      },
     })
     if (!held.ok) {
       log.warn({ principal: principal.name, limit: held.error }, 'no more requests can be held')

@@ -33,6 +33,8 @@ const STALLED_MS = 60_000
 export interface HoldRequest {
   readonly principal: Principal
   readonly key: string
+  /** Other clients of the same principal may use the same id: there is no session that keeps them apart. */
+  readonly isKeyShared: boolean
   readonly id: Id
   /** How long before the requester is told to come back. */
   readonly holdMs: number
@@ -98,12 +100,16 @@ export function createOpenHold(deps: {
   const { held, awaitOutcome, markDelivered, timings, clock, stopping, log } = deps
 
   return function openHold(request) {
-    const { principal, key, id, holdMs, answers, progressToken, eventIds, accepts, delivery, signal } =
-      request
+    const { principal, key, isKeyShared, id, holdMs, answers, progressToken, eventIds } = request
+    const { accepts, delivery, signal } = request
     const left = new AbortController()
     const over = new AbortController()
     const leave = () => left.abort()
-    const taken = held.add(principal, key, leave)
+    let isCancelled = false
+    const taken = held.add(principal, key, () => {
+      isCancelled = true
+      leave()
+    })
     if (!taken.ok) return taken
     const place = taken.value
     if (signal.aborted) leave()
@@ -147,7 +153,11 @@ export function createOpenHold(deps: {
     async function endingOf(approval: Approval, session: UpstreamSession, isRepeat: boolean) {
       try {
         const awaited = await outcomeOf(approval, session)
-        if (left.signal.aborted || awaited.kind === 'left') return { message: null, settled: null }
+        if (left.signal.aborted || awaited.kind === 'left') {
+          // Who has cancelled ignores an answer; another client with the same id must not be left without one.
+          const message = isCancelled && isKeyShared ? answerMessage(id, cancelledBySomebody(approval)) : null
+          return { message, settled: null }
+        }
         const answer = answerTo(awaited, isRepeat)
         return {
           message: answer === null ? null : answerMessage(id, answer),
@@ -243,3 +253,10 @@ export function createOpenHold(deps: {
     }
   }
 }
+
+const cancelledBySomebody = ({ id }: Approval): Answer =>
+  errorAnswer(
+    INTERNAL_ERROR,
+    `A cancellation named the id of this request; without a session nobody can say whose it was. Ticket ${id} goes on. ` +
+      'Call the same tool again with identical arguments to wait on; it does not run twice.',
+  )

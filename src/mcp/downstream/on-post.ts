@@ -214,7 +214,9 @@ export function createOnPost(deps: {
     if (isObject(message.params) && Object.values(message.params).some(isOwnId)) return true
     const requestId = isObject(message.params) ? message.params.requestId : undefined
     if (typeof requestId !== 'string' && typeof requestId !== 'number') return false
-    return held.cancel(heldKey(principal, upstream.server, session?.id ?? null, requestId))
+    const isHeldHere = held.cancel(heldKey(principal, upstream.server, session?.id ?? null, requestId))
+    // Without a session it may be the id of another client's call, which the upstream has.
+    return isHeldHere && session !== null
   }
 }
 

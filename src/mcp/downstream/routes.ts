@@ -29,7 +29,7 @@ import { BODY_MS, createReadBody } from './body.ts'
 import { asResponse } from './delivery.ts'
 import { admitOf, type DoorDeps, type McpEnv, passDoor } from './door.ts'
 import { isOwnEventId } from './event-ids.ts'
-import { createForward } from './forward.ts'
+import { createForward, type PassHeaders } from './forward.ts'
 import { createGate } from './gate.ts'
 import type { HeldRequests } from './held-requests.ts'
 import { createHidingFor } from './hidden-tools.ts'
@@ -47,6 +47,7 @@ export interface McpDeps extends DoorDeps {
   prefixAt(host: string): string
   /** Methods beyond the negotiated revision that an operator lets through to this server. */
   extraMethods(server: string): readonly string[]
+  readonly passHeaders: PassHeaders
   readonly rules: Rules
   /** Where a person sets a server up that has no policy; `null`: no address is known that they could follow. */
   setUpLink(server: string): string | null

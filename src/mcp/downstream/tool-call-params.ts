@@ -31,7 +31,7 @@ export function readNamedCall({ id, params }: RequestMessage): Result<NamedCall,
   if (typeof name !== 'string') return invalid("'name' must be a string", id)
   if (!namePattern.test(name)) {
     return invalid(
-      "'name' must be 1 to 128 letters, digits, '_', '-' or '.', exactly as tools/list has it",
+      "'name' must be 1 to 128 letters, digits, '_', '-' or '.'; tools with other names cannot be called through this gateway",
       id,
     )
   }
