@@ -1,6 +1,6 @@
 /** The shapes of the REST API about the decision log. */
 import { z } from '@hono/zod-openapi'
-import { recordedKinds } from '../domain/recorded-verdict.ts'
+import { lookUpOutcomes, recordedKinds } from '../domain/recorded-verdict.ts'
 import { categories, risks } from '../domain/risk.ts'
 import type { LoggedVerdict } from '../ports/decision-log.ts'
 import { PAGE_MAX } from './schemas.ts'
@@ -12,7 +12,7 @@ const NAME_LENGTH_MAX = 256
 const name = z.string().max(NAME_LENGTH_MAX)
 const verdict = z.enum(recordedKinds).openapi({
   description:
-    'what was enforced. `limited`: allowed by the policy, and a limit was reached or could not be counted; `stopped`: by the kill switch; `not_set_up`: the server had no policy',
+    'what was enforced. `limited`: allowed by the policy, and a limit was reached or could not be counted; `stopped`: by the kill switch; `not_set_up`: the server had no policy; `look_up`: a call of Holdpoint itself, for evidence',
 })
 
 export const decisionsQuery = z.strictObject({
@@ -55,6 +55,10 @@ const decisionLine = z.object({
     description: 'canonical JSON, where the server has `record: full` and they are small enough',
   }),
   judgedInUs: z.number().int().openapi({ description: 'how long the judgement took, in microseconds' }),
+  lookUp: z
+    .object({ approval: z.string(), outcome: z.enum(lookUpOutcomes), tookMs: z.number().int() })
+    .nullable()
+    .openapi({ description: 'of a `look_up`: for which approval, what came of it, and how long it took' }),
 })
 export type DecisionLine = z.infer<typeof decisionLine>
 

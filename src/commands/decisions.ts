@@ -65,6 +65,7 @@ export const verdictWords: Readonly<Record<RecordedKind, string>> = {
   limited: 'over a limit',
   stopped: 'stopped',
   not_set_up: 'not set up',
+  look_up: 'look-up',
 }
 
 function rows({ decisions, now }: DecisionPage, { dim }: Colours): readonly string[] {
@@ -85,7 +86,7 @@ function rows({ decisions, now }: DecisionPage, { dim }: Colours): readonly stri
     ],
     ...decisions.map((line) => [
       localTime(Date.parse(line.at), nowMs),
-      verdictWords[line.verdict],
+      verdictText(line),
       visible(line.server),
       visible(line.tool),
       `${visible(line.agent)} (${visible(line.owner)})`,
@@ -98,6 +99,15 @@ function rows({ decisions, now }: DecisionPage, { dim }: Colours): readonly stri
   ])
   return [dim(head), ...lines]
 }
+
+function verdictText({ verdict, lookUp }: DecisionLine): string {
+  const word = verdictWords[verdict]
+  if (lookUp === null) return word
+  const { approval, outcome, tookMs } = lookUp
+  return `${word} for ${visible(approval)}: ${outcomeWords[outcome]}, ${tookMs} ms`
+}
+
+const outcomeWords = { answered: 'answered', tool_error: 'the tool failed', none: 'no answer' } as const
 
 function triedText({ asIf }: DecisionLine): string {
   if (asIf === null) return ''

@@ -1,5 +1,6 @@
 /** One line of the decision log: what the policy said about a call, and as much of the call as may be kept. */
 import type { InstantMs } from './approval.ts'
+import type { ApprovalId } from './approval-id.ts'
 import { canonical, type JsonObject, type JsonValue, sha256 } from './canonical.ts'
 import type { Principal } from './principal.ts'
 import type { Category, Risk } from './risk.ts'
@@ -7,7 +8,8 @@ import { keptMeta } from './tool-call.ts'
 
 /**
  * `limited`: the policy allows it, and a limit was reached or could not be counted. `stopped`: the kill switch refused it before
- * any policy was asked. `not_set_up`: nobody has accepted a policy for the server.
+ * any policy was asked. `not_set_up`: nobody has accepted a policy for the server. `look_up`: no call of an agent, but one of
+ * Holdpoint's own, for the evidence that a rule wants beside a request.
  */
 export const recordedKinds = [
   'allow',
@@ -17,8 +19,21 @@ export const recordedKinds = [
   'limited',
   'stopped',
   'not_set_up',
+  'look_up',
 ] as const
 export type RecordedKind = (typeof recordedKinds)[number]
+
+/** What came of asking the server for evidence. `tool_error`: it answered that it failed; `none`: no answer came, or none in time. */
+export const lookUpOutcomes = ['answered', 'tool_error', 'none'] as const
+
+/** A call of Holdpoint's own, with the requester's account. */
+export interface RecordedLookUp {
+  /** Beside which it is shown. */
+  readonly approval: ApprovalId
+  readonly outcome: (typeof lookUpOutcomes)[number]
+  /** In milliseconds, with finding out what the tool is. */
+  readonly tookMs: number
+}
 
 export interface RecordedVerdict {
   /** By the clock that time windows of policies were judged with. */
@@ -45,6 +60,8 @@ export interface RecordedVerdict {
   readonly arguments: string | null
   /** How long the judgement took, in microseconds. */
   readonly judgedInUs: number
+  /** Of a `look_up`; `rule` is then the one that wants it. */
+  readonly lookUp: RecordedLookUp | null
 }
 
 /** Of a call whose params are larger no digest is made: that would keep everybody else waiting for longer than a judgement does. */

@@ -2,6 +2,7 @@
  * The gateway role: agents' MCP traffic, the REST API, health. It alone holds upstream credentials and sends.
  * Any number of gateways run side by side on one ledger.
  */
+
 import { setMaxListeners } from 'node:events'
 import { Hono } from 'hono'
 import { createApi } from '../api/api.ts'
@@ -11,6 +12,7 @@ import { createDirectory } from '../auth/directory.ts'
 import { createSessions } from '../auth/sessions.ts'
 import type { Config } from '../config.ts'
 import { type ConsoleDeps, createConsole } from '../console/console.tsx'
+import type { JsonObject } from '../domain/canonical.ts'
 import { readClientBudgets } from '../files/client-budgets.ts'
 import { amended } from '../files/policy/amend.ts'
 import { createHeldRequests, type HeldRequests } from '../mcp/downstream/held-requests.ts'
@@ -107,6 +109,10 @@ export async function startGateway(deps: {
   lease.renewed(askedAtMs)
   const onClientGoneOf = (agent: string) => config.agentSettings.get(agent)?.onClientGone ?? null
   const directory = createDirectory(config.people)
+  const recorder = createVerdictRecorder({
+    ...{ decisionLog: store.decisionLog, rules, timings, limits, clock, log },
+    recordsArguments: (server) => config.servers.get(server)?.recordsArguments ?? false,
+  })
   const services = createServices({
     lease,
     directory,
@@ -118,21 +124,20 @@ export async function startGateway(deps: {
     rules,
     stops: store.stops,
     hasChannels: config.channels.slack !== null,
+    recordVerdict: recorder.record,
     node,
     timings,
     limits,
     openAlone({ asked: { server, requester: principal, era } }) {
       const upstream = upstreams.get(server)
-      return upstream === undefined ? null : createAloneSession({ upstream, principal, era, limits, timings })
+      if (upstream === undefined) return null
+      const onListed = (tools: readonly JsonObject[]) => catalogue.saw(server, tools)
+      return createAloneSession({ upstream, principal, era, limits, timings, onListed })
     },
     stopping: stopping.signal,
     clock,
     random,
     log,
-  })
-  const recorder = createVerdictRecorder({
-    ...{ decisionLog: store.decisionLog, rules, timings, limits, clock, log },
-    recordsArguments: (server) => config.servers.get(server)?.recordsArguments ?? false,
   })
   const stopListening = wakeUps.onWakeUp((id) =>
     id === 'all' ? services.waiters.wakeAll() : services.waiters.wake(id),

@@ -50,7 +50,7 @@ export const readNewPolicy =
 export async function openPolicies(deps: {
   config: Pick<Config, 'servers' | 'file' | 'dataDir' | 'people' | 'agents' | 'localPrincipal'>
   revisions: Revisions
-  tools: Required<Pick<Rules, 'facts' | 'quarantineOf'>>
+  tools: Required<Pick<Rules, 'facts' | 'quarantineOf' | 'isAccepted'>>
   log: Log
 }): Promise<Policies> {
   const { config, revisions, tools, log } = deps

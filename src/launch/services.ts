@@ -24,6 +24,7 @@ import { createLimiter } from '../services/limits.ts'
 import { createLookUp } from '../services/look-up.ts'
 import { createOwnCalls } from '../services/own-calls.ts'
 import { createPollers } from '../services/pollers.ts'
+import type { RecordVerdict } from '../services/record-verdicts.ts'
 import { createRejudge } from '../services/rejudge.ts'
 import { createResume, type OpenAlone } from '../services/resume.ts'
 import type { RulesInForce } from '../services/rules-in-force.ts'
@@ -37,7 +38,9 @@ export interface ServicesDeps {
   readonly counters: Counters
   readonly queue: Queue
   readonly wakeUps: WakeUps
-  readonly rules: Pick<RulesInForce, 'of' | 'now' | 'facts' | 'quarantineOf'>
+  readonly rules: Pick<RulesInForce, 'of' | 'now' | 'facts' | 'quarantineOf' | 'isAccepted'>
+  /** For look-ups; verdicts about agents' calls are recorded at the gate. */
+  readonly recordVerdict: RecordVerdict
   readonly stops: Stops
   readonly hasChannels: boolean
   readonly node: string

@@ -1,7 +1,8 @@
 /** The decision log in PostgreSQL. */
 import type pg from 'pg'
 import { z } from 'zod'
-import { recordedKinds } from '../domain/recorded-verdict.ts'
+import { parseApprovalId } from '../domain/approval-id.ts'
+import { lookUpOutcomes, recordedKinds } from '../domain/recorded-verdict.ts'
 import { categories, risks } from '../domain/risk.ts'
 import type { DecisionLog, LoggedVerdict } from '../ports/decision-log.ts'
 
@@ -25,6 +26,9 @@ const row = z.object({
   judged_in_us: z.number(),
   as_if: z.enum(recordedKinds).nullable(),
   as_if_rule: z.string().nullable(),
+  approval: z.string().nullable(),
+  outcome: z.enum(lookUpOutcomes).nullable(),
+  took_ms: z.number().nullable(),
 })
 
 /** Text in PostgreSQL holds no NUL, and one line must not keep the others out. */
@@ -38,14 +42,14 @@ export function createDecisionLog(pool: pg.Pool): DecisionLog {
         name: 'verdict-add',
         text: `
           INSERT INTO holdpoint.verdict (at, server, tool, agent, owner, session, verdict, rule, revision, category,
-            risk, params_digest, keys, arguments, judged_in_us, as_if, as_if_rule)
+            risk, params_digest, keys, arguments, judged_in_us, as_if, as_if_rule, approval, outcome, took_ms)
           SELECT to_timestamp(at_ms / 1000.0), server, tool, agent, owner, session, verdict, rule, revision, category,
-            risk, params_digest, keys, arguments, judged_in_us, as_if, as_if_rule
+            risk, params_digest, keys, arguments, judged_in_us, as_if, as_if_rule, approval, outcome, took_ms
           FROM unnest($1::float8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::integer[],
-            $16::text[], $17::text[])
+            $16::text[], $17::text[], $18::text[], $19::text[], $20::integer[])
             AS line (at_ms, server, tool, agent, owner, session, verdict, rule, revision, category, risk,
-              params_digest, keys, arguments, judged_in_us, as_if, as_if_rule)`,
+              params_digest, keys, arguments, judged_in_us, as_if, as_if_rule, approval, outcome, took_ms)`,
         values: [
           verdicts.map((each) => each.atMs),
           verdicts.map((each) => clean(each.server)),
@@ -64,6 +68,9 @@ export function createDecisionLog(pool: pg.Pool): DecisionLog {
           verdicts.map((each) => each.judgedInUs),
           verdicts.map((each) => each.asIf?.verdict ?? null),
           verdicts.map((each) => clean(each.asIf?.rule ?? null)),
+          verdicts.map((each) => each.lookUp?.approval ?? null),
+          verdicts.map((each) => each.lookUp?.outcome ?? null),
+          verdicts.map((each) => each.lookUp?.tookMs ?? null),
         ],
       })
     },
@@ -73,7 +80,8 @@ export function createDecisionLog(pool: pg.Pool): DecisionLog {
         name: 'verdict-list',
         text: `
           SELECT id, extract(epoch FROM at)::float8 * 1000 AS at_ms, server, tool, agent, owner, session, verdict, rule,
-            revision, category, risk, params_digest, keys, arguments, judged_in_us, as_if, as_if_rule
+            revision, category, risk, params_digest, keys, arguments, judged_in_us, as_if, as_if_rule,
+            approval, outcome, took_ms
           FROM holdpoint.verdict
           WHERE at >= to_timestamp($1::float8 / 1000.0) AND ($2::text IS NULL OR server = $2)
             AND ($3::text IS NULL OR agent = $3) AND ($4::text IS NULL OR owner = $4)
@@ -118,5 +126,12 @@ function toVerdict(line: z.infer<typeof row>): LoggedVerdict {
     arguments: line.arguments,
     judgedInUs: line.judged_in_us,
     asIf: line.as_if === null ? null : { verdict: line.as_if, rule: line.as_if_rule },
+    lookUp: lookUpOf(line),
   }
+}
+
+function lookUpOf({ approval, outcome, took_ms: tookMs }: z.infer<typeof row>): LoggedVerdict['lookUp'] {
+  const id = approval === null ? null : parseApprovalId(approval)
+  if (id === null || !id.ok || outcome === null || tookMs === null) return null
+  return { approval: id.value, outcome, tookMs }
 }

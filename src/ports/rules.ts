@@ -19,6 +19,8 @@ export interface Rules {
   facts?(server: string, tool: string): ToolFacts
   /** Why people are asked about this tool although the policy lets it pass: its definition is not the accepted one. `null`: it is. */
   quarantineOf?(server: string, tool: string): string | null
+  /** Whether this very definition is the accepted one. @param digest as approvals pin it */
+  isAccepted?(server: string, tool: string, digest: string): boolean
 }
 
 /** From the text of a policy to what it means; no text asks for everything, and takes no new calls. The error says what is wrong where, for people. */

@@ -42,8 +42,8 @@ export type Described =
     }
 
 export interface UpstreamSession {
-  /** Asks the upstream what this tool is now. Also proves that the session is alive. */
-  describe(tool: string): Promise<Described>
+  /** Asks the upstream what this tool is now. Also proves that the session is alive. @param leaving nobody wants to know any more */
+  describe(tool: string, leaving?: AbortSignal): Promise<Described>
   /** Sends once: no retry in any layer, a fresh connection, no redirects. Never throws. */
   send(request: SendRequest): Promise<Sent>
 }

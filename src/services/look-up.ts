@@ -6,7 +6,7 @@
 
 import type { Approval, InstantMs } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
-import { canonical, type JsonValue, sha256 } from '../domain/canonical.ts'
+import { canonical, type JsonObject, type JsonValue, sha256 } from '../domain/canonical.ts'
 import { LOOKUP_BYTES_MAX, LOOKUP_TEXT_MAX } from '../domain/limits.ts'
 import {
   isTooLateToLook,
@@ -16,6 +16,8 @@ import {
   readableText,
   wantsLookup,
 } from '../domain/lookups.ts'
+import type { RecordedLookUp } from '../domain/recorded-verdict.ts'
+import { err, ok, type Result } from '../domain/result.ts'
 import { stopOver } from '../domain/stop.ts'
 import type { Timings } from '../domain/timings.ts'
 import { beginning } from '../domain/well-formed.ts'
@@ -27,6 +29,7 @@ import type { Stops } from '../ports/stops.ts'
 import type { AloneSession, Reply } from '../ports/upstream-session.ts'
 import type { Change } from './change.ts'
 import type { Judge } from './judge.ts'
+import type { RecordVerdict } from './record-verdicts.ts'
 import { argumentsOf } from './rejudge.ts'
 import type { OpenAlone } from './resume.ts'
 import { createTurns } from './turns.ts'
@@ -63,13 +66,15 @@ export function createLookUp(deps: {
   ledger: Pick<Ledger, 'get'>
   change: Change
   judge: Judge
-  rules: Pick<Rules, 'facts'>
+  rules: Pick<Rules, 'facts' | 'isAccepted'>
   stops: Pick<Stops, 'inForce'>
   openAlone: OpenAlone
+  /** Of each call that goes to the server. */
+  recordVerdict: RecordVerdict
   clock: Clock
   log: Log
 }): LookUp {
-  const { ledger, change, judge, rules, stops, openAlone, clock, log } = deps
+  const { ledger, change, judge, rules, stops, openAlone, recordVerdict, clock, log } = deps
   const running = new Set<ApprovalId>()
   const inTurn = createTurns(AT_ONCE_MAX)
   /** How often, by what was to be read for. */
@@ -155,12 +160,17 @@ export function createLookUp(deps: {
     if (!filled.ok) return nothing(filled.error)
     const [patience, leaving] = [new AbortController(), new AbortController()]
     try {
-      const refused = await refusalOf(approval, tool, filled.value)
-      if (refused !== null) return nothing(refused)
+      const allowed = await allowedBy(approval, tool, filled.value)
+      if (!allowed.ok) return nothing(allowed.error)
       const args = canonical(filled.value)
       const late = clock.sleep(WHOLE_MS, patience.signal).then(() => null)
-      const reading = readOn(session, tool, filled.value, leaving.signal)
-      const read = await Promise.race([reading, late])
+      const done = recording(approval, tool, filled.value, allowed.value)
+      const reading = readOn(session, approval.asked.server, tool, filled.value, leaving.signal)
+      const read = await Promise.race([reading, late]).catch((error: unknown) => {
+        done('none')
+        throw error
+      })
+      done(read === null || typeof read === 'string' ? 'none' : read.isError ? 'tool_error' : 'answered')
       if (read === null) return { found: notRead(call, TOO_LONG, args), unfinished: reading }
       if (typeof read === 'string') return nothing(read, args)
       return { found: { label, tool, arguments: args, found: foundOf(read) }, unfinished: null }
@@ -173,16 +183,57 @@ export function createLookUp(deps: {
     }
   }
 
-  /** @returns why it must not be called, `null` where it may be */
-  async function refusalOf({ asked }: Approval, tool: string, args: JsonValue): Promise<string | null> {
+  /** @returns the number of the revision that lets it pass, or why it must not be called */
+  async function allowedBy(
+    { asked }: Approval,
+    tool: string,
+    args: JsonValue,
+  ): Promise<Result<number, string>> {
     const { server, requester: principal, session = null } = asked
-    if (stopOver(await stops.inForce(), { server, tool, principal }) !== null) return 'it is stopped'
-    if (rules.facts?.(server, tool).category !== 'read') return `${tool} is not known to only read`
+    if (stopOver(await stops.inForce(), { server, tool, principal }) !== null) return err('it is stopped')
+    if (rules.facts?.(server, tool).category !== 'read') return err(`${tool} is not known to only read`)
     const nowMs = clock.wallMs()
     const judged = await judge({ server, tool, principal, arguments: args, session, nowMs })
-    if (judged?.verdict.kind !== 'allow') return `the policy does not allow ${tool}`
+    if (judged?.verdict.kind !== 'allow') return err(`the policy does not allow ${tool}`)
     // Nothing is counted for it, so what is counted is left alone.
-    return judged.verdict.reservations.length === 0 ? null : `${tool} has a limit of its own`
+    if (judged.verdict.reservations.length > 0) return err(`${tool} has a limit of its own`)
+    return ok(judged.revision)
+  }
+
+  /** Takes down, in the decision log, that the server was asked: by whose account, for whom, and what came of it. */
+  function recording({ id, asked, asking }: Approval, tool: string, args: JsonObject, revision: number) {
+    const { server, requester: principal, session = null } = asked
+    const [atMs, begunMs] = [clock.wallMs(), clock.monotonicMs()]
+    return (outcome: RecordedLookUp['outcome']): void =>
+      recordVerdict({
+        ...{ server, tool, principal, session, revision, atMs, asIf: null, judgedInMs: 0 },
+        ...{ params: { name: tool, arguments: args }, verdict: 'look_up', rule: asking.rule },
+        lookUp: { approval: id, outcome, tookMs: Math.round(clock.monotonicMs() - begunMs) },
+      })
+  }
+
+  /** @returns why there is none, where there is no answer */
+  async function readOn(
+    session: AloneSession,
+    server: string,
+    tool: string,
+    args: JsonObject,
+    leaving: AbortSignal,
+  ): Promise<Reply | string> {
+    const described = await session.describe(tool, leaving)
+    if (leaving.aborted) return TOO_LONG
+    if (described.kind === 'unlisted') return 'the server does not offer this tool'
+    if (described.kind === 'unavailable') return described.reason
+    // What is known of the tool is known of the accepted definition, and this is what would be called.
+    if (rules.isAccepted?.(server, tool, described.definition.digest) === false)
+      return `the server describes ${tool} in another way than when it was accepted`
+    const read = await session.read({
+      canonicalParams: canonical({ name: tool, arguments: args }),
+      answerBytesMax: LOOKUP_BYTES_MAX,
+      silenceMs: SILENCE_MS,
+      leaving,
+    })
+    return read.ok ? read.value : read.error
   }
 }
 
@@ -190,26 +241,6 @@ const notRead = ({ label, tool }: LookupCall, reason: string, args: string | nul
   ...{ label, tool, arguments: args },
   found: { kind: 'none', reason: beginning(reason, REASON_LENGTH_MAX) },
 })
-
-/** @returns why there is none, where there is no answer */
-async function readOn(
-  session: AloneSession,
-  tool: string,
-  args: JsonValue,
-  leaving: AbortSignal,
-): Promise<Reply | string> {
-  const described = await session.describe(tool)
-  if (described.kind === 'unlisted') return 'the server does not offer this tool'
-  if (described.kind === 'unavailable') return described.reason
-  if (leaving.aborted) return TOO_LONG
-  const read = await session.read({
-    canonicalParams: canonical({ name: tool, arguments: args }),
-    answerBytesMax: LOOKUP_BYTES_MAX,
-    silenceMs: SILENCE_MS,
-    leaving,
-  })
-  return read.ok ? read.value : read.error
-}
 
 function foundOf({ kind, text, isError }: Reply): Lookup['found'] {
   const readable = kind === 'error' ? text : readableText(text)

@@ -11,6 +11,7 @@ import {
   keysOf,
   paramsDigest,
   type RecordedKind,
+  type RecordedLookUp,
   type RecordedVerdict,
   roughBytes,
 } from '../domain/recorded-verdict.ts'
@@ -35,6 +36,7 @@ export interface ToRecord {
   readonly revision: number
   readonly atMs: number
   readonly judgedInMs: number
+  readonly lookUp?: RecordedLookUp
 }
 
 export type RecordVerdict = (verdict: ToRecord) => void
@@ -161,6 +163,7 @@ export function createVerdictRecorder(deps: {
     return {
       ...said,
       ...(rules.facts?.(said.server, said.tool) ?? unknownTool),
+      lookUp: said.lookUp ?? null,
       judgedInUs: Math.round(judgedInMs * 1_000),
       paramsDigest: params === null ? null : paramsDigest(params),
       keys: params === null ? null : keysOf(args),

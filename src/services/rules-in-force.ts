@@ -41,7 +41,7 @@ export function createRulesInForce(deps: {
   revisions: Revisions
   servers: readonly string[]
   readPolicy: ReadPolicy
-  tools?: Required<Pick<Rules, 'facts' | 'quarantineOf'>>
+  tools?: Required<Pick<Rules, 'facts' | 'quarantineOf' | 'isAccepted'>>
   clock: Clock
   log: Log
 }): RulesInForce {
@@ -95,7 +95,9 @@ export function createRulesInForce(deps: {
 
     needsSetUp: (server) => (memory.get(server)?.revision.text ?? null) === null,
 
-    ...(tools === undefined ? {} : { facts: tools.facts, quarantineOf: tools.quarantineOf }),
+    ...(tools === undefined
+      ? {}
+      : { facts: tools.facts, quarantineOf: tools.quarantineOf, isAccepted: tools.isAccepted }),
 
     async now(server) {
       const number = (await revisions.inForce()).get(server)

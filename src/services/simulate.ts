@@ -48,8 +48,7 @@ export function createSimulate(deps: {
           before,
         },
       })
-      // A stopped call says nothing about a policy: none was asked.
-      for (const line of page) if (line.verdict !== 'stopped') tallying.add(replayed(line, rules))
+      for (const line of page) if (saysSomething(line)) tallying.add(replayed(line, rules))
       calls += page.length
       before = page.at(-1)?.id ?? null
       if (before === null) break
@@ -106,6 +105,9 @@ export function createSimulate(deps: {
   }
 }
 
+/** Not a stopped call, which no policy was asked about, and no call of Holdpoint's own. */
+const saysSomething = ({ verdict }: LoggedVerdict) => verdict !== 'stopped' && verdict !== 'look_up'
+
 const asked = (answer: Answer): Answer => (answer === 'allow' ? 'require_approval' : answer)
 
 function decidedWithin(approval: Approval): readonly number[] {
@@ -115,6 +117,6 @@ function decidedWithin(approval: Approval): readonly number[] {
 
 function answerOf(kind: LoggedVerdict['verdict'] | Verdict['kind']): Answer {
   if (kind === 'hide' || kind === 'not_set_up' || kind === 'stopped') return 'deny'
-  // Limits are not replayed: what went over one was allowed by the policy.
-  return kind === 'limited' ? 'allow' : kind
+  // Limits are not replayed: what went over one was allowed by the policy. A look-up was allowed as well.
+  return kind === 'limited' || kind === 'look_up' ? 'allow' : kind
 }

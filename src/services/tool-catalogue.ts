@@ -15,6 +15,8 @@ export interface ToolCatalogue {
   facts(server: string, tool: string): ToolFacts
   /** Why people are asked about this tool whatever the policy says; `null`: it is what was accepted, or nothing is known of it. */
   quarantineOf(server: string, tool: string): string | null
+  /** Whether the definition with this digest is the accepted one, and no other waits. */
+  isAccepted(server: string, tool: string, digest: string): boolean
   /** What this server listed last, as far as it was seen. */
   known(server: string): readonly SeenTool[]
   /** Everything that is known, in no order. */
@@ -109,6 +111,11 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
       return pin.accepted === null
         ? 'This tool is new on this server, and nobody has accepted it yet.'
         : 'The server describes this tool in another way than when it was accepted.'
+    },
+
+    isAccepted(server, tool, digest) {
+      const pin = memory.get(keyOf(server, tool))
+      return pin?.accepted?.digest === digest && pin.waiting === null
     },
 
     known: (server) =>

@@ -1,6 +1,6 @@
 /** `holdpoint decisions list` against the real API, with a decision log in memory. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { aRecordedVerdict } from '../support/builders.ts'
+import { aRecordedVerdict, aTicket } from '../support/builders.ts'
 import { createMemoryDecisionLog, type MemoryDecisionLog } from '../support/memory-decision-log.ts'
 import { createWorld } from './api-world.ts'
 import { holdpoint, listenOn } from './cli-runner.ts'
@@ -42,6 +42,16 @@ test('shows the newest first, safely, with names of arguments or arguments', asy
   expect(denied).toMatch(/deny .*guest-bot \(guest\)/)
   expect(first).toMatch(/allow +github +list_issues +night-agent \(jun\) .*#\/allow\/0 +owner, 이름$/)
   expect(rest).toEqual([])
+})
+
+test('a call of Holdpoint itself says for which approval, what came of it and how long it took', async () => {
+  const ticket = aTicket()
+  const lookUp = { approval: ticket, outcome: 'answered', tookMs: 85 } as const
+  await log.add([aRecordedVerdict({ atMs: Date.now(), tool: 'get_state', verdict: 'look_up', lookUp })])
+  const { out } = await run('kim', '--verdict', 'look_up')
+  expect(out).toMatch(new RegExp(`look-up for ${ticket}: answered, 85 ms +github +get_state`))
+  const { decisions } = JSON.parse((await run('kim', '--verdict', 'look_up', '--json')).out)
+  expect(decisions).toMatchObject([{ lookUp }])
 })
 
 test('filters, pages, and is there for programs', async () => {

@@ -776,6 +776,25 @@ describe('a session of the gateway’s own, for a call that runs without its req
     },
   )
 
+  test.each(['initialize', 'tools/list'])(
+    'asks no longer than somebody wants to know: %s',
+    async (silent) => {
+      const leaving = new AbortController()
+      const { upstream } = await upstreamThat((request, response) => {
+        const { method } = request.rpc
+        if (method === silent) return leaving.abort()
+        if (method === 'notifications/initialized') return response.writeHead(202).end()
+        json(response, reply(request, '{"protocolVersion":"2025-06-18","capabilities":{}}'))
+      })
+      const alone = createAloneSession({ ...terms, upstream, era: 'legacy' })
+      // By itself it would wait for 20 s.
+      const begunMs = performance.now()
+      expect(await alone.describe('delete_repo', leaving.signal)).toMatchObject({ kind: 'unavailable' })
+      expect(performance.now() - begunMs).toBeLessThan(15_000)
+      await alone.close()
+    },
+  )
+
   test('with an upstream that is away finds it out before anything is sent', async () => {
     const { upstream, close, calls } = await upstreamThat(() => {})
     await close()

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { RecordedVerdict } from '../../src/domain/recorded-verdict.ts'
 import type { DecisionLog, LogFilter } from '../../src/ports/decision-log.ts'
-import { aRecordedVerdict } from '../support/builders.ts'
+import { aRecordedVerdict, aTicket } from '../support/builders.ts'
 
 export function decisionLogContract(name: string, open: () => Promise<DecisionLog>): void {
   describe(name, () => {
@@ -51,6 +51,13 @@ export function decisionLogContract(name: string, open: () => Promise<DecisionLo
       )
       expect(await tools({ isTried: true })).toEqual(['hidden', 'tried'])
       expect((await list()).map((line) => line.asIf)).toEqual([{ verdict: 'hide', rule: null }, asIf, null])
+    })
+
+    test('keeps a call of Holdpoint itself with what came of it', async () => {
+      const lookUp = { approval: aTicket(), outcome: 'tool_error', tookMs: 1_234 } as const
+      await add({ tool: 'get_state', verdict: 'look_up', lookUp }, { tool: 'get_state' })
+      expect((await list({ verdict: 'look_up' })).map((line) => line.lookUp)).toEqual([lookUp])
+      expect((await list()).map((line) => line.lookUp)).toEqual([null, lookUp])
     })
 
     test('one line that does not fit keeps no other out', async () => {

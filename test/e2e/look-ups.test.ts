@@ -2,6 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { decisionPage } from '../../src/api/decision-schemas.ts'
+import { createRequest } from '../../src/commands/client.ts'
 import { connectV1, type TestClient } from '../support/clients.ts'
 import {
   aPerson,
@@ -17,6 +19,7 @@ let database: FreshDatabase
 let gateway: GatewayProcess
 let client: TestClient
 let mina: ReturnType<typeof aPerson>
+let minasToken: string
 let jun: ReturnType<typeof aPerson>
 let stranger: ReturnType<typeof aPerson>
 
@@ -52,7 +55,8 @@ tools:
   })
   const mint = (kind: 'agent' | 'person', name: string) =>
     mintToken(database.connectionString, gateway, kind, name)
-  mina = aPerson(gateway.url, await mint('person', 'mina'))
+  minasToken = await mint('person', 'mina')
+  mina = aPerson(gateway.url, minasToken)
   jun = aPerson(gateway.url, await mint('person', 'jun'))
   stranger = aPerson(gateway.url, await mint('person', 'lee'))
   client = await connectV1(`${gateway.url}/mcp/nworks`, await mint('agent', 'night-agent'))
@@ -83,6 +87,18 @@ test('people see what the server says about it; who may not decide does not; the
   expect((await jun.show(id)).lookups).toEqual(lookups)
   expect((await stranger.show(id)).lookups).toEqual({ before: [], after: [] })
   expect(audit.map(({ payload }) => JSON.parse(payload).event)).toEqual(['ask', 'look_up'])
+  // A call of the gateway's own, in the log within a second or so; what it held back itself is no call.
+  const request = createRequest({ url: gateway.url, token: minasToken })
+  const logged = async () => {
+    const page = await request('/decisions?verdict=look_up', decisionPage)
+    return page.ok ? page.value.decisions : page.error
+  }
+  await expect.poll(logged, { timeout: 20_000 }).toMatchObject([
+    {
+      ...{ tool: 'nworks_whoami', agent: 'night-agent', verdict: 'look_up' },
+      lookUp: { approval: id, outcome: 'answered' },
+    },
+  ])
   expect(await mina.decide(id, 'approve')).toMatchObject({ ok: true })
   expect((await called).isError).not.toBe(true)
 })

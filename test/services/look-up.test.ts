@@ -26,7 +26,11 @@ const categoryOf = (tool: string): Category | null =>
 const facts = (tool: string): ToolFacts => ({ category: categoryOf(tool), risk: 'low' })
 const answer = (text: string, isError = false) => ok({ kind: 'result' as const, text, isError })
 
-async function asked(text = policy(), prepare: (world: World) => void = () => {}) {
+async function asked(
+  text = policy(),
+  prepare: (world: World) => void = () => {},
+  options: Parameters<typeof aGateway>[1] = {},
+) {
   const world = aWorld()
   await world.putInForce(text)
   const reads: ReadRequest[] = []
@@ -35,7 +39,7 @@ async function asked(text = policy(), prepare: (world: World) => void = () => {}
     return answer('{"content":[{"type":"text","text":"refunded: 0 of 100"}]}')
   }
   prepare(world)
-  const gateway = await aGateway(world, { facts })
+  const gateway = await aGateway(world, { facts, ...options })
   const answered = await gateway.ask({ arguments: { charge: 'ch_1', amount: 100 } })
   if (!answered.ok || answered.value.kind !== 'waiting') throw new Error(JSON.stringify(answered))
   const { id } = answered.value.approval
@@ -215,6 +219,57 @@ describe('what is not called, or does not answer, is said', () => {
   })
 })
 
+describe('what goes to the server for it', () => {
+  test('is a line of the decision log: with whose account, for which approval and rule, what came of it', async () => {
+    const { world, id, lookups } = await asked()
+    await lookups()
+    expect(world.recorded).toEqual([
+      {
+        ...{ server: 'github', tool: 'get_refund_state', session: null, asIf: null, judgedInMs: 0 },
+        principal: { name: 'night-agent', owner: 'jun' },
+        params: { name: 'get_refund_state', arguments: { charge: 'ch_1', full: true } },
+        ...{ verdict: 'look_up', rule: 'policies/github.yaml#/rules/0', revision: 1 },
+        atMs: expect.any(Number),
+        lookUp: { approval: id, outcome: 'answered', tookMs: expect.any(Number) },
+      },
+    ])
+    const failed = await asked(policy('{ tool: get_refund_state }, { tool: delete_all }'), (before) => {
+      before.reads = async () => answer('{"isError":true}', true)
+    })
+    await failed.lookups()
+    // What the policy holds back never reaches the server.
+    expect(failed.world.recorded.map(({ tool, lookUp }) => [tool, lookUp?.outcome])).toEqual([
+      ['get_refund_state', 'tool_error'],
+    ])
+    const thrown = await asked(policy(), (before) => {
+      before.reads = () => Promise.reject(new Error('boom'))
+    })
+    await thrown.lookups()
+    expect(thrown.world.recorded).toMatchObject([{ lookUp: { outcome: 'none' } }])
+  })
+
+  test('is nothing where the tool is not what was accepted, by what the server says right before', async () => {
+    const accepted: string[] = []
+    const { world, reads, lookups } = await asked(policy(), () => {}, {
+      isAccepted: (server, tool, digest) => {
+        accepted.push(`${server} ${tool} ${digest}`)
+        return false
+      },
+    })
+    expect(await lookups()).toMatchObject([
+      {
+        found: {
+          kind: 'none',
+          reason: 'the server describes get_refund_state in another way than when it was accepted',
+        },
+      },
+    ])
+    expect(reads).toEqual([])
+    expect(accepted).toEqual([expect.stringMatching(/^github get_refund_state ./)])
+    expect(world.recorded).toMatchObject([{ lookUp: { outcome: 'none' } }])
+  })
+})
+
 describe('a reading that fails again and again ends', () => {
   test('whatever the server says, also where it is cut inside a sign', async () => {
     const { lookups } = await asked(policy(), (before) => {
@@ -270,9 +325,17 @@ test('a server that takes too long is left: it is asked no more, and its session
   let reads = 0
   world.reads = async ({ leaving }) => {
     reads++
+    expect(described?.aborted).toBe(false)
     await new Promise((resolve) => leaving.addEventListener('abort', resolve))
+    expect(described?.aborted).toBe(true)
     expect(world.closed).toEqual([])
     return err('left')
+  }
+  let described: AbortSignal | undefined
+  const { describe: describeIt } = world.upstream
+  world.upstream.describe = (tool, leaving) => {
+    described = leaving ?? described
+    return describeIt(tool)
   }
   const hurried: Clock = {
     ...clock,

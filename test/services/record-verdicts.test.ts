@@ -74,6 +74,7 @@ test('what is taken down is what was said, with the digest that an approval of t
       paramsDigest: sha256(canonicalParams('wipe', args, meta)),
       keys: ['b', 'a'],
       arguments: null,
+      lookUp: null,
       judgedInUs: 250,
     },
   ])

@@ -1,6 +1,7 @@
 /** Tools are pinned at first sight; what changes later is asked about until a person accepts it, whatever the policy lets pass. */
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../src/domain/canonical.ts'
+import { seenTool } from '../../src/domain/risk/drift.ts'
 import { unknownTool } from '../../src/domain/risk.ts'
 import { clock } from '../../src/launch/clock.ts'
 import type { Log } from '../../src/ports/log.ts'
@@ -34,6 +35,8 @@ beforeEach(async () => {
   catalogue = createToolCatalogue({ pins, clock, log })
   await catalogue.refresh()
 })
+
+const digestOf = (tool: JsonObject) => seenTool(tool)?.digest ?? ''
 
 async function saw(...tools: JsonObject[]) {
   catalogue.saw('wiki', tools)
@@ -136,4 +139,17 @@ test('the policy lets a tool pass only as what was accepted; a refusal stays a r
   await pins.accept('wiki', 'get_page', (await pin())?.waiting?.digest ?? '', 'mina')
   await catalogue.refresh()
   expect(await verdict('get_page')).toMatchObject({ kind: 'allow' })
+})
+
+test('which definition is the accepted one is known by its digest, and none is while another waits', async () => {
+  const accepted = () =>
+    [page, changed].map((tool) => catalogue.isAccepted('wiki', 'get_page', digestOf(tool)))
+  expect(accepted()).toEqual([false, false])
+  await saw(page)
+  expect(accepted()).toEqual([true, false])
+  await saw(changed)
+  expect(accepted()).toEqual([false, false])
+  await pins.accept('wiki', 'get_page', digestOf(changed), 'mina')
+  await catalogue.refresh()
+  expect(accepted()).toEqual([false, true])
 })

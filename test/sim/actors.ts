@@ -99,6 +99,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
     rules,
     stops: stopsOf(world, owner),
     hasChannels: false,
+    recordVerdict: () => {},
     node: name,
     timings,
     limits: defaultLimits,

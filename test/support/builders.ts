@@ -222,5 +222,6 @@ export const aRecordedVerdict = (wish: Partial<RecordedVerdict> = {}): RecordedV
   keys: [],
   arguments: null,
   judgedInUs: 12,
+  lookUp: null,
   ...wish,
 })

@@ -23,6 +23,7 @@ import type {
   UpstreamSession,
 } from '../../src/ports/upstream-session.ts'
 import type { WakeUps } from '../../src/ports/wake-ups.ts'
+import type { ToRecord } from '../../src/services/record-verdicts.ts'
 import { createRulesInForce } from '../../src/services/rules-in-force.ts'
 import { createLease } from '../../src/services/watch.ts'
 import {
@@ -68,6 +69,8 @@ export interface World {
   reads: AloneSession['read']
   /** Sessions of a gateway's own that were closed, by the approval they were for. */
   readonly closed: string[]
+  /** What was taken down for the decision log. */
+  readonly recorded: ToRecord[]
   /** Puts another policy in force, or the same with other approvers. @returns its number */
   putInForce(text: string, approvers?: ApproverChain): Promise<number>
   readonly counters: MemoryCounters
@@ -90,6 +93,7 @@ export function aWorld(startMs?: number): World {
     jobs: [],
     reads: async () => err('nothing is read here'),
     closed: [],
+    recorded: [],
     putInForce,
     counters: createMemoryCounters(),
     wakeUps: {
@@ -115,6 +119,8 @@ export async function aGateway(
     limits?: Partial<Limits>
     revisions?: Revisions
     clock?: Clock
+    /** Whether a definition is the accepted one; it is, if nothing is said. */
+    isAccepted?: (server: string, tool: string, digest: string) => boolean
     /** What is known about tools; nothing, if it is not said. */
     facts?: (tool: string) => ToolFacts
   } = {},
@@ -127,7 +133,11 @@ export async function aGateway(
   const revisions = options.revisions ?? ledger.revisions
   const rules = createRulesInForce({
     ...{ revisions, servers: ['github'], readPolicy: readPolicyText, clock, log: silentLog },
-    tools: { facts: (_server, tool) => options.facts?.(tool) ?? unknownTool, quarantineOf: () => null },
+    tools: {
+      facts: (_server, tool) => options.facts?.(tool) ?? unknownTool,
+      quarantineOf: () => null,
+      isAccepted: options.isAccepted ?? (() => true),
+    },
   })
   await rules.refresh()
   revisions.onChange(() => void rules.refresh())
@@ -155,6 +165,7 @@ export async function aGateway(
       },
     },
     hasChannels: true,
+    recordVerdict: (verdict) => void world.recorded.push(verdict),
     rules,
     stops: ledger.stops,
     node,

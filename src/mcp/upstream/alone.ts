@@ -2,6 +2,7 @@
  * A gateway's own way to an upstream, for a call whose rule lets it run without its requester: a session of its own, opened at
  * the first question and closed afterwards. It declares no capabilities, because nobody would answer the server's questions.
  */
+import type { JsonObject } from '../../domain/canonical.ts'
 import type { Limits } from '../../domain/limits.ts'
 import type { Principal } from '../../domain/principal.ts'
 import { err } from '../../domain/result.ts'
@@ -30,8 +31,10 @@ export function createAloneSession(options: {
   readonly era: Era
   readonly limits: Pick<Limits, 'replyBytesMax'>
   readonly timings: Pick<Timings, 'replyIdleMs'>
+  /** Told of tools that the upstream listed while it was asked about one. */
+  readonly onListed?: (tools: readonly JsonObject[]) => void
 }): AloneSession {
-  const { upstream, principal, era, limits } = options
+  const { upstream, principal, era, limits, onListed = () => {} } = options
   let opened: Readonly<Record<string, string>> | null = null
   let session: ReturnType<typeof createReadingSession> | null = null
 
@@ -40,24 +43,29 @@ export function createAloneSession(options: {
       envelope: era === 'modern' ? envelope : '{}',
       progressToken: null,
       onMessage: () => {},
-      // What the tool is now is compared with what was approved in any case.
-      onListed: () => {},
+      onListed,
     }
     return createReadingSession({ ...options, ...own, headers })
   }
 
   return {
-    async describe(tool) {
+    async describe(tool, leaving) {
       if (session === null && era === 'modern')
         session = sessionOn({ 'mcp-protocol-version': MODERN_REVISION })
       if (session === null) {
-        const terms = { upstream, principal, answerBytesMax: limits.replyBytesMax, silenceMs: OPEN_MS }
+        const terms = {
+          upstream,
+          principal,
+          answerBytesMax: limits.replyBytesMax,
+          silenceMs: OPEN_MS,
+          leaving,
+        }
         const fresh = await openFreshSession({ 'mcp-protocol-version': NEWEST_HANDSHAKE }, terms)
         if (!fresh.ok) return { kind: 'unavailable', reason: fresh.error }
         opened = fresh.value
         session = sessionOn(opened)
       }
-      return session.describe(tool)
+      return session.describe(tool, leaving)
     },
     async send(request) {
       if (session !== null) return session.send(request)

@@ -35,7 +35,7 @@ export interface AskOptions {
   readonly silenceMs: number
   readonly onMessage: (rawText: string) => void
   /** Ends it before there is an answer. */
-  readonly leaving?: AbortSignal
+  readonly leaving?: AbortSignal | undefined
 }
 
 export async function ask(options: AskOptions): Promise<Asked> {

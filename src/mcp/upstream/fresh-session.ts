@@ -22,7 +22,7 @@ const initializedSchema = z.object({ protocolVersion: z.string() })
 /** The headers of the new session. It declares no capabilities, because nobody would answer the server's questions. */
 export async function openFreshSession(
   requesterHeaders: Headers,
-  options: Pick<AskOptions, 'upstream' | 'principal' | 'answerBytesMax' | 'silenceMs'>,
+  options: Pick<AskOptions, 'upstream' | 'principal' | 'answerBytesMax' | 'silenceMs' | 'leaving'>,
 ): Promise<Result<Headers, string>> {
   const { upstream, principal } = options
   const { 'mcp-session-id': _gone, ...terms } = requesterHeaders

@@ -69,9 +69,9 @@ export function createReadingSession(
   /** Of the tool as it was described last: says which arguments are repeated in headers. */
   let inputSchema: JsonValue | undefined
 
-  async function describe(tool: string): Promise<Described> {
+  async function describe(tool: string, leaving?: AbortSignal): Promise<Described> {
     const untilMs = performance.now() + DESCRIBE_MS
-    const listed = await list(tool, untilMs)
+    const listed = await list(tool, untilMs, leaving)
     if (listed.kind !== 'gone') return described(listed)
     if (era === 'modern' || headers['mcp-session-id'] === undefined) return notFound(listed.status)
     closeReplacement()
@@ -80,10 +80,11 @@ export function createReadingSession(
       principal,
       answerBytesMax: limits.replyBytesMax,
       silenceMs: Math.max(1, untilMs - performance.now()),
+      leaving,
     })
     if (!fresh.ok) return { kind: 'unavailable', reason: fresh.error }
     replaceBy(fresh.value)
-    const again = await list(tool, untilMs)
+    const again = await list(tool, untilMs, leaving)
     return again.kind === 'gone' ? notFound(again.status) : described(again)
   }
 
@@ -108,7 +109,7 @@ export function createReadingSession(
     }
   }
 
-  function list(tool: string, untilMs: number) {
+  function list(tool: string, untilMs: number, leaving?: AbortSignal) {
     const askFor: AskFor = (method, id, rawParams) => {
       const params = era === 'modern' ? mergeObjects(rawParams, `{"_meta":${envelope}}`) : rawParams
       return ask({
@@ -121,6 +122,7 @@ export function createReadingSession(
         mayStart: anyTime,
         answerBytesMax: limits.replyBytesMax,
         silenceMs: Math.max(1, untilMs - performance.now()),
+        leaving,
         onMessage: pass,
       })
     }
