@@ -46,7 +46,7 @@ const ledger = {
   get: async () => ({ approval: stored, nowMs }),
   waitingNodes: async () => (isWaiting ? ['gateway-1'] : []),
 }
-const clicks = createClicks({
+const clicksDeps: Parameters<typeof createClicks>[0] = {
   key: deps.key,
   channel: 'slack',
   ledger,
@@ -63,7 +63,8 @@ const clicks = createClicks({
   retire() {},
   clock,
   log: silentLog,
-})
+}
+const clicks = createClicks(clicksDeps)
 const review = createReview({ ...deps, clicks, ledger })
 
 interface Page {
@@ -116,7 +117,9 @@ const parts = (first: number) => ({
 })
 
 describe('a review', () => {
-  test('shows every part once, though the agent comes and goes between its pages', async () => {
+  test('shows every part once, though the agent comes and goes between its pages', {
+    timeout: 180_000,
+  }, async () => {
     // With these lengths a sentence more on the first page once moved a part to the page before.
     for (let first = 100; first < 2_880; first += 40) {
       asked(parts(first))
@@ -201,6 +204,95 @@ describe('a review', () => {
     expect(await turned(last)).toMatchObject({ ok: false })
     expect(yeses).toBe(0)
     expect(await submitted(last.at)).toContain('Your yes')
+  })
+
+  describe('with what the rule had read', () => {
+    const said = (text: string, label = '환불 상태') => ({
+      ...{ label, tool: 'get_refund_state', arguments: '{"charge":"ch_1"}', atMs: NOW_MS },
+      found: {
+        ...{ kind: 'answer' as const, isError: false, text, isCut: false },
+        ...{ bytes: text.length, digest: 'a'.repeat(64) },
+      },
+    })
+    async function all(): Promise<readonly Page[]> {
+      const pages = [await opened()]
+      for (let page = pages[0]; page !== undefined && !page.hasYes; ) {
+        page = await next(page)
+        pages.push(page)
+      }
+      return pages
+    }
+
+    test('ends with it for those who may decide, each part under its name, and the yes behind it', async () => {
+      asked({ charge: 'ch_1' })
+      stored = { ...stored, lookups: [said('환불: 0원 / 100원'), said('x'.repeat(4_000), 'long')] }
+      const pages = await all()
+      const last = pages.at(-1)
+      expect(last?.text).toContain('Evidence, 환불 상태')
+      expect(last?.text).toContain('환불: 0원 / 100원')
+      expect(last?.text).toContain('text of the server; no part of what is approved')
+      expect(pages.map(({ text }) => text).join('')).toContain('(goes on)')
+      expect(pages.slice(0, -1).every(({ text }) => !text.includes('환불: 0원'))).toBe(true)
+      expect(await submitted(last?.at ?? null)).toContain('Your yes')
+    })
+
+    test('has none of it for somebody who may not decide', async () => {
+      asked({ charge: 'ch_1' })
+      stored = { ...stored, lookups: [said('SECRET')] }
+      const guest = { id: 'guest', name: 'Guest', groups: [] }
+      const others = createReview({
+        ...deps,
+        clicks: createClicks({
+          ...clicksDeps,
+          accounts: { person: async () => ok(guest), member: async (member) => ok(member) },
+        }),
+        ledger,
+      })
+      const { id, version, proposed } = stored
+      const value = seal(deps.key, 'review', { id, version, digest: proposed.digest })
+      let seen = ''
+      let view = await others.open({ account, place, value })
+      for (let turns = 0; view.ok && turns < 5; turns++) {
+        const page = read(view.value)
+        seen += page.text
+        expect(page.hasYes).toBe(false)
+        if (page.at === null) throw new Error('no page')
+        view = await others.turn({
+          ...{ account, action: PAGE_ON, value: page.at.value },
+          view: { id: 'V1', hash: 'h', app: place.app, at: page.at },
+        })
+      }
+      expect(seen).toContain('ch_1')
+      expect(seen).not.toContain('SECRET')
+    })
+
+    test('begins again when it arrives meanwhile, and gives way to what would be sent', async () => {
+      asked({ charge: 'ch_1' })
+      stored = { ...stored, lookups: null }
+      const last = (await all()).at(-1)
+      stored = { ...stored, lookups: [said('refunded: 100')] }
+      expect(await submitted(last?.at ?? null)).toContain('Begin again')
+      asked({ text: 'y'.repeat(58_000), more: '&'.repeat(2_000) })
+      const without = (await all()).length
+      stored = { ...stored, lookups: [1, 2, 3].map(() => said('&<>'.repeat(1_300))) }
+      const pages = await all()
+      expect(pages.length).toBeLessThanOrEqual(28)
+      expect(pages.length).toBeGreaterThanOrEqual(without)
+      expect(yeses).toBe(0)
+    })
+
+    test('whatever the server says, pages are such as Slack takes, with nothing of it as markup', async () => {
+      for (const text of [
+        '<!channel> *bold* <https://x.example|y>',
+        '\u202E\u0000\n\n',
+        '😀'.repeat(2_000),
+        '',
+      ]) {
+        asked({ charge: 'ch_1' })
+        stored = { ...stored, lookups: [said(text, text.slice(0, 80))] }
+        for (const page of await all()) expect(page.text.length).toBeLessThan(13_000)
+      }
+    })
   })
 
   test('is not opened or turned by the seal of a card’s yes', async () => {

@@ -124,7 +124,7 @@ function lookupBlocks({ lookups, ticket }: Presented): readonly Block[] {
     label: `Evidence, ${cut(label, 80).text}`,
     text: cut(note === null ? about : `${about}. ${note}`, FIELD_MAX).text,
   }))
-  const where = `in the console, or with ${CLI} approvals show ${ticket}, for those who may decide and the owner of the agent`
+  const where = `behind Evidence or Review, in the console, or with ${CLI} approvals show ${ticket}, for those who may decide and the owner of the agent`
   return [lines([...said, { label: 'What it says', text: where }])]
 }
 
@@ -139,7 +139,8 @@ const sectionBlocks = ({ sections }: Presented): readonly Block[] =>
     preformatted(all.join('\n')),
   ])
 
-const wherePagesFit = (still: Still) => (reviewPages(still) === null ? 'elsewhere' : 'review')
+const wherePagesFit = (still: Still) =>
+  reviewPages(still, { withLookups: false }) === null ? 'elsewhere' : 'review'
 
 const sectionTitle = (label: string, bytes: number) => `${cut(label, 100).text} (${bytes} bytes)`
 

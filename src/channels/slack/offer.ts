@@ -38,7 +38,11 @@ export function offer(
       : { style: 'primary' as const }),
   })
   const review = button({ id: 'review', text: 'Review…', value: seal(key, 'review', bound) })
-  const first = { card: [yes], review: [review], elsewhere: [] }[whole]
+  // The card itself says everything but what the server answered, which not everybody in the channel may read.
+  const evidence = approval.lookups?.some(({ found }) => found.kind === 'answer')
+    ? [button({ id: 'review', text: 'Evidence…', value: seal(key, 'review', bound) })]
+    : []
+  const first = { card: [yes, ...evidence], review: [review], elsewhere: [] }[whole]
   const deny = button({ id: 'reject', text: 'Deny', style: 'danger', value: seal(key, 'reject', bound) })
   // The card is one for all: whoever has said no yes is told so.
   const takeBack =

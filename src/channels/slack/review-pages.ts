@@ -3,6 +3,8 @@
  * nothing that changes while somebody reads: otherwise a part could move from the next page to the one before it.
  */
 import { sha256 } from '../../domain/canonical.ts'
+import { CLI } from '../../domain/command-line.ts'
+import type { Presented } from '../../domain/present.ts'
 import { type Block, type Line, lines, preformatted, textSum } from './blocks.ts'
 import type { Still } from './still.ts'
 import { cut, pieces, slackLength } from './text.ts'
@@ -23,11 +25,15 @@ const PAGES_MAX = 28
 const STATE_MAX = 500
 const STATE_TEXT_MAX = 2_000
 
-/** `null`: too much even for this. */
-export function reviewPages({
-  shown: { state, fields, sections },
-  sent: { kind },
-}: Still): ReviewPages | null {
+/**
+ * @param withLookups with what the server says, where `still` has it for somebody who may read that
+ * @returns `null`: too much even for this
+ */
+export function reviewPages(
+  { shown, sent: { kind } }: Still,
+  { withLookups }: { withLookups: boolean },
+): ReviewPages | null {
+  const { state, fields, sections } = shown
   if (kind !== 'whole') return null
   const about = fields
     .filter((field) => !isAboutNow(field))
@@ -41,15 +47,39 @@ export function reviewPages({
     ...chunks(all).map(preformatted),
   ])
   // What would be sent begins on a page of its own, so that nothing said about it can push any of it elsewhere.
-  const pages = [...paged(about, PAGE_TEXT_MAX - STATE_TEXT_MAX), ...paged(sent, PAGE_TEXT_MAX)]
-  if (pages.length > PAGES_MAX) return null
+  const needed = [...paged(about, PAGE_TEXT_MAX - STATE_TEXT_MAX), ...paged(sent, PAGE_TEXT_MAX)]
+  if (needed.length > PAGES_MAX) return null
+  // What only helps gives way to what would be sent, and stands behind it: it is the server's text, which may say anything.
+  const evidence = withLookups ? paged(shown.lookups.flatMap(lookupBlocks), PAGE_TEXT_MAX) : []
+  const hasRoom = needed.length + evidence.length <= PAGES_MAX
+  const pages = hasRoom ? [...needed, ...evidence] : needed
   const [first = [], ...others] = pages
-  const now = [{ label: '', text: state }, ...fields.filter(isAboutNow)]
+  const now = [
+    { label: '', text: state },
+    ...fields.filter(isAboutNow),
+    ...(hasRoom ? [] : [{ label: 'Evidence', text: `there is no room for it here; ${elsewhere(shown)}` }]),
+  ]
   return {
     pages: [[lines(now.map(shortened)), ...first], ...others],
     layout: sha256(JSON.stringify(pages)),
   }
 }
+
+const elsewhere = ({ ticket }: Presented) => `the console shows it, and ${CLI} approvals show ${ticket}`
+
+/** Each part says what it is, because it may begin a page, and must not be taken for what would be sent. */
+function lookupBlocks({ label, about, lines: said, note }: Presented['lookups'][number]): readonly Block[] {
+  const head = (text: string, goesOn: boolean) =>
+    lines([{ label: `Evidence, ${cut(label, LABEL_MAX).text}${goesOn ? ' (goes on)' : ''}`, text }])
+  const whole = note === null ? about : `${about}. ${note}`
+  return [
+    head(`${cut(whole, CHUNK_MAX - 200).text} ${NO_PART}`, false),
+    ...chunks(said).flatMap((chunk, at) => [...(at === 0 ? [] : [head(NO_PART, true)]), preformatted(chunk)]),
+  ]
+}
+
+const LABEL_MAX = 100
+const NO_PART = '(text of the server; no part of what is approved)'
 
 /** Another moment or another waiting agent changes these. One that is missing here changes the layout, and no yes is taken. */
 const isAboutNow = ({ label }: Line) => label === 'Decide by' || label === 'A yes now'

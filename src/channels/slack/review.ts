@@ -3,6 +3,7 @@
  * page leads only to its neighbours, and all are pages of one layout, so that whoever says it has had all of it before them.
  */
 import type { types } from '@slack/bolt'
+import { mayReadReply } from '../../domain/authority.ts'
 import { yesOf } from '../../domain/present.ts'
 import type { Person } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
@@ -38,10 +39,13 @@ export function createReview(
 ): Review {
   const { key, clicks, ledger } = deps
 
-  async function reviewOf({ approval, nowMs }: Reading) {
+  /** Nobody else sees the dialog: what the server answered is in it for those who may read that. */
+  async function reviewOf({ approval, nowMs }: Reading, person: Person) {
     const isRequesterWaiting = (await ledger.waitingNodes(approval.id)).length > 0
-    const still = stillOf({ approval, nowMs, isRequesterWaiting }, deps)
-    return { shown: still.shown, review: reviewPages(still) }
+    const readsLookups = mayReadReply(person, approval, nowMs)
+    const { startWithinMs } = deps
+    const still = stillOf({ approval, nowMs, isRequesterWaiting }, { startWithinMs, readsLookups })
+    return { shown: still.shown, review: reviewPages(still, { withLookups: readsLookups }) }
   }
 
   async function page(
@@ -53,7 +57,7 @@ export function createReview(
   ): Promise<Result<View, string>> {
     const { account, person, reading } = looker
     const { approval, nowMs } = reading
-    const { shown, review } = await reviewOf(reading)
+    const { shown, review } = await reviewOf(reading, person)
     if (review === null) return err('This is more than Slack can show: decide in the console.')
     const { pages, layout } = review
     const blocks = pages[number - 1]
@@ -105,7 +109,7 @@ export function createReview(
       const purpose = seenBy(account, at)
       const looked = await clicks.look(shown, purpose)
       if (!looked.ok) return told(looked.error)
-      const { review } = await reviewOf(looked.value.reading)
+      const { review } = await reviewOf(looked.value.reading, looked.value.person)
       if (review?.layout !== at.layout) return told(changedText)
       if (at.page !== review.pages.length) return told('Nothing was decided: the yes is on the last page.')
       const decided = await clicks.decide(shown, 'approve', purpose, reason)

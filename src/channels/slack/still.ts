@@ -25,11 +25,19 @@ const BEGINNING_MAX = 2_000
 /** On a surface that stays as it is: instants in the reader's own time, no spans from now. */
 export function stillOf(
   { approval, nowMs, isRequesterWaiting }: Showing,
-  { startWithinMs }: { startWithinMs: number },
+  /** `readsLookups`: only one person sees it, who may read what the server answered. */
+  { startWithinMs, readsLookups = false }: { startWithinMs: number; readsLookups?: boolean },
 ): Still {
   const { proposed } = approval
   const { canonicalParams: stored } = proposed
-  const beholder = { nowMs, isRequesterWaiting, startWithinMs, when: instantMark, isStill: true }
+  const beholder = {
+    nowMs,
+    isRequesterWaiting,
+    startWithinMs,
+    when: instantMark,
+    isStill: true,
+    readsLookups,
+  }
   if (stored.length <= STORED_LENGTH_MAX && isVisibleJsonWithin(stored, SHOWN_LENGTH_MAX))
     return { shown: present(approval, beholder), sent: { kind: 'whole' } }
   return {
