@@ -13,7 +13,9 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
 })
 
-test('it is proposed from its own tools, accepted at one gateway, in force at both, and stays after a restart', async () => {
+test('it is proposed from its own tools, accepted at one gateway, in force at both, and stays after a restart', {
+  timeout: 180_000,
+}, async () => {
   const database = await freshDatabase()
   cleanUps.push(() => database.drop())
   const upstream = await startHttpUpstream()
