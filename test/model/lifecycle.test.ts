@@ -5,14 +5,16 @@
  * by the real `transition`, guarded by the version as `save` is. All promises hold in every state, and from every state each
  * accepted call can still come to an end. Gateways are all alike, and so are calls: states that differ by their names are one.
  *
- * Two worlds, because together they would be millions of states: two calls at two gateways without edits and repeats, and one
- * call at three gateways with all of them. Calls meet only where one gateway is busy with another.
+ * Three worlds, because together they would be millions of states: two calls at two gateways without edits and repeats, one
+ * call at three gateways with all of them, and one at two gateways where two of three people have to say yes, who also take
+ * it back and leave. Calls meet only where one gateway is busy with another.
  */
 import { expect, test } from 'vitest'
-import type { Approval, Outcome } from '../../src/domain/approval.ts'
+import type { Approval, Asking, Outcome } from '../../src/domain/approval.ts'
 import { defaultTimings as timings } from '../../src/domain/timings.ts'
 import { type ApprovalEvent, transition } from '../../src/domain/transition.ts'
 import { anApproval, approveEvent } from '../support/builders.ts'
+import { brokenYeses, deedsOn, type Meant, meantAfter, nameOfMeant, nobodyYet, twoYeses } from './people.ts'
 
 interface Config {
   readonly calls: number
@@ -21,6 +23,8 @@ interface Config {
   readonly hasExtras: boolean
   /** The standby follows late, so that a failover forgets what it has not got. Once. */
   readonly isAsynchronous: boolean
+  /** Two people have to say yes; `blind`: and nobody looks whether they still may. */
+  readonly yeses?: 'two' | 'blind'
 }
 
 const range = (length: number) => Array.from({ length }, (_, n) => n)
@@ -41,6 +45,7 @@ interface Call {
   readonly generation: number
   /** What a standby that follows late has of it. */
   readonly standby: Approval | null
+  readonly meant: Meant
 }
 
 interface Node {
@@ -62,7 +67,7 @@ interface State {
 
 const unasked: Call = {
   ...{ approval: null, hits: 0, hitAfterDecision: true, hitAfterEnd: false },
-  ...{ toldUnexecuted: false, generation: 0, standby: null },
+  ...{ toldUnexecuted: false, generation: 0, standby: null, meant: nobodyYet },
 }
 const rested: Node = {
   isAlive: true,
@@ -80,11 +85,15 @@ const startOf = ({ calls, nodes }: Config): State => ({
 
 /** Of each call as often as it may be asked for. */
 const GENERATIONS = 2
-const fresh = range(2).map((n) =>
-  range(GENERATIONS).map(
-    () => anApproval({ nowMs: 0, decisionMs: 100, call: { arguments: { n } } }).approval,
-  ),
-)
+const freshBy = (asking: Partial<Asking>) =>
+  range(2).map((n) =>
+    range(GENERATIONS).map(
+      () => anApproval({ nowMs: 0, decisionMs: 100, call: { arguments: { n } }, asking }).approval,
+    ),
+  )
+const oneYes = freshBy({})
+const severalYeses = freshBy({ stages: twoYeses })
+const freshIn = ({ yeses }: Config) => (yeses === undefined ? oneYes : severalYeses)
 const reply = { kind: 'result', isError: false, digest: 'd', bytes: 1 } as const
 const unexecuted: readonly Outcome['kind'][] = [
   'rejected',
@@ -123,7 +132,9 @@ function save(state: State, at: number, event: ApprovalEvent, version: number | 
   const approval = state.calls[at]?.approval ?? null
   if (approval === null || (version !== null && approval.version !== version)) return null
   const after = next(approval, event)
-  return after === null ? null : changeCall(state, at, { approval: after })
+  if (after === null) return null
+  const meant = meantAfter(approval, after, state.calls[at]?.meant ?? nobodyYet)
+  return changeCall(state, at, { approval: after, meant })
 }
 
 function* successors(state: State, config: Config): Generator<State> {
@@ -132,12 +143,12 @@ function* successors(state: State, config: Config): Generator<State> {
     if (call === undefined) continue
     const { approval } = call
     if (approval === null) {
-      yield changeCall(state, at, { approval: fresh[at]?.[0] ?? null })
+      yield changeCall(state, at, { approval: freshIn(config)[at]?.[0] ?? null })
       continue
     }
     const reject = { ...approveEvent(approval).decision, kind: 'reject' as const }
     const events: readonly ApprovalEvent[] = [
-      approveEvent(approval),
+      ...(config.yeses === undefined ? [approveEvent(approval)] : []),
       { kind: 'decide', decision: reject },
       { kind: 'expire' },
       { kind: 'lapse' },
@@ -149,6 +160,7 @@ function* successors(state: State, config: Config): Generator<State> {
       const after = save(state, at, event)
       if (after !== null) yield after
     }
+    if (config.yeses !== undefined) yield* saidTo(state, at, config)
     // Somebody hears how it ended; what is forgotten later was said all the same.
     if (approval.status === 'settled' && unexecuted.includes(approval.outcome.kind) && !call.toldUnexecuted)
       yield changeCall(state, at, { toldUnexecuted: true })
@@ -161,7 +173,7 @@ function* successors(state: State, config: Config): Generator<State> {
         if (after !== null) yield after
       }
     }
-    if (config.hasExtras && approval.status === 'settled') yield* askedAgain(state, at, call)
+    if (config.hasExtras && approval.status === 'settled') yield* askedAgain(state, at, call, config)
     if (config.isAsynchronous && call.standby !== approval) yield changeCall(state, at, { standby: approval })
   }
   if (config.isAsynchronous && !state.hasFailedOver) {
@@ -169,6 +181,16 @@ function* successors(state: State, config: Config): Generator<State> {
     yield { ...state, calls, hasFailedOver: true }
   }
   for (const at of range(config.nodes)) yield* stepsOf(state, at, config)
+}
+
+/** Several people, each by themselves. */
+function* saidTo(state: State, at: number, { yeses }: Config): Generator<State> {
+  const { approval = null, meant = nobodyYet } = state.calls[at] ?? {}
+  if (approval === null) return
+  for (const deed of deedsOn(approval, meant, yeses === 'blind')) {
+    const after = deed.event === null ? state : save(state, at, deed.event)
+    if (after !== null) yield changeCall(after, at, { meant: deed.meant })
+  }
 }
 
 /** What people do to a call that waits; also a yes to what stood there before an edit, which must count for nothing. */
@@ -188,8 +210,13 @@ function extras(approval: Approval): ApprovalEvent[] {
 }
 
 /** The same call after its end, or a person who asks again where nobody knows the end: another approval, never another send of this one. */
-function* askedAgain(state: State, at: number, { approval, generation }: Call): Generator<State> {
-  const successor = fresh[at]?.[generation + 1]
+function* askedAgain(
+  state: State,
+  at: number,
+  { approval, generation }: Call,
+  config: Config,
+): Generator<State> {
+  const successor = freshIn(config)[at]?.[generation + 1]
   if (successor === undefined || approval?.status !== 'settled') return
   const isBusy = state.nodes.some(({ step, call }) => step !== 'idle' && call === at)
   const { outcome } = approval
@@ -263,11 +290,13 @@ function* stepsOf(state: State, at: number, config: Config): Generator<State> {
   }
 }
 
-function broken({ calls }: State): string | null {
-  for (const { approval, hits, hitAfterDecision, hitAfterEnd } of calls) {
+function broken({ calls }: State, { yeses }: Config): string | null {
+  for (const { approval, hits, hitAfterDecision, hitAfterEnd, meant } of calls) {
     if (hits > 1) return 'I1: sent twice'
     if (!hitAfterDecision) return 'I2: sent without a durable decision on this digest'
     if (hitAfterEnd) return 'I3: sent after it had ended'
+    const said = approval === null || yeses === undefined ? null : brokenYeses(approval, meant)
+    if (said !== null) return said
     if (approval?.status !== 'settled') continue
     const { kind } = approval.outcome
     if (unexecuted.includes(kind) && hits > 0) return `I5: ${kind}, but it was sent`
@@ -295,7 +324,7 @@ function nameOf({ calls, nodes }: State, callOrder: readonly number[], nodeOrder
   const one = (call: Call | undefined) =>
     call === undefined
       ? ''
-      : `${record(call.approval)}${call.hits}${call.toldUnexecuted ? 't' : ''}g${call.generation}/${record(call.standby)}`
+      : `${record(call.approval)}${nameOfMeant(call.approval, call.meant)}${call.hits}${call.toldUnexecuted ? 't' : ''}g${call.generation}/${record(call.standby)}`
   const process = (node: Node | undefined) =>
     node === undefined
       ? ''
@@ -332,7 +361,7 @@ function explore(config: Config) {
     const following: State[] = []
     for (const state of frontier) {
       const key = keyOf(state)
-      violation ??= broken(state)
+      violation ??= broken(state, config)
       if (isOver(state)) ends.push(key)
       for (const after of successors(state, config)) {
         const next = keyOf(after)
@@ -367,7 +396,11 @@ test.each([
     'one call at three gateways, with edits, more time, repeats and asking again',
     { calls: 1, nodes: 3, hasExtras: true, isAsynchronous: false },
   ],
-])(
+  [
+    'one call at two gateways, with edits and repeats, where two of three people have to say yes',
+    { calls: 1, nodes: 2, hasExtras: true, isAsynchronous: false, yeses: 'two' },
+  ],
+] satisfies [string, Config][])(
   '%s: all promises hold in every state, and every state can come to an end',
   { timeout: 600_000 },
   (what, config) => {
@@ -383,4 +416,9 @@ test('a standby that follows late breaks a promise, and the check finds it', { t
   const { violation } = explore({ calls: 1, nodes: 2, hasExtras: false, isAsynchronous: true })
   expect(violation).toMatch(/^I[1235]: /)
   console.log(`asynchronous standby: ${violation}`)
+})
+
+test('where nobody looks who has left the group meanwhile, the check finds it', { timeout: 120_000 }, () => {
+  const config = { calls: 1, nodes: 1, hasExtras: false, isAsynchronous: false, yeses: 'blind' } as const
+  expect(explore(config).violation).toMatch(/^I6: approved by 1 of 2/)
 })
