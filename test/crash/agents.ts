@@ -5,12 +5,18 @@ import { z } from 'zod'
 import { connectV1 } from '../support/clients.ts'
 import type { AgentName, Lane } from './lane.ts'
 import type { Launched } from './launched.ts'
+import type { Note } from './rules.ts'
+import { callAsTask } from './tasks.ts'
 
 export interface AgentCall {
   /** Stands in the arguments, and in those of no other call. */
   readonly marker: string
   readonly agent: AgentName
   readonly era: 'legacy' | 'modern'
+  /** By which rule people are asked. */
+  readonly note: Note
+  /** A task, which its agent perhaps withdraws. */
+  readonly task?: 'waits' | 'withdraws'
   /** Where it calls first, as far as that gateway is there. */
   readonly gateway: number
   readonly delayMs: number
@@ -118,10 +124,17 @@ async function attemptAt(
 async function request(
   url: string,
   token: string,
-  { marker, era, delayMs }: AgentCall,
+  { marker, era, note, task, delayMs }: AgentCall,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const args = { message: marker, note: 'pay', ...(delayMs === 0 ? {} : { delayMs }) }
+  const args = { message: marker, note, ...(delayMs === 0 ? {} : { delayMs }) }
+  if (task !== undefined) {
+    const end = await callAsTask(
+      { url, token, signal },
+      { tool: 'echo', args, cancels: task === 'withdraws' },
+    )
+    return answer.parse(end.kind === 'completed' ? end.result : withdrawn(end.id))
+  }
   if (era === 'legacy') {
     const client = await connectV1(url, token)
     closeOn(signal, client)
@@ -136,6 +149,14 @@ async function request(
   closeOn(signal, client)
   return answer.parse(await client.callTool({ name: 'echo', arguments: args }, { signal }))
 }
+
+/** A task that was withdrawn has no result; it says so in the words of one. */
+const withdrawn = (id: string | null) => ({
+  content: [],
+  _meta: {
+    'dev.holdpoint/approval': { ...(id === null ? {} : { id }), status: 'settled', outcome: 'cancelled' },
+  },
+})
 
 function closeOn(signal: AbortSignal, client: { close(): Promise<void> }): void {
   const close = () => void client.close().catch(() => {})

@@ -25,6 +25,7 @@ export async function checkCards(lane: Lane, markers: readonly string[]): Promis
   const found = rows
     .filter((row) => !row.true)
     .map((row) => card(`the card of ${row.approval_id} does not show how it ended`))
+  found.push(...calledTwice(lane, rows))
   const known = new Set(rows.map(({ ts }) => ts))
   for (const message of lane.slack.messages(lane.channel)) {
     const text = lane.slack.textOf(message)
@@ -34,6 +35,16 @@ export async function checkCards(lane: Lane, markers: readonly string[]): Promis
     else found.push(...(await clickOrphan(lane, message)))
   }
   return found
+}
+
+/** A reminder may stay unsaid when its process dies; none is said twice. */
+function calledTwice({ slack, channel }: Lane, rows: readonly CardRow[]): Broken[] {
+  return rows.flatMap(({ approval_id, ts }) => {
+    const reminders = slack.thread(channel, ts).filter((one) => slack.textOf(one).includes('Still waiting'))
+    return reminders.length > 1
+      ? [card(`people were called ${reminders.length} times to ${approval_id}`)]
+      : []
+  })
 }
 
 /** After an end that nobody knows, people are still asked what they found out. */

@@ -1,5 +1,6 @@
 /** The one checker: judges every call of a trial by the promises, and the agents' and people's own words against the ledger. */
 import { z } from 'zod'
+import { yesesWanted } from '../../src/domain/quorum.ts'
 import { type Broken, brokenPromisesOf, brokenTelling } from '../support/promises.ts'
 import type { AgentCall, Heard } from './agents.ts'
 import { type CallStory, storiesOf, strays } from './evidence.ts'
@@ -54,15 +55,33 @@ export async function check(
 const lost = (text: string): Broken => ({ invariant: 'I4', harm: 'lost', text })
 
 /** What only the ledger's own tables show. */
-function more({ approval, received, isClaimed, approvedBy }: CallStory): Broken[] {
+function more(story: CallStory): Broken[] {
+  const { approval, received, isClaimed, approvedBy } = story
   const { id } = approval
   const found: Broken[] = []
   if (received.length > 0 && !isClaimed)
     found.push({ invariant: 'I1', harm: 'double', text: `${id} was sent without a claim` })
-  if (approvedBy !== null && approvedBy !== 'mina')
+  const { stages } = approval.asking
+  if (approvedBy !== null && stages.length === 0 && approvedBy !== 'mina')
     found.push({ invariant: 'I6', harm: 'unapproved', text: `${id} was approved by ${approvedBy}` })
+  if (stages.length > 0 && received.length > 0) {
+    const yeses = new Set(
+      story.trail.flatMap(({ payload }) => yesBy.safeParse(JSON.parse(payload)).data?.details.by ?? []),
+    )
+    if (yeses.size < yesesWanted(stages))
+      found.push({
+        invariant: 'I6',
+        harm: 'unapproved',
+        text: `${id} was sent on the yes of ${[...yeses].join()}`,
+      })
+  }
   return found
 }
+
+const yesBy = z.object({
+  event: z.literal('decide'),
+  details: z.object({ by: z.string(), decision: z.literal('approve') }),
+})
 
 /** What an agent heard must be about its own call, and what the ledger says. */
 function brokenWord({ agent, marker, id, outcome, result }: Heard, stories: readonly CallStory[]): Broken[] {
@@ -120,7 +139,8 @@ function isSameAnswer(replyText: string, result: Heard['result']): boolean {
 
 /** Who was told that an act is done finds it in the audit. */
 function brokenDeed({ act, marker }: Done, stories: readonly CallStory[]): Broken[] {
-  const event = act === 'cancel' || act === 'edit' ? `"event":"${act}"` : `"decision":"${act}"`
+  const event =
+    act === 'cancel' || act === 'edit' || act === 'extend' ? `"event":"${act}"` : `"decision":"${act}"`
   if (stories.some(({ trail }) => trail.some(({ payload }) => payload.includes(event)))) return []
   return [lost(`mina was told that "${act}" of ${marker} was done, and nothing of it is in the ledger`)]
 }

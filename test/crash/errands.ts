@@ -28,6 +28,7 @@ export function errandsOf(count: number, withinMs: number, dice: Dice): Errand[]
       marker: `ch-${n + 1}-`,
       agent: dice.pick(['night-agent', 'day-agent']),
       era: dice.pick(['legacy', 'modern']),
+      note: 'pay',
       gateway: dice.below(8),
       delayMs: dice.chance(0.3) ? SLOW_MS : 0,
       leavesAfterMs: dice.chance(0.25) ? dice.below(LEAVES_AFTER_MS_MAX) : null,

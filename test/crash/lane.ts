@@ -2,7 +2,7 @@
  * One environment: a database, perhaps a Redis, an upstream and a Slack of their own, and real processes in slots. Trials
  * run in it one after the other; a process that died is replaced by another one in the same slot.
  */
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -13,6 +13,7 @@ import { freshDatabaseOn } from '../support/postgres.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { type SlackDouble, startSlackDouble } from '../support/slack/double.ts'
 import { type Launched, launch, type Role } from './launched.ts'
+import { policyText, RETURN_MS } from './rules.ts'
 
 /** `team`: gateways leave the other roles to workers. `whole`: every process does everything. */
 export type Shape = 'team' | 'whole'
@@ -38,6 +39,13 @@ const timings = {
   comment: '1s',
   progress: '1s',
   loop: '500ms',
+  return: `${RETURN_MS}ms`,
+}
+
+function policyFile(): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'crash-policy-')), 'pay.yaml')
+  writeFileSync(file, policyText)
+  return file
 }
 
 export interface Slot {
@@ -56,7 +64,7 @@ export interface Lane {
   readonly mina: string
   readonly redis: RedisServer | null
   readonly slots: readonly Slot[]
-  readonly tokens: Readonly<Record<AgentName | 'mina', string>>
+  readonly tokens: Readonly<Record<AgentName | PersonName, string>>
   /** Called with the slot whose process has passed its armed point. */
   onLastWords: (slot: Slot, point: string) => void
   /** Those that can answer now. */
@@ -68,6 +76,9 @@ export interface Lane {
 
 export const agentNames = ['night-agent', 'day-agent'] as const
 export type AgentName = (typeof agentNames)[number]
+
+export const personNames = ['mina', 'ari', 'sora'] as const
+export type PersonName = (typeof personNames)[number]
 
 export async function openLane(options: LaneOptions): Promise<Lane> {
   const { postgresUrl, shape, withRedis, gateways, workers, mutant, deadlineMs } = options
@@ -81,10 +92,15 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
   const redis = withRedis ? await startRedis() : null
   const { env } = configure({
     databaseUrl: database.connectionString,
-    servers: { pay: { url: upstream.url.href } },
+    servers: { pay: { url: upstream.url.href, policy: policyFile() } },
     channels: { slack: { channel } },
     timings: { ...timings, decision: `${deadlineMs}ms`, start_by: `${deadlineMs}ms` },
     limits: { pending_per_principal: 1_000 },
+    more: {
+      people: { mina: { name: '김미나' }, ari: {}, sora: {}, jun: {} },
+      groups: { ops: ['mina', 'ari'], leads: ['sora'] },
+      operators: ['mina'],
+    },
     env: {
       SLACK_BOT_TOKEN: slack.tokens.bot,
       SLACK_API_URL: slack.slackApiUrl,
@@ -132,6 +148,8 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
     'night-agent': await mint('agent', 'night-agent'),
     'day-agent': await mint('agent', 'day-agent'),
     mina: await mint('person', 'mina'),
+    ari: await mint('person', 'ari'),
+    sora: await mint('person', 'sora'),
   }
   slack.useHttp(new URL('/slack/events', first.url))
   await link(pool, slack, { mina, channel })

@@ -1,11 +1,13 @@
-/** Mina, who decides in Slack or over REST, and goes to another door when one does not answer. */
+/** Mina, who decides in Slack or over REST, and goes to another door when one does not answer; and others where a rule asks for them. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Lane } from './lane.ts'
+import type { Lane, PersonName } from './lane.ts'
 
 export interface Wanted {
   readonly marker: string
-  /** `edit`: changes the arguments, and approves what has become of them. */
-  readonly act: 'approve' | 'reject' | 'cancel' | 'edit'
+  /** `edit`: changes the arguments, and approves what has become of them. `extend`: gives more time, and approves. */
+  readonly act: 'approve' | 'reject' | 'cancel' | 'edit' | 'extend'
+  /** Mina, if nobody else is named; the others have no Slack. */
+  readonly by?: PersonName
   /** Tried first; Slack has no way to withdraw. */
   readonly door: 'rest' | 'slack'
   readonly gateway: number
@@ -27,13 +29,19 @@ export interface Row {
   readonly status: string
   readonly digest: string
   readonly edits: number
+  /** The deadline is further away than any rule puts it. */
+  readonly extended: boolean
 }
+
+/** An extension is a minute at least; no rule of these tests gives so much. */
+const EXTENSION_MS = 120_000
 
 /** What the ledger says about the calls with this marker, made in the last hour: no trial takes longer. */
 export async function rowsOf({ pool }: Lane, marker: string): Promise<Row[]> {
   const { rows } = await pool.query<Row>(
     `SELECT id, status, record #>> '{proposed,digest}' AS digest,
-       COALESCE(json_array_length(record -> 'edits'), 0) AS edits
+       COALESCE(json_array_length(record -> 'edits'), 0) AS edits,
+       COALESCE((record ->> 'expiresAtMs')::bigint - (record ->> 'createdAtMs')::bigint > 60000, false) AS extended
      FROM holdpoint.approval
      WHERE created_at > clock_timestamp() - interval '1 hour' AND strpos(record::text, $1) > 0 ORDER BY created_at`,
     [marker],
@@ -44,7 +52,7 @@ export async function rowsOf({ pool }: Lane, marker: string): Promise<Row[]> {
 /** Waits until the call waits for a decision, and acts until it does not wait any more. */
 export async function actsOn(
   lane: Lane,
-  { marker, act: wanted, door, gateway }: Wanted,
+  { marker, act: wanted, by = 'mina', door, gateway }: Wanted,
   done: Done[],
   isGivenUp: () => boolean,
 ): Promise<void> {
@@ -58,15 +66,17 @@ export async function actsOn(
       await sleep(LOOK_MS)
       continue
     }
-    const act = wanted === 'edit' && row.edits > 0 ? 'approve' : wanted
+    const isPrepared = (wanted === 'edit' && row.edits > 0) || (wanted === 'extend' && row.extended)
+    const act = isPrepared ? 'approve' : wanted
     const isSlack = door === 'slack' && (act === 'approve' || act === 'reject') && attempt === 0
     attempt++
     const via = isSlack ? 'slack' : 'rest'
     const isDone = isSlack
       ? await click(lane, at.url, marker, act)
-      : await post(lane, at.url, row, { marker, act })
+      : await post(lane, at.url, row, { marker, act, by })
     if (isDone) done.push({ marker, act, via })
-    else await sleep(LOOK_MS)
+    // Others may have to say something as well.
+    await sleep(LOOK_MS)
   }
 }
 
@@ -75,14 +85,14 @@ async function post(
   lane: Lane,
   url: string,
   { id, digest }: Row,
-  { marker, act }: Pick<Wanted, 'marker' | 'act'>,
+  { marker, act, by }: Pick<Wanted, 'marker' | 'act'> & { readonly by: PersonName },
 ): Promise<boolean> {
-  const path = act === 'cancel' || act === 'edit' ? act : 'decision'
+  const path = act === 'cancel' || act === 'edit' ? act : act === 'extend' ? 'deadline' : 'decision'
   const body = bodyOf(act, marker, digest)
   try {
     const response = await fetch(`${url}/api/v1/approvals/${id}/${path}`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${lane.tokens.mina}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${lane.tokens[by]}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     })
@@ -99,6 +109,8 @@ function bodyOf(act: Wanted['act'], marker: string, digest: string): object {
       return {}
     case 'edit':
       return { arguments: JSON.stringify({ message: marker, note: 'pay less' }), digest, via: 'api' }
+    case 'extend':
+      return { until: new Date(Date.now() + EXTENSION_MS).toISOString(), via: 'api' }
     case 'approve':
     case 'reject':
       return { decision: act, digest, via: 'api' }
@@ -116,4 +128,31 @@ async function click(lane: Lane, url: string, marker: string, act: string): Prom
     // No card yet, or one that has moved on: there is another door.
   }
   return false
+}
+
+/** Stops this agent's calls at once, until the stop is lifted. @returns its number; `null`: nobody said that it was done */
+export async function stop(lane: Lane, url: string, agent: string): Promise<number | null> {
+  const text = await asOperator(lane, `${url}/api/v1/stops`, { agent, reason: 'it went mad' })
+  const found = /"number":(\d+)/.exec(text ?? '')
+  return found === null ? null : Number(found[1])
+}
+
+/** Also where it was lifted before, by a gateway that died before it said so. @returns whether it is */
+export const lift = async (lane: Lane, url: string, number: number): Promise<true | null> =>
+  (await asOperator(lane, `${url}/api/v1/stops/${number}/lift`, {})) === null ? null : true
+
+/** `null`: there is no answer, or it is no sensible one. */
+async function asOperator({ tokens }: Lane, url: string, body: object): Promise<string | null> {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${tokens.mina}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    })
+    const text = await response.text()
+    return response.ok || response.status === 409 ? text : null
+  } catch {
+    return null
+  }
 }

@@ -23,11 +23,27 @@ export type Scenario =
   | 'sender dies'
   /** Slack refuses a card once. */
   | 'Slack refuses'
+  /** Two people have to say yes, and then another one. */
+  | 'several people'
+  /** Somebody changes the arguments, and approves what has become of them. */
+  | 'edits'
+  /** Somebody moves the deadline, and decides later. */
+  | 'more time'
+  /** Calls are tasks, which are polled and withdrawn. */
+  | 'tasks'
+  /** The agent is gone, and the rule withdraws its call then. */
+  | 'ends when gone'
+  /** An operator stops an agent, and lifts that again. */
+  | 'kill switch'
+  /** Nobody decides until people have been called again. */
+  | 'called again'
   /** The server breaks the connection after it has acted. */
   | 'server breaks off'
 
 export interface CrashPoint {
   readonly name: string
+  /** Where it is the step of another point, under other circumstances. */
+  readonly step?: string
   /** Groups of *If this dies here*. */
   readonly group: 'asking' | 'waiting' | 'deciding' | 'sending' | 'ending' | 'cards' | 'background'
   readonly scenario: Scenario
@@ -60,6 +76,16 @@ export const points: readonly CrashPoint[] = [
     `${repeats}; the card follows`,
   ),
   point('asking', 'attach: after', 'repeats', 'the pending record of the first request', repeats),
+  {
+    ...point(
+      'asking',
+      'task asked: after',
+      'tasks',
+      'a pending record whose task nobody has heard of',
+      'the agent, by calling again: it is the same task',
+    ),
+    step: 'ask: after',
+  },
   point('asking', 'alarm: before', 'decisions', 'the saved state without its alarm', anyLoop),
   point('asking', 'alarm: after', 'decisions', 'the saved state and its alarm, no card ordered', reconciler),
   point('asking', 'delivery job: before', 'decisions', 'the saved state, no card ordered', reconciler),
@@ -116,6 +142,28 @@ export const points: readonly CrashPoint[] = [
   ),
 
   point(
+    'waiting',
+    'reminder due: after',
+    'called again',
+    'the reminder in the record, nobody called',
+    'whoever posts reminders finds what nobody has taken',
+  ),
+  point(
+    'waiting',
+    'reminder taken: after',
+    'called again',
+    'the right to post it, used up',
+    'nobody: it stays unsaid, and the card stays',
+  ),
+  point(
+    'waiting',
+    'reminder posted: after',
+    'called again',
+    'a reminder, not noted as posted',
+    'nobody: it is not said twice',
+  ),
+
+  point(
     'deciding',
     'decision: before',
     'decisions',
@@ -128,6 +176,34 @@ export const points: readonly CrashPoint[] = [
     'decisions',
     'an approved record, nobody told',
     'any gateway with a waiter',
+  ),
+  point(
+    'deciding',
+    'vote: after',
+    'several people',
+    'a pending record with one yes more',
+    'the others, who are still missing',
+  ),
+  point(
+    'deciding',
+    'stage passed: after',
+    'several people',
+    'a pending record that asks the next people; nobody told them',
+    'whoever draws cards and posts reminders',
+  ),
+  point(
+    'deciding',
+    'edit: after',
+    'edits',
+    'a pending record with other arguments',
+    'the approver looks again, and decides about those',
+  ),
+  point(
+    'deciding',
+    'extension: after',
+    'more time',
+    'a pending record with a later deadline',
+    'an earlier alarm finds that nothing is due',
   ),
   point('deciding', 'rejected: before', 'decisions', 'a pending record', 'the approver decides again'),
   point(
@@ -144,6 +220,27 @@ export const points: readonly CrashPoint[] = [
     'withdrawn',
     'a settled record, nobody told',
     'held requests look by themselves',
+  ),
+  point(
+    'deciding',
+    'task withdrawn: after',
+    'tasks',
+    'a settled record, nobody told',
+    'the agent, by its next poll at any gateway',
+  ),
+  point(
+    'deciding',
+    'stopped: before',
+    'kill switch',
+    'a stop in force and a pending record',
+    'the loop of any gateway; nothing of it can run meanwhile',
+  ),
+  point(
+    'deciding',
+    'stopped: after',
+    'kill switch',
+    'a settled record, nobody told',
+    'held requests look by themselves; the others are withdrawn by any gateway',
   ),
   point(
     'deciding',
@@ -257,6 +354,20 @@ export const points: readonly CrashPoint[] = [
     'tool changes',
     'the outcome, nobody told',
     'held requests look by themselves',
+  ),
+  point(
+    'ending',
+    'withdrawn as gone: before',
+    'ends when gone',
+    'a pending record nobody waits for',
+    'the loop of any gateway',
+  ),
+  point(
+    'ending',
+    'withdrawn as gone: after',
+    'ends when gone',
+    'the outcome, nobody told',
+    'cards follow; the agent can read it',
   ),
   point('ending', 'indeterminate: before', 'sender dies', 'a claim of a dead gateway', anyLoop),
   point(

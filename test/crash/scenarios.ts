@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dice } from '../sim/scheduler.ts'
 import type { AgentCall } from './agents.ts'
-import type { Lane } from './lane.ts'
-import { rowsOf, type Wanted } from './people.ts'
+import { type Lane, type PersonName, personNames } from './lane.ts'
+import { lift, rowsOf, stop, type Wanted } from './people.ts'
 import type { Scenario } from './points.ts'
+import { REMINDER_MS } from './rules.ts'
 
 export interface Batch {
   readonly calls: readonly AgentCall[]
@@ -21,6 +22,8 @@ const VERY_SLOW_MS = 2_500
 /** The agent that leaves has asked by then; a call whose agent has gone lapses. */
 const LEAVES_AFTER_MS = 700
 const AWAY_MS = 900
+/** From when a reminder is due until it usually stands there. */
+const POSTED_MS = 1_500
 const LOOK_MS = 30
 
 const nothing = async () => {}
@@ -32,6 +35,7 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
     marker: `${prefix}-${++count}-`,
     agent: count % 2 === 0 ? 'day-agent' : 'night-agent',
     era: dice.chance(0.5) ? 'legacy' : 'modern',
+    note: 'pay',
     gateway: count % 2,
     delayMs: 0,
     leavesAfterMs: null,
@@ -130,11 +134,84 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
       lane.slack.failNext('chat.postMessage', 'internal_error')
       return some()
     }
+    case 'several people': {
+      const [one, other] = [aCall({ note: 'several people' }), aCall({ note: 'several people' })]
+      const yesOf = (call: AgentCall, by: PersonName): Wanted => ({
+        ...{ marker: call.marker, act: 'approve', by, gateway: dice.below(2) },
+        door: by === 'mina' && dice.chance(0.4) ? 'slack' : 'rest',
+      })
+      const saying = personNames.flatMap((by) => [yesOf(one, by), yesOf(other, by)])
+      return plain([one, other], saying)
+    }
+    case 'edits': {
+      const [edited, second] = [aCall(), aCall()]
+      return plain([edited, second], [act(edited, 'edit'), act(second, 'edit')])
+    }
+    case 'more time': {
+      const [later, second] = [aCall(), aCall()]
+      return plain([later, second], [act(later, 'extend'), act(second, 'extend')])
+    }
+    case 'tasks': {
+      const task = { era: 'modern', task: 'waits' } as const
+      const [waiting, second] = [aCall(task), aCall(task)]
+      const gone = aCall({ era: 'modern', task: 'withdraws' })
+      return plain([waiting, second, gone], [act(waiting, 'approve'), act(second, 'reject')])
+    }
+    case 'ends when gone': {
+      const leaver = { note: 'ends when gone', leavesAfterMs: LEAVES_AFTER_MS } as const
+      const [first, second, stayer] = [aCall(leaver), aCall(leaver), aCall()]
+      return plain([first, second, stayer], [act(stayer, 'approve')])
+    }
+    case 'kill switch': {
+      const [first, second, third] = [aCall(), aCall(), aCall()]
+      const calls = [first, second, third].map((call) => ({ ...call, agent: 'night-agent' }) as const)
+      return { ...plain(calls, []), meddle: (isOver) => stopsAndLifts(lane, calls, isOver) }
+    }
+    case 'called again': {
+      const called = [aCall({ note: 'called again' }), aCall({ note: 'called again' })]
+      return {
+        ...plain(
+          called,
+          called.map((call) => act(call, 'approve')),
+        ),
+        prepare: () => sleep(REMINDER_MS + POSTED_MS),
+      }
+    }
     case 'server breaks off': {
       lane.upstream.misbehave('tools/call', { kind: 'reset_after_request' })
       return some()
     }
   }
+}
+
+/** Until everything of the agent is withdrawn; then it may go on, and hears how that ended. */
+async function stopsAndLifts(lane: Lane, calls: readonly AgentCall[], isOver: () => boolean): Promise<void> {
+  const rows = async () => (await Promise.all(calls.map(({ marker }) => rowsOf(lane, marker)))).flat()
+  while (!isOver() && (await rows()).length < calls.length) await sleep(LOOK_MS)
+  const stopped = await untilDone(lane, isOver, (url) => stop(lane, url, 'night-agent'))
+  while (!isOver() && (await rows()).some(({ status }) => status !== 'settled')) await sleep(LOOK_MS)
+  if (stopped !== null)
+    await untilDone(
+      lane,
+      () => false,
+      (url) => lift(lane, url, stopped),
+    )
+}
+
+/** At one gateway after the other, until one says that it is done. */
+async function untilDone<Result>(
+  lane: Lane,
+  isOver: () => boolean,
+  act: (url: string) => Promise<Result | null>,
+): Promise<Result | null> {
+  for (let attempt = 0; !isOver(); attempt++) {
+    const gateways = lane.gateways()
+    const at = gateways[attempt % Math.max(1, gateways.length)]
+    const done = at === undefined ? null : await act(at.url)
+    if (done !== null) return done
+    await sleep(LOOK_MS)
+  }
+  return null
 }
 
 const isEmpty = (rows: readonly unknown[]) => rows.length === 0

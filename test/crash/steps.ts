@@ -1,10 +1,14 @@
 /** Which step of an approval's life a use of a port is. Each has a point before it and one after it has taken effect. */
-import type { Approval } from '../../src/domain/approval.ts'
+import { isRuleActor } from '../../src/domain/actor.ts'
+import type { Approval, Outcome, Pending } from '../../src/domain/approval.ts'
 import type { Decorate } from '../../src/launch/decorate.ts'
 import type { Channel } from '../../src/ports/channels.ts'
 import type { Ledger } from '../../src/ports/ledger.ts'
+import type { Nudges } from '../../src/ports/nudges.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
 import type { Trap } from './trap.ts'
+
+type Cancelled = Extract<Outcome, { kind: 'cancelled' }>
 
 /** How long after its first byte a request counts as under way: the upstreams of these tests take longer to answer. */
 const UNDER_WAY_MS = 40
@@ -22,6 +26,7 @@ export const passing = (trap: Trap): Decorate => ({
           shown: 'card noted',
           giveBack: 'card given back',
         }),
+        nudges: withPostedSteps(store.nudges, trap),
         wakeUps: around(store.wakeUps, trap, { announce: 'wake-up' }),
         ...around({ seal: store.seal }, trap, { seal: 'seal' }),
       },
@@ -62,7 +67,7 @@ function withDecisiveSteps(ledger: Ledger, trap: Trap): Ledger {
       return found
     },
     async save(change) {
-      const step = stepOf(change.next)
+      const step = stepOf(change.previous, change.next)
       trap.pass(`${step}: before`)
       const isSaved = await ledger.save(change)
       if (isSaved) trap.pass(`${step}: after`)
@@ -71,18 +76,43 @@ function withDecisiveSteps(ledger: Ledger, trap: Trap): Ledger {
   }
 }
 
-function stepOf(next: Approval): string {
+function stepOf(previous: Approval, next: Approval): string {
   switch (next.status) {
     case 'pending':
-      return 'change of a paused call'
+      return previous.status === 'pending' ? changeOf(previous, next) : 'change of a paused call'
     case 'approved':
       return 'decision'
     case 'executing':
       return 'claim'
     case 'settled':
-      return next.outcome.kind
+      return next.outcome.kind === 'cancelled' ? withdrawalOf(next.outcome, next) : next.outcome.kind
   }
 }
+
+function changeOf(previous: Pending, next: Pending): string {
+  const isCalled = next.nudges.length > previous.nudges.length
+  if (next.votes.length > previous.votes.length) return isCalled ? 'stage passed' : 'vote'
+  if (next.edits.length > previous.edits.length) return 'edit'
+  if (next.expiresAtMs > previous.expiresAtMs) return 'extension'
+  return isCalled ? 'reminder due' : 'change of a paused call'
+}
+
+/** Who withdraws it, and why. */
+function withdrawalOf({ by, reason }: Cancelled, { asked }: Approval): string {
+  if (isRuleActor(by)) return 'withdrawn as gone'
+  if (by === asked.requester.name) return 'task withdrawn'
+  return reason?.startsWith('stopped: ') === true ? 'stopped' : 'cancelled'
+}
+
+/** Taking is a step only where something was taken. */
+const withPostedSteps = (nudges: Nudges, trap: Trap): Nudges => ({
+  ...nudges,
+  async take(...nudge) {
+    const place = await nudges.take(...nudge)
+    if (place !== null) trap.pass('reminder taken: after')
+    return place
+  },
+})
 
 function passingSession(session: UpstreamSession, trap: Trap): UpstreamSession {
   let isAsked = false
@@ -118,6 +148,11 @@ function passingSession(session: UpstreamSession, trap: Trap): UpstreamSession {
 
 const passingChannel = (channel: Channel, trap: Trap): Channel => ({
   ...channel,
+  async nudge(showing) {
+    const people = await channel.nudge(showing)
+    trap.pass('reminder posted: after')
+    return people
+  },
   async show(showing, place) {
     const step = place === null ? 'card posted' : 'card changed'
     trap.pass(`${step}: before`)

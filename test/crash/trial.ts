@@ -54,7 +54,7 @@ export async function runTrial(lane: Lane, trial: Trial, patienceMs: number): Pr
   const armAll = () => {
     for (const { running } of lane.slots) {
       // Arming it again would make it count from the beginning.
-      if (!armed.has(running)) running.arm({ point: point.name, nth, signal, once })
+      if (!armed.has(running)) running.arm({ point: point.step ?? point.name, nth, signal, once })
       armed.add(running)
     }
   }

@@ -37,8 +37,9 @@ export function* deedsOn(approval: Approval, meant: Meant, isBlind: boolean): Ge
   if (approval.status !== 'pending') return
   const { yeses, takenBack, left } = meant
   const personOf = (id: string): Person => ({ id, name: id, groups: left.includes(id) ? [] : ['ops'] })
+  const known = { person: personOf, people: () => people.map(personOf) }
   for (const id of people) {
-    const standing = standingOf(personOf(id), approval, personOf, NOW_MS)
+    const standing = standingOf(personOf(id), approval, known, NOW_MS)
     const voters = isBlind ? approval.votes.map(({ by }) => by) : standing.voters
     yield {
       event: { ...approveEvent(approval, id), standing: { ...standing, voters } },
