@@ -7,6 +7,7 @@ import type { Evidence } from '../domain/evidence.ts'
 import { outcomeText } from '../domain/present.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { Timings } from '../domain/timings.ts'
+import { unsentForAgent } from '../domain/unsent.ts'
 import type { Reading } from '../ports/ledger.ts'
 import { isUnreadOf, NewerForm } from '../ports/ledger-faults.ts'
 import type { ReadingLedger } from './approvals.ts'
@@ -134,9 +135,9 @@ const summaryOf = ({ send, after, lateReplies }: Evidence): CallView['evidence']
 function textForAgent(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'not_sent':
-      return 'It was approved, but it could not be sent to the server. Certainly nothing was sent.'
+      return `It was approved, but it could not be sent: ${unsentForAgent(outcome.reason)}. Certainly nothing was sent.`
     case 'indeterminate':
-      return 'It was approved and perhaps sent; no answer came back, and it will not be sent again.'
+      return 'It was approved and perhaps sent; no answer was noted in time, and it will not be sent again.'
     case 'answered':
     case 'rejected':
     case 'expired':
@@ -174,7 +175,10 @@ function adviceOn(outcome: Outcome): Pick<CallView, 'retry' | 'advice'> {
     case 'expired':
     case 'lapsed':
     case 'not_sent':
-      return { retry: 'same', advice: 'If it is still needed, the same call asks again.' }
+      return {
+        retry: 'same',
+        advice: 'If it is still needed, call it again later: people are then asked anew.',
+      }
   }
 }
 

@@ -19,7 +19,7 @@ export function evidenceLines(
       label: 'Before',
       text:
         before === null
-          ? 'what was found before it was sent was not kept'
+          ? 'what was found before it was to be sent was not kept'
           : `${when(before.atMs)}: the upstream answered and offered this tool, as it was approved (definition ${before.toolDefinitionDigest.slice(0, 12)})`,
     },
     { label: 'Sending', text: sendText(send) },

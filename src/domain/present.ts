@@ -368,7 +368,7 @@ const askedAgainText = ({
   why: Predecessor['why']
 }) =>
   why === 'unknown_end'
-    ? `it was sent once as ${visible(id)}, and ${visible(difference)}; a yes here sends it anew`
+    ? `it may have been sent before, as ${visible(id)}, and ${visible(difference)}; a yes here sends it, perhaps for the second time`
     : `the rule changed while ${visible(id)} was open (${visible(difference)}); what was said about that one does not count here`
 
 function deadlineText({ expiresAtMs }: Presentable, { nowMs, when, isStill }: Beholder): string {

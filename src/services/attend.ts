@@ -28,7 +28,7 @@ export function createAttend(deps: { ledger: Ledger; change: Change }): Attend {
       }
       case 'executing': {
         if (await ledger.hasLiveLease(approval.claim.node)) return
-        const reason = 'the gateway that was sending this call died before it could note the answer'
+        const reason = 'the gateway that had claimed this call died before it noted how far it came'
         await change(id, { kind: 'lose_track', reason }, { version })
         return
       }

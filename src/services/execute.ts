@@ -8,6 +8,7 @@ import type { ApprovalId } from '../domain/approval-id.ts'
 import { sha256 } from '../domain/canonical.ts'
 import { unknownSend } from '../domain/evidence.ts'
 import type { ApprovalEvent } from '../domain/transition.ts'
+import { unsent } from '../domain/unsent.ts'
 import { beginning } from '../domain/well-formed.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
@@ -56,7 +57,7 @@ export function createExecute(deps: {
     const judged = await rejudge(id)
     if (judged?.kind === 'unreadable') {
       log.error({ approval: id, problem: judged.problem }, 'the policy in force cannot be read here')
-      return waitLonger(id, 'this version cannot read the policy in force')
+      return waitLonger(id, unsent.unreadablePolicy)
     }
     if (judged?.kind === 'no_rules') {
       const { server } = judged.approval.asked
@@ -80,8 +81,8 @@ export function createExecute(deps: {
     if (!mayStillStart()) return
     // Counted before the claim, because after it nothing may stand in the way; whoever does not claim takes it back.
     const allowance = await limiter.reserve(reservations)
-    if (allowance.kind === 'unavailable') return waitLonger(id, 'its limits could not be counted')
-    if (allowance.kind === 'exceeded') return waitLonger(id, allowance.reason)
+    if (allowance.kind === 'unavailable') return waitLonger(id, unsent.uncountedLimits)
+    if (allowance.kind === 'exceeded') return waitLonger(id, unsent.limited(allowance.reason))
     if (!isStillWaited()) return allowance.release()
     const { toolDefinitionDigest } = flight
     const isClaimed = await claim(approval, revision, toolDefinitionDigest, allowance.release)

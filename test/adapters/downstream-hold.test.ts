@@ -320,7 +320,7 @@ describe('a hold that ends before the approval', () => {
       awaitOutcome: async () => waiting(executingNow(approval)),
     })
     const text = await (await harness.post(call('delete'))).text()
-    expect(text).toContain('APPROVED by mina and SENT')
+    expect(text).toContain('APPROVED by mina and BEING SENT')
     expect(text).not.toContain('NOT EXECUTED')
     expect(harness.delivered).toEqual([])
   })

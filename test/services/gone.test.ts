@@ -57,7 +57,9 @@ describe('with the rule', () => {
       'Withdrawn by the rule policies/github.yaml#/rules/0: “on_client_gone: cancel, and nobody has waited for it for 1 min 0 s”. Nothing was sent.',
     )
     expect(newsOf(approval).map(({ person }) => person)).toEqual(['jun'])
-    expect(settledAnswer(approval, null, 'legacy', 0).text).toContain('the same call asks again')
+    expect(settledAnswer(approval, null, 'legacy', 0).text).toContain(
+      'call it again later, and people are asked anew',
+    )
     expect((await world.ledger.auditTrail(id)).at(-1)?.payload).toContain(
       'rule:policies/github.yaml#/rules/0',
     )

@@ -60,7 +60,7 @@ test('a call that was approved while there was room waits when there is none, an
   const held = gateway.hold(id, 300)
   await gateway.decide(id)
   expect(await held).toMatchObject({ kind: 'still_waiting' })
-  expect(await world.ledger.unsentReason(id)).toBe('Only so many an hour.')
+  expect(await world.ledger.unsentReason(id)).toBe('a limit holds it back: Only so many an hour.')
   expect(world.upstream.sent).toHaveLength(1)
   expect(world.counters.entries).toHaveLength(1)
 })

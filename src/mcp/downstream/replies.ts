@@ -11,8 +11,10 @@ import {
   type Settled,
   wayWhenGone,
 } from '../../domain/approval.ts'
+import type { Evidence } from '../../domain/evidence.ts'
 import { namesText } from '../../domain/quorum-text.ts'
 import type { Era } from '../../domain/tool-call.ts'
+import { unsentForAgent } from '../../domain/unsent.ts'
 import { mergeObjects, rawMember } from '../raw-json.ts'
 import { withEdit } from './edited-reply.ts'
 import type { Answer } from './rpc.ts'
@@ -98,14 +100,14 @@ export function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: n
       return {
         text:
           `NOT EXECUTED. Nobody decided in time about ticket ${id}, and time-out never approves. ` +
-          `${tellUser} If it is still needed, the same call asks again. ${noDetour}`,
+          `${tellUser} ${asksLater} ${noDetour}`,
         retry: 'same',
       }
     case 'lapsed':
       return {
         text:
           `NOT EXECUTED. ${namesText(decidersOf(outcome.decision))} said yes to ticket ${id}, but nobody was waiting for the result in time, ` +
-          'and an old yes is not used. If it is still needed, the same call asks again; then keep waiting for it.',
+          `and an old yes is not used. ${asksLater} Then keep waiting for it.`,
         retry: 'same',
         details: decidedBy(outcome.decision),
       }
@@ -114,7 +116,7 @@ export function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: n
         return {
           text:
             `NOT EXECUTED. Ticket ${id} was withdrawn by its rule, because nobody waited for it any more. ${tellUser} ` +
-            `If it is still needed, the same call asks again; then keep waiting for it. ${noDetour}`,
+            `${asksLater} Then keep waiting for it. ${noDetour}`,
           retry: 'same',
           details: { by: outcome.by, reason: outcome.reason },
         }
@@ -155,10 +157,10 @@ export function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: n
     case 'not_sent':
       return {
         text:
-          `NOT EXECUTED, certainly: ticket ${id} was approved, but the call could not be sent to the server, and nothing ` +
-          'of it arrived. If it is still needed, the same call asks again.',
+          `NOT EXECUTED, certainly: ticket ${id} was approved, but the call could not be sent, and nothing of it arrived: ` +
+          `${unsentForAgent(outcome.reason)}. ${asksLater}`,
         retry: 'same',
-        details: decidedBy(outcome.decision),
+        details: { ...decidedBy(outcome.decision), reason: unsentForAgent(outcome.reason) },
       }
     case 'indeterminate':
       return indeterminate(id, outcome)
@@ -167,13 +169,13 @@ export function toldOutcome({ id, outcome, settledAtMs }: Settled, coolDownMs: n
 
 function indeterminate(
   id: string,
-  { annotations, successor }: Extract<Outcome, { kind: 'indeterminate' }>,
+  { annotations, successor, evidence }: Extract<Outcome, { kind: 'indeterminate' }>,
 ): Told {
   const annotation = annotations.at(-1)
   if (annotation?.finding === 'happened') {
     return {
       text:
-        `EXECUTED, ticket ${id}: no answer came back when it was sent, but ${annotation.by} looked and found that it happened. ` +
+        `EXECUTED, ticket ${id}: ${howFar(evidence)}, but ${annotation.by} looked and found that it happened. ` +
         `Its result is not available. Do not repeat it. ${tellUser}`,
       retry: 'never',
       details: { finding: annotation.finding, foundBy: annotation.by },
@@ -182,20 +184,30 @@ function indeterminate(
   if (annotation?.finding === 'did_not_happen') {
     return {
       text:
-        `NOT EXECUTED, ticket ${id}: no answer came back when it was sent, and ${annotation.by} looked and found that it did ` +
-        'not happen. If it is still needed, the same call asks again.',
+        `NOT EXECUTED, ticket ${id}: ${howFar(evidence)}, but ${annotation.by} looked and found that it did not happen. ` +
+        'If it is still needed, the same call asks again.',
       retry: 'same',
       details: { finding: annotation.finding, foundBy: annotation.by },
     }
   }
   return {
     text:
-      `This call MAY OR MAY NOT have been executed (ticket ${id}): it was sent, and no answer came back. ` +
+      `This call MAY OR MAY NOT have been executed (ticket ${id}): ${howFar(evidence)}. ` +
       `Do not repeat it and do not try another way; a person must look at what happened. ${tellUser}`,
     retry: 'never',
     ...(successor === null ? {} : { details: { successor } }),
   }
 }
+
+/** A gateway may have died before the first byte, and an answer may have come after the end was noted. */
+const howFar = ({ lateReplies }: Evidence): string =>
+  lateReplies.length === 0
+    ? 'it may have been sent, and no answer was noted'
+    : 'it was sent, and its answer came too late to be its outcome'
+
+/** An outcome is handed over until a while after a stream has carried it, because nobody can know what a client has read. */
+const asksLater =
+  'If it is still needed, call it again later, and people are asked anew; a repeat soon after this answer gets it once more.'
 
 /**
  * The time to hold is over, the approval goes on.
@@ -245,7 +257,7 @@ function toldWaiting(approval: Exclude<Approval, Settled>, isRepeat: boolean, wa
     case 'executing':
       return {
         text:
-          `APPROVED by ${namesText(decidersOf(approval.decision))} and SENT, no result so far, ticket ${id}. ${again} to collect the result: ` +
+          `APPROVED by ${namesText(decidersOf(approval.decision))} and BEING SENT, no result so far, ticket ${id}. ${again} to collect the result: ` +
           `it does not run twice. ${noDetour}`,
         retry: 'same',
         details: decidedBy(approval.decision),
@@ -258,7 +270,7 @@ const changedRule = ({ predecessor }: Approval) =>
   predecessor === null
     ? ''
     : predecessor.why === 'unknown_end'
-      ? ` It was sent once as ${predecessor.id}, and ${predecessor.difference}; a person asks again with this ticket.`
+      ? ` It may have been sent before, as ${predecessor.id}, and ${predecessor.difference}; a person asks again with this ticket.`
       : ` The rule changed while ticket ${predecessor.id} waited (${predecessor.difference}), so this ticket took its place.`
 
 /** Impatient agents ask again with a detail changed; then two calls wait where one was meant. */
