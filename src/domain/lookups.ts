@@ -4,7 +4,7 @@
  */
 import type { Approval, InstantMs } from './approval.ts'
 import type { JsonValue } from './canonical.ts'
-import { type ValuePath, valueAt } from './policy/value-path.ts'
+import { unclear, type ValuePath, valueAt } from './policy/value-path.ts'
 import { err, ok, type Result } from './result.ts'
 
 /** What a rule asks for. */
@@ -69,11 +69,14 @@ export function lookupArguments(
   const filled: [string, JsonValue][] = []
   for (const argument of call.arguments) {
     const value = 'path' in argument ? valueAt(args, argument.path.steps) : argument.value
+    if (value === unclear) return err(`nobody can know which value servers would read at ${nameOf(argument)}`)
     if (value === undefined && 'path' in argument) return err(`the call has no ${argument.path.source}`)
     if (value !== undefined) filled.push([argument.name, value])
   }
   return ok(Object.fromEntries(filled))
 }
+
+const nameOf = (argument: LookupArgument) => ('path' in argument ? argument.path.source : argument.name)
 
 interface TextBlock {
   readonly type: 'text'

@@ -2,6 +2,7 @@
 import type { InstantMs } from './approval.ts'
 import type { ApprovalId } from './approval-id.ts'
 import { canonical, type JsonObject, type JsonValue, sha256 } from './canonical.ts'
+import { foldName } from './fold-name.ts'
 import type { Principal } from './principal.ts'
 import type { Category, Risk } from './risk.ts'
 import { keptMeta } from './tool-call.ts'
@@ -72,10 +73,11 @@ export const KEPT_ARGUMENTS_BYTES_MAX = 8 * 1024
 const KEYS_MAX = 64
 const KEY_LENGTH_MAX = 128
 
-/** Names of the arguments with a value. What is not an object has none. */
+/** Names of the arguments with a value, and whatever is another spelling of one. What is not an object has none. */
 export function keysOf(args: JsonValue): readonly string[] | null {
   if (!isObject(args)) return args === null ? [] : null
-  const keys = Object.keys(args).filter((key) => args[key] !== null)
+  const withValue = new Set(Object.keys(args).flatMap((key) => (args[key] === null ? [] : [foldName(key)])))
+  const keys = Object.keys(args).filter((key) => withValue.has(foldName(key)))
   const fits = keys.length <= KEYS_MAX && keys.every((key) => key.length <= KEY_LENGTH_MAX)
   return fits ? keys : null
 }

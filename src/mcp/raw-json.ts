@@ -3,6 +3,7 @@
  * order. Every text must have passed `JSON.parse` before; then structure can be trusted, and one pass without
  * recursion is enough, however deep it nests.
  */
+import { foldName } from '../domain/fold-name.ts'
 
 interface Member {
   readonly name: string
@@ -45,18 +46,15 @@ export function mergeObjects(under: string, over: string): string {
  * take the first), or one that differs only in case (Go's encoding/json matches those). `null` when there is none.
  */
 export function disguisedMember(objectText: string, names: readonly string[]): string | null {
-  const folded = new Set(names.map(fold))
+  const folded = new Set(names.map(foldName))
   const seen = new Set<string>()
   for (const { name } of membersOf(objectText)) {
-    if (!folded.has(fold(name))) continue
+    if (!folded.has(foldName(name))) continue
     if (!names.includes(name) || seen.has(name)) return name
     seen.add(name)
   }
   return null
 }
-
-/** Up, then down: so the long s and the Kelvin sign meet the letters that other parsers take them for. */
-const fold = (name: string): string => name.toUpperCase().toLowerCase()
 
 /** The raw items of an array. */
 export function rawItems(arrayText: string): string[] {

@@ -9,6 +9,28 @@ import { agent, anApproval, aPolicy, approvers, aRule } from '../support/builder
 import { aHarness, call, ended, modernHeaders, modernMeta, outcomes } from './downstream-harness.ts'
 import { tasksMeta } from './downstream-ladder.ts'
 
+describe('an allowed call', () => {
+  it.each(['"{\\"amount\\":99999}"', '[{"amount":99999}]', '5', 'true'])(
+    'whose arguments are %s is refused: no rule could look into them, and some servers do',
+    async (args) => {
+      const policy = {
+        ...aPolicy(),
+        fallback: { action: 'allow' as const, pointer: '/default', reason: null },
+      }
+      const harness = aHarness({ policy })
+      const response = await harness.post(
+        call('get', { arguments: {} }).replace('"arguments":{}', `"arguments":${args}`),
+      )
+      expect(await response.json()).toMatchObject({
+        error: { code: -32602, message: expect.stringContaining("'arguments' must be an object") },
+      })
+      expect(harness.exchanges).toHaveLength(0)
+      await harness.post(call('get', {}))
+      expect(harness.exchanges).toHaveLength(1)
+    },
+  )
+})
+
 describe('a forbidden call', () => {
   const policy = {
     ...aPolicy(),

@@ -1,6 +1,7 @@
 /** Holdpoint's own spelling: what does not load and why, what is said about what does, and that nothing is lost in writing. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { JsonValue } from '../../src/domain/canonical.ts'
 import { evaluate, talliesToRead } from '../../src/domain/policy.ts'
 import { policyJsonSchema } from '../../src/files/policy/json-schema.ts'
 import { writePolicy } from '../../src/files/policy/write.ts'
@@ -273,15 +274,9 @@ test('patterns take linear time, and long text is not looked at: what nobody loo
 })
 
 test('argument walks see own properties only', () => {
-  for (const path of [
-    'args.toString',
-    'args.hasOwnProperty',
-    'args.a.length',
-    'args.a[0]',
-    'args.valueOf.name',
-  ]) {
+  for (const path of ['args.toString', 'args.hasOwnProperty', 'args.b.length', 'args.valueOf.name']) {
     const { policy } = load(`default: allow\n${when(`path: ${JSON.stringify(path)}, exists: true`)}`)
-    expect(evaluate(policy, aJudgedCall('t', { arguments: { a: 'text' } })).kind).toBe('allow')
+    expect(evaluate(policy, aJudgedCall('t', { arguments: { a: 'text', b: {} } })).kind).toBe('allow')
   }
 })
 
@@ -466,5 +461,64 @@ describe('shadow', () => {
       ['allow'],
       ['deny'],
     ])
+  })
+})
+
+describe('what servers may read in another way than we do', () => {
+  const kindOf = (text: string, args: JsonValue) =>
+    evaluate(load(text).policy, aJudgedCall('t', { arguments: args })).kind
+  const asked = (question: string, action = 'deny') =>
+    `default: allow\nrules:\n  - { tools: t, action: ${action}, when: { ${question} } }`
+
+  test.each([
+    ['a second spelling', { amount: 1, Amount: 99_999 }],
+    ['another spelling alone', { AMOUNT: 99_999 }],
+    ['a second spelling that takes the value away', { amount: 1, Amount: null }],
+    ['wide letters', { amount: 1, '\uff41mount': 99_999 }],
+  ])('%s of an argument: every question about it is unknown, and it is no amount', (_, args) => {
+    expect(
+      kindOf(
+        'default: deny\nrules:\n  - { tools: t, action: allow, when: { path: args.amount, lte: 100 } }',
+        args,
+      ),
+    ).toBe('deny')
+    expect(kindOf(asked('path: args.amount, gt: 100'), args)).toBe('deny')
+    expect(kindOf(asked('path: args.amount, default: 0, gt: 100'), args)).toBe('deny')
+    expect(kindOf(asked('path: args.amount, exists: true'), args)).toBe('deny')
+    expect(kindOf(asked('path: args.amount, exists: false'), args)).toBe('deny')
+    const limit = 'tools: { t: { action: allow, spend_limit: { path: args.amount, max: 1000, window: 60 } } }'
+    expect(kindOf(limit, args)).toBe('deny')
+  })
+
+  test('letters that only Unicode takes for others', () => {
+    for (const args of [{ 'ta\u017fk': 'x' }, { task: 'y', 'tas\u212a': 'x' }]) {
+      expect(kindOf(asked('path: args.task, default: y, eq: x'), args)).toBe('deny')
+    }
+  })
+
+  test('a spelling without a value is nothing, as the argument itself would be', () => {
+    expect(kindOf(asked('path: args.amount, exists: true'), { Amount: null })).toBe('allow')
+    expect(kindOf(asked('path: args.amount, default: 0, gt: 100'), { amount: null, Amount: null })).toBe(
+      'allow',
+    )
+  })
+
+  test.each([
+    ['JSON as text', { charge: '{"amount":99999}' }],
+    ['a number', { charge: 5 }],
+    ['a list', { charge: [{ amount: 99_999 }] }],
+    ['no object at all', '{"charge":{"amount":99999}}'],
+  ])('%s where a path goes on: not missing, but unknown', (_, args) => {
+    expect(kindOf(asked('path: args.charge.amount, default: 0, gt: 100'), args)).toBe('deny')
+    expect(kindOf(asked('path: args.charge.amount, exists: true'), args)).toBe('deny')
+    expect(kindOf(asked('path: args.charge.amount, exists: false'), args)).toBe('deny')
+    const entries = asked('path: args.all, some: { path: charge.amount, exists: true }')
+    expect(kindOf(entries, { all: [args] })).toBe('deny')
+  })
+
+  test('a part that is missing or null is still missing', () => {
+    for (const args of [{}, { charge: null }, { charge: {} }, { charge: { amount: null } }]) {
+      expect(kindOf(asked('path: args.charge.amount, default: 0, gt: 100'), args)).toBe('allow')
+    }
   })
 })

@@ -253,3 +253,39 @@ test.each([
 ])('two spellings in one file are refused: %j', (text) => {
   expect(refusals(text)).toMatchObject([{ remedy: expect.stringContaining('keep to one of them') }])
 })
+
+describe('arguments that servers may read in another way than we do', () => {
+  const hosted = (path: string) =>
+    load(
+      JSON.stringify({
+        version: '1',
+        default: 'allow',
+        tools: { pay: { deny_if: [{ conditions: [{ path, op: 'gt', value: 100 }], on_deny: 'No.' }] } },
+      }),
+    )
+  test.each<[string, JsonValue]>([
+    ['args.amount', { Amount: 99_999 }],
+    ['args.amount', { amount: 1, Amount: 99_999 }],
+    ['args.charge.amount', { charge: '{"amount":99999}' }],
+  ])('deny_if %s is not passed by %j', (path, args) => {
+    expect(kindOf(hosted(path), 'pay', args)).toBe('deny')
+    expect(kindOf(hosted(path), 'pay', {})).toBe('allow')
+  })
+
+  test.each<[string, JsonValue]>([
+    ['Intercept, in text', { charge: '{"amount":99999}' }],
+    ['Intercept, another spelling', { charge: { Amount: 99_999 } }],
+  ])('%s: what cannot be known to be missing is not missing', (_, args) => {
+    const policy = load(`version: "1"
+default: allow
+tools:
+  pay:
+    rules:
+      - name: without
+        conditions: [{ path: args.charge.amount, op: exists, value: false }]
+        on_deny: No.
+`)
+    expect(kindOf(policy, 'pay', {})).toBe('allow')
+    expect(kindOf(policy, 'pay', args)).toBe('deny')
+  })
+})

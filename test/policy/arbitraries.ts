@@ -1,6 +1,6 @@
 /** Random policies and calls that meet often: few names, few values, every operator. */
 import fc from 'fast-check'
-import type { JsonValue } from '../../src/domain/canonical.ts'
+import type { JsonObject, JsonValue } from '../../src/domain/canonical.ts'
 import type { Comparison, Scalar } from '../../src/domain/policy/comparison.ts'
 import type { Condition } from '../../src/domain/policy/condition.ts'
 import { glob } from '../../src/domain/policy/glob.ts'
@@ -37,15 +37,21 @@ const word = fc.constantFrom(...words.slice(1))
 const names = ['get_a', 'get_b', 'delete_a', 'pay']
 const pattern = fc.constantFrom('get_*', '*_a', '*', 'delete_a', 'pay', 'get_b', 'g*t_*')
 
+/** Also what is the same name to a parser that ignores case; the long s is an s to it. */
+const key = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom('x', 'y', 'length', 'toString', 'unit price') },
+  { weight: 1, arbitrary: fc.constantFrom('X', 'Y', 'LENGTH', 'to\u017ftring', 'Unit\u00a0Price') },
+)
+
 export const json: fc.Arbitrary<JsonValue> = fc.letrec<{ value: JsonValue }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     scalar,
     fc.constant(null),
     fc.array(tie('value'), { maxLength: 3 }),
-    fc.dictionary(fc.constantFrom('x', 'y', 'length', 'toString', 'unit price'), tie('value'), {
-      maxKeys: 3,
-    }),
+    fc.dictionary(key, tie('value'), { maxKeys: 3 }),
+    // Some servers parse what comes as text.
+    { weight: 1, arbitrary: tie('value').map((value) => JSON.stringify(value)) },
   ),
 })).value
 
@@ -96,7 +102,12 @@ export const comparison: fc.Arbitrary<Comparison> = fc.oneof(
   },
 )
 
-const path = fc.constantFrom(
+/** Into what may come as text. */
+export const insidePath = fc.constantFrom(
+  ...['args.x.y', 'args.x[0]', 'args.y[1].x', 'args.length.x'].map(pathOf),
+)
+
+export const path = fc.constantFrom(
   ...['args.x', 'args.y', 'args.x.y', 'args.x[0]', 'args.y[1].x', 'args["unit price"]', 'args.length'].map(
     pathOf,
   ),
@@ -116,37 +127,42 @@ export const tally: fc.Arbitrary<Tally> = fc.record({
   amount: fc.oneof(fc.constant(1), fc.constantFrom(pathOf('args.x'), pathOf('args.y'))),
 })
 
-export const condition: fc.Arbitrary<Condition> = fc.letrec<{ any: Condition }>((tie) => ({
-  any: fc.oneof(
-    { depthSize: 'small', withCrossShrink: true },
-    fc.record({
-      kind: fc.constant('value' as const),
-      path,
-      otherwise: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: scalar }),
-      is: fc.array(comparison, { minLength: 1, maxLength: 2 }),
-    }),
-    fc.record({
-      kind: fc.constant('time' as const),
-      window: fc.record({
-        zone: fc.constantFrom('Asia/Seoul', 'UTC', 'America/New_York', 'Australia/Lord_Howe'),
-        days: fc.subarray([...weekdays], { minLength: 1 }),
-        from: fc.constantFrom(0, 540, 1_320),
-        to: fc.constantFrom(120, 541, 1_080, 1_440),
+/** Conditions that look at these places only. */
+export const conditionOver = (path: fc.Arbitrary<ValuePath>): fc.Arbitrary<Condition> =>
+  fc.letrec<{ any: Condition }>((tie) => ({
+    any: fc.oneof(
+      { depthSize: 'small', withCrossShrink: true },
+      fc.record({
+        kind: fc.constant('value' as const),
+        path,
+        otherwise: fc.oneof(
+          { weight: 3, arbitrary: fc.constant(undefined) },
+          { weight: 1, arbitrary: scalar },
+        ),
+        is: fc.array(comparison, { minLength: 1, maxLength: 2 }),
       }),
-    }),
-    fc.record({
-      kind: fc.constant('history' as const),
-      tally,
-      tools: fc.constant(null),
-      is: fc.array(sizes, { minLength: 1, maxLength: 1 }),
-    }),
-    fc.record({ kind: fc.constant('not' as const), of: tie('any') }),
-    fc.record({
-      kind: fc.constantFrom('all' as const, 'any' as const),
-      of: fc.array(tie('any'), { minLength: 1, maxLength: 3 }),
-    }),
-  ),
-})).any
+      fc.record({
+        kind: fc.constant('time' as const),
+        window: fc.record({
+          zone: fc.constantFrom('Asia/Seoul', 'UTC', 'America/New_York', 'Australia/Lord_Howe'),
+          days: fc.subarray([...weekdays], { minLength: 1 }),
+          from: fc.constantFrom(0, 540, 1_320),
+          to: fc.constantFrom(120, 541, 1_080, 1_440),
+        }),
+      }),
+      fc.record({
+        kind: fc.constant('history' as const),
+        tally,
+        tools: fc.constant(null),
+        is: fc.array(sizes, { minLength: 1, maxLength: 1 }),
+      }),
+      fc.record({ kind: fc.constant('not' as const), of: tie('any') }),
+      fc.record({
+        kind: fc.constantFrom('all' as const, 'any' as const),
+        of: fc.array(tie('any'), { minLength: 1, maxLength: 3 }),
+      }),
+    ),
+  })).any
 
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 2, arbitrary: fc.constant(null) }, { weight: 1, arbitrary })
@@ -205,6 +221,8 @@ const terms: fc.Arbitrary<ApprovalTerms> = fc
         },
   )
 
+const condition = conditionOver(path)
+
 export const rule: fc.Arbitrary<Rule> = fc
   .record({
     terms: fc.oneof(fc.constant(usualTerms), terms),
@@ -253,10 +271,20 @@ export const policy: fc.Arbitrary<Policy> = fc
     hidden: new Set(hidden),
   }))
 
+/** As they come, since no other arguments pass. */
+export const objectArgs: fc.Arbitrary<JsonObject> = fc.dictionary(key, json, { maxKeys: 3 })
+
+/** Where `insidePath` finds something. */
+export const insideArgs: fc.Arbitrary<JsonObject> = fc.record({
+  x: fc.oneof(fc.record({ y: json }), fc.array(json, { minLength: 1, maxLength: 2 })),
+  y: fc.array(fc.record({ x: json }), { minLength: 2, maxLength: 2 }),
+  length: fc.record({ x: json }),
+})
+
 export const args: fc.Arbitrary<JsonValue> = fc.oneof(
   {
     weight: 5,
-    arbitrary: fc.dictionary(fc.constantFrom('x', 'y', 'unit price', 'length'), json, { maxKeys: 3 }),
+    arbitrary: objectArgs,
   },
   { weight: 1, arbitrary: json },
 )

@@ -3,6 +3,8 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { JsonObject, JsonValue } from '../../src/domain/canonical.ts'
+import type { Condition } from '../../src/domain/policy/condition.ts'
 import { glob } from '../../src/domain/policy/glob.ts'
 import type { JudgedCall } from '../../src/domain/policy/judged-call.ts'
 import { type Rule, usualTerms } from '../../src/domain/policy/rule.ts'
@@ -16,7 +18,18 @@ import {
 } from '../../src/domain/policy.ts'
 import { unknownTool } from '../../src/domain/risk.ts'
 import { aRule } from '../support/builders.ts'
-import { args, call, type json, policy, rule } from './arbitraries.ts'
+import {
+  args,
+  call,
+  conditionOver,
+  insideArgs,
+  insidePath,
+  json,
+  objectArgs,
+  path,
+  policy,
+  rule,
+} from './arbitraries.ts'
 import { referenceAction, referenceAsIf } from './reference.ts'
 
 const numRuns = Number(process.env.HOLDPOINT_POLICY_CASES ?? 4_000)
@@ -193,6 +206,56 @@ describe('what cannot be evaluated never lowers the risk', () => {
       }),
       { numRuns: 2_000 },
     )
+  })
+
+  /** The same arguments, with one of them written a second time in another case. */
+  const withTwin = (value: JsonObject, twin: JsonValue, which: number) => {
+    const names = Object.keys(value)
+    const name = names[which % Math.max(1, names.length)] ?? 'x'
+    const other = name === name.toUpperCase() ? name.toLowerCase() : name.toUpperCase()
+    return Object.hasOwn(value, other) ? value : { ...value, [other]: twin }
+  }
+
+  /** Lets everything pass but what this is about. */
+  const guarded = (when: Condition): Policy => ({
+    ...aPolicyOf([aRule({ action: 'deny', when })]),
+    fallback: { action: 'allow', pointer: '/default', reason: null },
+  })
+
+  test('an argument that comes a second time in another spelling, also to what asks whether it is there', () => {
+    // The whole of the arguments has a size; that is another question than what stands in one of them.
+    const onePath = conditionOver(path.filter(({ source }) => source !== 'args'))
+    let raised = 0
+    fc.assert(
+      fc.property(onePath, objectArgs, json, fc.nat(2), call, (when, value, twin, which, one) => {
+        const each = guarded(when)
+        const seen = evaluate(each, { ...one, arguments: value })
+        const twice = evaluate(each, { ...one, arguments: withTwin(value, twin, which) })
+        // Where the first was missing, the second alone may be nothing too.
+        expect(strictness(twice)).toBeGreaterThanOrEqual(strictness(seen))
+        if (strictness(twice) > strictness(seen)) raised++
+      }),
+      { numRuns: 4_000 },
+    )
+    expect(raised).toBeGreaterThan(20)
+  })
+
+  test('a part of the arguments that comes as text, to whatever asks what is inside it', () => {
+    let raised = 0
+    fc.assert(
+      fc.property(conditionOver(insidePath), insideArgs, call, (when, value, one) => {
+        const each = guarded(when)
+        const seen = evaluate(each, { ...one, arguments: value })
+        const asText = Object.fromEntries(
+          Object.entries(value).map(([name, part]) => [name, part === null ? null : JSON.stringify(part)]),
+        )
+        const told = evaluate(each, { ...one, arguments: asText })
+        expect(strictness(told)).toBeGreaterThanOrEqual(strictness(seen))
+        if (strictness(told) > strictness(seen)) raised++
+      }),
+      { numRuns: 4_000 },
+    )
+    expect(raised).toBeGreaterThan(20)
   })
 
   test('counters that are away, a category that nobody knows', () => {

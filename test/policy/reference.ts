@@ -29,16 +29,24 @@ const some = (parts: readonly Answers[]) => combine(parts, (answers) => answers.
 const star = (pattern: string, name: string) =>
   new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^]*')}$`).test(name)
 
+/** Servers may read another value there than we would. */
+const unclear = Symbol('unclear')
+
+const spelled = (key: string) => key.normalize('NFKC').toUpperCase().toLowerCase()
+
 function at(value: unknown, steps: readonly (string | number)[]): unknown {
   const [step, ...rest] = steps
   if (step === undefined) return value
-  if (value === null || typeof value !== 'object') return undefined
-  if (Array.isArray(value) !== (typeof step === 'number')) return undefined
-  const own = Object.entries(value).find(([key]) => key === String(step))
-  return own === undefined ? undefined : at(own[1], rest)
+  if (value === null || value === undefined) return undefined
+  if (typeof value !== 'object' || Array.isArray(value) !== (typeof step === 'number')) return unclear
+  const alike = Object.entries(value).filter(([key]) => spelled(key) === spelled(String(step)))
+  const [own] = alike
+  if (own === undefined || alike.every(([, each]) => each === null)) return undefined
+  return alike.length === 1 && own[0] === String(step) ? at(own[1], rest) : unclear
 }
 
 function asks(comparison: Comparison, value: unknown): Answers {
+  if (value === unclear) return either
   const isThere = value !== undefined && value !== null
   if (comparison.op === 'exists') return sure(isThere === comparison.value)
   if (!isThere) return either

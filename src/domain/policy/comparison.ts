@@ -3,7 +3,7 @@ import type { JsonValue } from '../canonical.ts'
 import { type Glob, matchesGlob } from './glob.ts'
 import type { Regex } from './regex.ts'
 import { allOf, anyOf, not, type Truth } from './truth.ts'
-import { isList, type ValuePath, valueAt } from './value-path.ts'
+import { type Found, isList, unclear, type ValuePath, valueAt } from './value-path.ts'
 
 export type Scalar = string | number | boolean
 
@@ -20,7 +20,8 @@ export type Comparison =
   | { readonly op: 'some' | 'every'; readonly path: ValuePath | null; readonly is: readonly Comparison[] }
 
 /** @param value `undefined`: there is none */
-export function compare(comparison: Comparison, value: JsonValue | undefined): Truth {
+export function compare(comparison: Comparison, value: Found): Truth {
+  if (value === unclear) return null
   const isThere = value !== undefined && value !== null
   if (comparison.op === 'exists') return isThere === comparison.value
   if (!isThere) return null

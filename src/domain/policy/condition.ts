@@ -1,12 +1,13 @@
 /** When a rule applies. Conditions are true, false, or unknown where a call gives them nothing to judge. */
 import type { JsonValue } from '../canonical.ts'
+import { foldName } from '../fold-name.ts'
 import { type Comparison, compare } from './comparison.ts'
 import type { Glob } from './glob.ts'
 import type { JudgedCall } from './judged-call.ts'
 import { type Tally, tallyKey } from './tally.ts'
 import { isWithin, type TimeWindow } from './time-window.ts'
 import { allOf, anyOf, not, type Truth } from './truth.ts'
-import { type ValuePath, valueAt } from './value-path.ts'
+import { type Found, type ValuePath, valueAt } from './value-path.ts'
 
 export type Condition =
   | { readonly kind: 'all' | 'any'; readonly of: readonly Condition[] }
@@ -59,12 +60,16 @@ function truthByNames(
   names: readonly string[] | null,
 ): Truth {
   const [name, ...below] = path.steps
-  if (names === null || typeof name !== 'string') return null
+  if (names === null || typeof name !== 'string' || isAmbiguous(name, names)) return null
   if (!names.includes(name)) return allOf(is, (comparison) => compare(comparison, otherwise))
   return allOf(is, (comparison) =>
     comparison.op === 'exists' && below.length === 0 ? comparison.value : null,
   )
 }
+
+/** Whether there was another spelling of it: then nobody could know its value at the time either. */
+const isAmbiguous = (name: string, names: readonly string[]) =>
+  names.some((each) => each !== name && foldName(each) === foldName(name))
 
 /** Whether a condition asks about what was not kept of a call of the past: then it may have held or not. */
 export function leavesOpen(condition: Condition, call: JudgedCall): boolean {
@@ -77,7 +82,8 @@ export function leavesOpen(condition: Condition, call: JudgedCall): boolean {
     case 'value': {
       const [name] = condition.path.steps
       if (condition.path.root !== 'args' || call.onlyNames === undefined) return false
-      return call.onlyNames === null || typeof name !== 'string' || call.onlyNames.includes(name)
+      if (call.onlyNames === null || typeof name !== 'string') return true
+      return call.onlyNames.includes(name) && !isAmbiguous(name, call.onlyNames)
     }
     case 'time':
       return false
@@ -86,7 +92,7 @@ export function leavesOpen(condition: Condition, call: JudgedCall): boolean {
   }
 }
 
-function read({ root, steps }: ValuePath, call: JudgedCall): JsonValue | undefined {
+function read({ root, steps }: ValuePath, call: JudgedCall): Found {
   switch (root) {
     case 'args':
       return valueAt(call.arguments, steps)

@@ -2,7 +2,8 @@
  * Where in a call a condition looks: `args.items[0]["unit price"]`, or `tool`, `agent`, `owner`, `server`, `category`,
  * `risk`. Walks own properties only, so that no name reaches the machinery of JavaScript objects.
  */
-import type { JsonValue } from '../canonical.ts'
+import type { JsonObject, JsonValue } from '../canonical.ts'
+import { foldName } from '../fold-name.ts'
 import { err, ok, type Result } from '../result.ts'
 
 export const callFields = ['tool', 'agent', 'owner', 'server', 'category', 'risk'] as const
@@ -69,18 +70,52 @@ function stepsOf(source: string, from: number, root: 'args'): Result<ValuePath, 
 
 const shown = (source: string) => source.slice(0, 80)
 
-/** The value there, `undefined` where nothing is. `null` counts as nothing: that is what servers take it for. */
-export function valueAt(root: JsonValue, steps: ValuePath['steps']): JsonValue | undefined {
+/**
+ * What is there cannot be known: the path leads through what is no container (some servers parse JSON that comes as text),
+ * or a key beside it is the same one to a parser that ignores case. Unlike a missing value, no `default` and no `exists`
+ * says anything about it.
+ */
+export const unclear = Symbol('unclear')
+
+/** A value, `undefined` where there is none, or that nobody can know which one. */
+export type Found = JsonValue | undefined | typeof unclear
+
+/** `null` counts as nothing: that is what servers take it for. */
+export function valueAt(root: JsonValue, steps: ValuePath['steps']): Found {
   let value: JsonValue = root
   for (const step of steps) {
-    if (value === null || typeof value !== 'object') return undefined
-    let below: JsonValue | undefined
-    if (isList(value)) below = typeof step === 'number' ? value[step] : undefined
-    else below = typeof step === 'string' && Object.hasOwn(value, step) ? value[step] : undefined
-    if (below === undefined) return undefined
+    if (value === null) return undefined
+    if (typeof value !== 'object' || isList(value) !== (typeof step === 'number')) return unclear
+    const below: Found = isList(value) ? value[Number(step)] : memberOf(value, String(step))
+    if (below === undefined || below === unclear) return below
     value = below
   }
   return value === null ? undefined : value
+}
+
+function memberOf(object: JsonObject, name: string): Found {
+  const alike = spellingsOf(object).get(foldName(name))
+  if (alike === undefined) return undefined
+  const [only] = alike
+  if (alike.length === 1 && only === name) return object[name]
+  return alike.every((each) => object[each] === null) ? undefined : unclear
+}
+
+const known = new WeakMap<JsonObject, ReadonlyMap<string, readonly string[]>>()
+
+/** The keys of one object, by what they are to a parser that ignores case; made once, however many conditions ask. */
+function spellingsOf(object: JsonObject): ReadonlyMap<string, readonly string[]> {
+  const before = known.get(object)
+  if (before !== undefined) return before
+  const spellings = new Map<string, string[]>()
+  for (const name of Object.keys(object)) {
+    const folded = foldName(name)
+    const alike = spellings.get(folded)
+    if (alike === undefined) spellings.set(folded, [name])
+    else alike.push(name)
+  }
+  known.set(object, spellings)
+  return spellings
 }
 
 export const isList = (value: JsonValue): value is readonly JsonValue[] => Array.isArray(value)

@@ -35,6 +35,10 @@ export function readNamedCall({ id, params }: RequestMessage): Result<NamedCall,
       id,
     )
   }
+  const { arguments: args } = params
+  // What some servers would take apart themselves, no condition could look into. `null` is nothing, as a missing one is.
+  if (args !== undefined && args !== null && !isObject(args))
+    return invalid("'arguments' must be an object", id)
   return ok({ id, name, params })
 }
 
