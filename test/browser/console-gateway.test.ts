@@ -34,7 +34,9 @@ describe.skipIf(isBrowserMissing)('npm start and a browser', () => {
   })
 
   test('the printed link signs in, a real call appears by itself, a yes runs it, the queues can be looked at', async () => {
-    const link = /http\S+\/sign-in#\w{5}-\w{5}/.exec(gateway.output())?.[0] ?? ''
+    const printed = () => /http\S+\/sign-in#\w{5}-\w{5}/.exec(gateway.output())?.[0] ?? ''
+    await expect.poll(printed).not.toBe('')
+    const link = printed()
     const { page, complaints, close } = await openPage(browser)
     await page.goto(link)
     await page.getByRole('button', { name: 'Sign in' }).click()

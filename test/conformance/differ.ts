@@ -2,7 +2,7 @@
  * `npm run differential`: the scripted client directly and through the gateway, over HTTP, HTTP+SSE and a pipe, in both eras; then
  * through proxies that lose something, each of which must be seen. A comparison that cannot fail proves nothing.
  */
-import { differing, legacySteps, modernSteps, transcriptOf } from './differential.ts'
+import { differing, type Line, legacySteps, modernSteps, transcriptOf } from './differential.ts'
 import { losses, mergesStreams, startLossyProxy } from './lossy-proxy.ts'
 import { startFixture, startGateway, startOldFixture, stdioFixture, workplace } from './processes.ts'
 import { type Connection, httpLegacy, httpModern, sseLegacy, stdioLegacy, stdioModern } from './speaking.ts'
@@ -19,36 +19,46 @@ const gateway = await startGateway(place.path, {
 })
 const through = (server: string) => `${gateway.url}/mcp/${server}`
 try {
-  const legacy = (connection: Connection) => transcriptOf(connection, legacySteps)
-  const modern = (connection: Connection) => transcriptOf(connection, modernSteps)
+  const legacy = (connection: Connection, like?: readonly Line[]) =>
+    transcriptOf(connection, legacySteps, like)
+  const modern = (connection: Connection, like?: readonly Line[]) =>
+    transcriptOf(connection, modernSteps, like)
   const direct = {
     legacy: await legacy(await httpLegacy(fixture.url)),
     modern: await modern(await httpModern(fixture.url)),
   }
 
-  compare('HTTP, legacy', direct.legacy, await legacy(await httpLegacy(through('up'))))
-  compare('HTTP, 2026-07-28', direct.modern, await modern(await httpModern(through('up'))))
+  compare('HTTP, legacy', direct.legacy, await legacy(await httpLegacy(through('up')), direct.legacy))
+  compare('HTTP, 2026-07-28', direct.modern, await modern(await httpModern(through('up')), direct.modern))
+  const piped = {
+    legacy: await legacy(await stdioLegacy(pipes.legacy.command, pipes.legacy.args)),
+    modern: await modern(await stdioModern(pipes.modern.command, pipes.modern.args)),
+  }
   compare(
     'stdio, legacy',
-    await legacy(await stdioLegacy(pipes.legacy.command, pipes.legacy.args)),
-    await legacy(await httpLegacy(through('legacy'), true)),
+    piped.legacy,
+    await legacy(await httpLegacy(through('legacy'), true), piped.legacy),
   )
   compare(
     'stdio, 2026-07-28',
-    await modern(await stdioModern(pipes.modern.command, pipes.modern.args)),
-    await modern(await httpModern(through('modern'), true)),
+    piped.modern,
+    await modern(await httpModern(through('modern'), true), piped.modern),
   )
 
   const oldDirect = await legacy(await sseLegacy(old.url))
-  compare('HTTP+SSE, on both sides', oldDirect, await legacy(await sseLegacy(through('old'))))
+  compare('HTTP+SSE, on both sides', oldDirect, await legacy(await sseLegacy(through('old')), oldDirect))
   compare(
     'HTTP+SSE server, client of Streamable HTTP',
     oldDirect,
-    await legacy(await httpLegacy(through('old'), true)),
+    await legacy(await httpLegacy(through('old'), true), oldDirect),
   )
 
   const neutral = { name: 'loses nothing' }
-  const unharmed = [await seenIn(neutral, 'legacy'), await seenIn(neutral, 'modern')]
+  const harmless = { like: direct, patienceMs: undefined }
+  const unharmed = [
+    await seenIn(neutral, 'legacy', false, harmless),
+    await seenIn(neutral, 'modern', false, harmless),
+  ]
   if (unharmed.some((steps) => steps > 0)) isGood = false
   console.log(`\nA proxy that\n  changes nothing is seen in ${unharmed.join(' and ')} steps`)
   for (const loss of losses) {
@@ -63,13 +73,15 @@ try {
     loss: Parameters<typeof startLossyProxy>[1],
     era: 'legacy' | 'modern',
     merges = false,
+    // What is lost never comes: nobody waits for it as long as for what is late.
+    { like, patienceMs }: { like?: typeof direct; patienceMs: number | undefined } = { patienceMs: 5_000 },
   ) {
     const proxy = await startLossyProxy(fixture.url, loss, merges)
     try {
       const lossy =
         era === 'legacy'
-          ? await legacy(await httpLegacy(proxy.url))
-          : await modern(await httpModern(proxy.url))
+          ? await legacy(await httpLegacy(proxy.url, false, patienceMs), like?.legacy)
+          : await modern(await httpModern(proxy.url, false, patienceMs), like?.modern)
       return differing(direct[era], lossy).length
     } catch {
       // Not even the connection came about.

@@ -2,11 +2,21 @@
  * One scripted client, once straight at a server and once through something in between: every message of every exchange has
  * to be the same, byte for byte, except for session ids. Over HTTP the streams are compared one by one; a pipe has only one.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection, Step } from './speaking.ts'
+
+/** For what comes by another way than the answer of its step, before anybody knows how much it is. */
+const AFTERMATH_MS = 1_000
+/** For what came directly and does not come through: lost, on the slowest machine. */
+const LOST_MS = 30_000
+const LOOK_MS = 10
+const LEAVES_AFTER_MS = 1_000
 
 export interface Line {
   readonly step: string
   readonly transcript: string
+  /** Messages that the server said by itself. */
+  readonly told: number
 }
 
 const text = (name: string, args: Record<string, unknown> = {}): Step => ({
@@ -95,7 +105,11 @@ const common: readonly Step[] = [
 ]
 
 const cancelling: readonly Step[] = [
-  { name: 'a call that is cancelled', run: (client) => client.call('test_wait', {}, { leavesAfterMs: 300 }) },
+  {
+    name: 'a call that is cancelled',
+    hasAftermath: true,
+    run: (client) => client.call('test_wait', {}, { leavesAfterMs: LEAVES_AFTER_MS }),
+  },
   text('test_cancelled'),
 ]
 
@@ -111,7 +125,7 @@ const legacyOnly: readonly Step[] = [
   text('test_elicitation_sep1330_enums'),
   text('test_roots'),
   request('resources/subscribe', { uri: 'test://watched-resource' }),
-  text('test_change'),
+  { ...text('test_change'), hasAftermath: true },
   request('resources/unsubscribe', { uri: 'test://watched-resource' }),
   ...cancelling,
 ]
@@ -131,23 +145,40 @@ const modernOnly: readonly Step[] = [
   text('test_missing_capability'),
   text('test_logging_tool'),
   request('prompts/get', { name: 'test_input_required_result_prompt' }),
-  { name: 'a call that is left', run: (client) => client.call('test_wait', {}, { leavesAfterMs: 300 }) },
+  {
+    name: 'a call that is left',
+    hasAftermath: true,
+    run: (client) => client.call('test_wait', {}, { leavesAfterMs: LEAVES_AFTER_MS }),
+  },
 ]
 
 export const legacySteps = [...common, ...legacyOnly]
 export const modernSteps = [...common, ...modernOnly]
 
-/** Runs every step; an error is part of the transcript. */
-export async function transcriptOf(connection: Connection, steps: readonly Step[]): Promise<Line[]> {
+/**
+ * Runs every step; an error is part of the transcript.
+ * @param like the direct one: as many messages as it had are waited for
+ */
+export async function transcriptOf(
+  connection: Connection,
+  steps: readonly Step[],
+  like: readonly Line[] = [],
+): Promise<Line[]> {
   const lines: Line[] = []
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
     const outcome = await step.run(connection).then(
       (result) => ({ result }),
       (error: unknown) => ({ error: String(error) }),
     )
+    if (step.hasAftermath) await sleep(AFTERMATH_MS)
+    const giveUpMs = performance.now() + LOST_MS
+    const expected = like[index]?.told ?? 0
+    while (connection.told() < expected && performance.now() < giveUpMs) await sleep(LOOK_MS)
+    const told = connection.told()
     const written = JSON.stringify([outcome, await connection.heard()], null, 1)
     lines.push({
       step: step.name,
+      told,
       transcript: written.replaceAll(/v1\.[\w.-]{60,}/g, '<sealed with its time>'),
     })
   }

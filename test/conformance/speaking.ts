@@ -26,6 +26,8 @@ interface Calling {
 export interface Connection {
   call(name: string, args: Record<string, unknown>, calling?: Calling): Promise<unknown>
   request(method: string, params: Record<string, unknown>): Promise<unknown>
+  /** How many messages the server has said by itself since the last time. */
+  told(): number
   /** Everything since the last time, once it is quiet. */
   heard(): Promise<unknown>
   close(): Promise<void>
@@ -33,6 +35,8 @@ export interface Connection {
 
 export interface Step {
   readonly name: string
+  /** What belongs to it comes by other ways than its answer. */
+  readonly hasAftermath?: true
   run(client: Connection): Promise<unknown>
 }
 
@@ -49,8 +53,8 @@ const answers = {
   },
   roots: { roots: [{ uri: 'file:///tmp', name: 'tmp' }] },
 }
-/** Nothing of the fixture takes longer; what was lost on the way never comes. */
-const TIMEOUT_MS = 5_000
+/** Nothing of the fixture takes so long, on the slowest machine. */
+const PATIENCE_MS = 60_000
 
 /** The SDK wants a schema; this one hides nothing. */
 const anything = {
@@ -59,16 +63,17 @@ const anything = {
 }
 
 /** @param isPipe whether it is compared with a pipe, which has no streams to tell apart */
-export async function httpLegacy(url: string, isPipe = false): Promise<Connection> {
+export async function httpLegacy(url: string, isPipe = false, patienceMs = PATIENCE_MS): Promise<Connection> {
   const recorder = createRecorder()
   // The SDK declares `sessionId` optional in one place and `string | undefined` in the other.
   const transport = new LegacyHttp(new URL(url), { fetch: recorder.fetch }) as LegacyTransport
-  return legacyOn(transport, isPipe ? nothing : recorder.heard)
+  return legacyOn(transport, isPipe ? nothing : recorder.heard, patienceMs)
 }
 
-export async function httpModern(url: string, isPipe = false): Promise<Connection> {
+export async function httpModern(url: string, isPipe = false, patienceMs = PATIENCE_MS): Promise<Connection> {
   const recorder = createRecorder()
-  return modernOn(new ModernHttp(new URL(url), { fetch: recorder.fetch }), isPipe ? nothing : recorder.heard)
+  const transport = new ModernHttp(new URL(url), { fetch: recorder.fetch })
+  return modernOn(transport, isPipe ? nothing : recorder.heard, patienceMs)
 }
 
 /** HTTP+SSE of 2024-11-05 has one stream for everything, as a pipe has. */
@@ -85,7 +90,11 @@ const nothing = async () => {
   return null
 }
 
-async function legacyOn(transport: LegacyTransport, heard: () => Promise<unknown>): Promise<Connection> {
+async function legacyOn(
+  transport: LegacyTransport,
+  heard: () => Promise<unknown>,
+  patienceMs = PATIENCE_MS,
+): Promise<Connection> {
   const client = new LegacyClient(info, { capabilities: { sampling: {}, elicitation: {}, roots: {} } })
   const told: unknown[] = []
   client.setRequestHandler(CreateMessageRequestSchema, async ({ params }) => {
@@ -106,7 +115,7 @@ async function legacyOn(transport: LegacyTransport, heard: () => Promise<unknown
   ) => {
     const progress: unknown[] = []
     const result = await client.request({ method, params }, anything as never, {
-      timeout: TIMEOUT_MS,
+      timeout: patienceMs,
       ...(hearsProgress === true ? { onprogress: (report: unknown) => progress.push(report) } : {}),
       ...(leavesAfterMs === undefined ? {} : { signal: AbortSignal.timeout(leavesAfterMs) }),
     })
@@ -117,6 +126,7 @@ async function legacyOn(transport: LegacyTransport, heard: () => Promise<unknown
     call: (name, args, calling = {}) =>
       send('tools/call', { name, arguments: args, ...(calling.meta && { _meta: calling.meta }) }, calling),
     request: send,
+    told: () => told.length,
     heard: async () => ({ streams: await heard(), told: sorted(told.splice(0)) }),
     close: () => client.close(),
   }
@@ -127,6 +137,7 @@ async function modernOn(
     ? never
     : Parameters<ModernClient['connect']>[0],
   heard: () => Promise<unknown>,
+  patienceMs = PATIENCE_MS,
 ): Promise<Connection> {
   const client = new ModernClient(info, {
     capabilities: { sampling: {}, elicitation: { form: {} }, roots: {} },
@@ -150,7 +161,7 @@ async function modernOn(
       const result = await client.callTool(
         { name, arguments: args, ...(meta && { _meta: meta }) },
         {
-          timeout: TIMEOUT_MS,
+          timeout: patienceMs,
           ...(hearsProgress === true ? { onprogress: (report: unknown) => progress.push(report) } : {}),
           ...(leavesAfterMs === undefined ? {} : { signal: AbortSignal.timeout(leavesAfterMs) }),
         },
@@ -179,6 +190,7 @@ async function modernOn(
           throw new Error(`the script does not use ${method} in this era`)
       }
     },
+    told: () => told.length,
     heard: async () => ({ streams: await heard(), told: sorted(told.splice(0)) }),
     close: () => client.close(),
   }
