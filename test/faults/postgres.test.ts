@@ -180,6 +180,7 @@ describe.skipIf(isPostgresMissing())('the ledger', () => {
   async function takeAllConnections(): Promise<() => Promise<void>> {
     const taken: pg.Client[] = []
     let isOver = false
+    let isFull = false
     const taking = (async () => {
       while (!isOver) {
         const one = new pg.Client({ connectionString: postgres.url })
@@ -188,6 +189,7 @@ describe.skipIf(isPostgresMissing())('the ledger', () => {
           () => true,
           () => false,
         )
+        isFull = !isTaken
         if (isTaken) taken.push(one)
         else await new Promise((done) => setTimeout(done, 20))
       }
@@ -197,9 +199,9 @@ describe.skipIf(isPostgresMissing())('the ledger', () => {
       AND pid <> ALL ($1) AND application_name <> '${OWN_APPLICATION}'`
     const left = async () => {
       const own = taken.flatMap((each) => ('processID' in each ? [Number(each.processID)] : []))
-      return (await taken[0]?.query(ofTheGateway, [own]))?.rowCount
+      return (await taken[0]?.query(ofTheGateway, [own]))?.rowCount ?? null
     }
-    await expect.poll(left).toBe(0)
+    await expect.poll(async () => ({ left: await left(), isFull })).toEqual({ left: 0, isFull: true })
     await expect(query(postgres.url, 'SELECT 1')).rejects.toThrow(/too many|remaining/)
     return async () => {
       isOver = true
