@@ -132,6 +132,8 @@ function gatewayOf(parts, recordVerdict) {
     recordVerdict,
     upstreams: new Map([['bench', upstream]]),
     extraMethods: () => [],
+    passHeaders: () => [],
+    inputSchemaOf: async () => undefined,
     setUpLink: () => null,
     stops: { over: () => null },
     counters: { read: never, reserve: never, release: never },

@@ -49,6 +49,7 @@ import { approversOf, isApproverOf } from './approvers.ts'
 import { clock, clockGap } from './clock.ts'
 import type { Decorate } from './decorate.ts'
 import { createFirstLook } from './first-look.ts'
+import { createInputSchemaOf } from './input-schema-of.ts'
 import type { OpenLedger } from './ledger.ts'
 import { createOAuth } from './oauth.ts'
 import { watchOpenServers } from './open-servers.ts'
@@ -289,6 +290,7 @@ export async function startGateway(deps: {
       agentHoldMs: (agent) => config.agentSettings.get(agent)?.holdMs ?? null,
       onClientGoneOf,
       toolsSeen: catalogue.saw,
+      inputSchemaOf: createInputSchemaOf(catalogue, clock),
       toolNames: (server) => catalogue.known(server).map(({ tool }) => tool),
       onRulesChange(listener) {
         rules.onChange(listener)

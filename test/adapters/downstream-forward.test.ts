@@ -1,5 +1,6 @@
 /** What passes keeps its bytes; what belongs to one side only does not cross. */
 import { describe, expect, it } from 'vitest'
+import type { JsonValue } from '../../src/domain/canonical.ts'
 import { createSessionSeal } from '../../src/mcp/downstream/sealed-session.ts'
 import { UpstreamFault } from '../../src/mcp/upstream/wire.ts'
 import { agent, aPolicy } from '../support/builders.ts'
@@ -65,6 +66,39 @@ describe('an allowed call', () => {
       'x-toolset': 'repos',
     })
     expect(harness.exchanges[0]).toMatchObject({ method: 'POST', principal: agent, freshConnection: false })
+  })
+
+  describe('of 2026-07-28 with arguments in headers', () => {
+    const schema = { properties: { region: { 'x-mcp-header': 'Region' }, name: { type: 'string' } } }
+    const called = JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'ping_tool', arguments: { region: '서울', name: 'eu' }, _meta: modernMeta },
+    })
+    const seoul = '=?base64?7ISc7Jq4?='
+    const post = async (stated: Record<string, string>, inputSchema: JsonValue | undefined) => {
+      const harness = aHarness({ inputSchemaOf: async () => inputSchema })
+      const response = await harness.post(called, { ...modernHeaders('tools/call', 'ping_tool'), ...stated })
+      return { response, sent: harness.exchanges.map(({ headers }) => headers['mcp-param-region']) }
+    }
+
+    it('passes when both say the same', async () => {
+      expect((await post({ 'Mcp-Param-Region': seoul }, schema)).sent).toEqual([seoul])
+      expect((await post({}, schema)).sent).toEqual([undefined])
+    })
+
+    it.each([
+      ['another value', { 'mcp-param-region': 'us' }, schema],
+      ['two values', { 'mcp-param-region': `${seoul}, us` }, schema],
+      ['a header that the schema does not mark', { 'mcp-param-name': 'eu' }, schema],
+      ['a tool that was not seen', { 'mcp-param-region': seoul }, undefined],
+    ])('is refused with %s, because the policy reads the body', async (_, stated, inputSchema) => {
+      const { response, sent } = await post(stated, inputSchema)
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({ id: 1, error: { code: -32020 } })
+      expect(sent).toEqual([])
+    })
   })
 
   it.each([

@@ -123,6 +123,7 @@ export function aHarness(options: HarnessOptions = {}) {
     toolsSeen: (server, tools) => {
       listed.push({ server, tools })
     },
+    inputSchemaOf: async () => undefined,
     toolNames: () => [],
     onRulesChange: () => {},
     onWakeUp: () => () => {},

@@ -1,4 +1,5 @@
 /** What becomes of a `tools/call`: passed on, refused, or paused until people have decided. It reaches an upstream only where the policy says so. */
+import type { JsonValue } from '../../domain/canonical.ts'
 import type { Verdict } from '../../domain/policy.ts'
 import type { RecordedKind } from '../../domain/recorded-verdict.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -11,6 +12,7 @@ import type { StopsInForce } from '../../services/stops-in-force.ts'
 import { messageEvent } from '../sse.ts'
 import { objectMember } from './json.ts'
 import type { RequestMessage } from './message.ts'
+import { type InputSchemaOf, paramMismatch } from './mirrored-params.ts'
 import type { Pause } from './pause.ts'
 import { deniedAnswer, limitedAnswer, notSetUpAnswer, stoppedAnswer, unknownTool } from './refusals.ts'
 import { isOwnRequestState } from './request-state.ts'
@@ -47,10 +49,12 @@ export function createGate(deps: {
   pause: Pause
   waitTool: Pick<WaitTool, 'resolve' | 'call'>
   recordVerdict: RecordVerdict
+  inputSchemaOf: InputSchemaOf
   clock: Pick<Clock, 'wallMs' | 'monotonicMs'>
   log: Log
 }): Gate {
-  const { judge, rules, setUpLink, stops, limiter, pause, waitTool, recordVerdict, clock, log } = deps
+  const { judge, rules, setUpLink, stops, limiter, pause, waitTool, recordVerdict } = deps
+  const { inputSchemaOf, clock, log } = deps
 
   return async function gate(request) {
     const { upstream, principal, message, spoken } = request
@@ -100,7 +104,7 @@ export function createGate(deps: {
     if (verdict.kind !== 'allow') record(verdict.kind, ruleOf(verdict))
     switch (verdict.kind) {
       case 'allow':
-        return passLimited(request, tool, verdict, record)
+        return (await mismatched(request, tool, args)) ?? passLimited(request, tool, verdict, record)
       case 'hide':
         return answered(request, unknownTool(tool))
       case 'deny': {
@@ -115,6 +119,15 @@ export function createGate(deps: {
         return answeredOr(request, await pause(request, pausing))
       }
     }
+  }
+
+  /** What people decide about is sent with headers of our own; a client with a handshake has none that would be passed on. */
+  async function mismatched(request: GateRequest, tool: string, args: JsonValue): Promise<Response | null> {
+    const { upstream, headers, message, spoken } = request
+    if (spoken.era === 'legacy') return null
+    const stated = { headers, id: message.id, args }
+    const refused = await paramMismatch(stated, () => inputSchemaOf(upstream.server, tool))
+    return refused === null ? null : refusalResponse(refused)
   }
 
   /** An allowed call under no limit asks nobody. */

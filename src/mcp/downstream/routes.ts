@@ -34,6 +34,7 @@ import { createGate } from './gate.ts'
 import type { HeldRequests } from './held-requests.ts'
 import { createHidingFor } from './hidden-tools.ts'
 import { createLadder } from './ladder.ts'
+import type { InputSchemaOf } from './mirrored-params.ts'
 import { createOnPost, type From, notAcceptable } from './on-post.ts'
 import { httpCode, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
 import { createOpenSessionOf, createSessionSeal, sessionNotFound } from './sealed-session.ts'
@@ -62,6 +63,7 @@ export interface McpDeps extends DoorDeps {
   readonly markDelivered: Ledger['markDelivered']
   readonly createSession: typeof createUpstreamSession
   readonly toolsSeen: ToolsSeen
+  readonly inputSchemaOf: InputSchemaOf
   /** Every tool that was ever seen on a server. */
   toolNames(server: string): readonly string[]
   /** Calls back when other rules or stops are in force. */
@@ -99,6 +101,7 @@ export function createMcpRoutes(deps: McpDeps): Hono<McpEnv> {
     stops: deps.stops,
     limiter: createLimiter(deps),
     recordVerdict: deps.recordVerdict,
+    inputSchemaOf: deps.inputSchemaOf,
     clock: deps.clock,
     log,
   })
