@@ -29,6 +29,7 @@ import { createPolicyChanges } from '../services/policy-changes.ts'
 import { createVerdictRecorder } from '../services/record-verdicts.ts'
 import { keepJudged } from '../services/rejudge.ts'
 import { createSetUps } from '../services/set-up.ts'
+import { keepShowingSetUps } from '../services/show-set-ups.ts'
 import { createSimulate } from '../services/simulate.ts'
 import { createStopChanges } from '../services/stop-changes.ts'
 import { createStopsInForce } from '../services/stops-in-force.ts'
@@ -59,7 +60,7 @@ import { newNodeId, random } from './random.ts'
 import { readyFor } from './ready-policies.ts'
 import { createServices } from './services.ts'
 import { createSites } from './sites.ts'
-import { openSlackDoor } from './slack.ts'
+import { openSlackChannel, openSlackDoor } from './slack.ts'
 import { createUpstreams } from './upstreams.ts'
 import { createWho } from './who.ts'
 
@@ -221,6 +222,11 @@ export async function startGateway(deps: {
     keepJudged({ ...loop, rejudge: services.rejudge, rules, servers: [...config.servers.keys()] }),
   ]
   workers.execute(services.resume)
+  const channel = await openSlackChannel({ config, store, directory, log })
+  if (channel !== null) {
+    const shown = { setUps, cards: store.setUpCards, channel, servers: [...config.servers.keys()] }
+    loops.push(keepShowingSetUps({ ...shown, held: rules.held, clock, stopping: leaving.signal, log }))
+  }
   const slack = await openSlackDoor({ config, store, directory, people: services.people, log })
 
   const app = new Hono()

@@ -17,6 +17,7 @@ import { createLedger } from '../ledger/postgres-ledger.ts'
 import { type Pulse, takePulse } from '../ledger/pulse.ts'
 import { createRevisions, REVISIONS_CHANNEL } from '../ledger/revisions.ts'
 import { sealAuditEvents } from '../ledger/sealer.ts'
+import { createSetUpCards } from '../ledger/set-up-cards.ts'
 import { sharedKey } from '../ledger/shared-key.ts'
 import { createSockets } from '../ledger/sockets.ts'
 import { createStops, STOPS_CHANNEL } from '../ledger/stops.ts'
@@ -34,6 +35,7 @@ import type { Notices } from '../ports/notices.ts'
 import type { Nudges } from '../ports/nudges.ts'
 import type { Outcomes } from '../ports/outcomes.ts'
 import type { Revisions } from '../ports/revisions.ts'
+import type { SetUpCards } from '../ports/set-up-cards.ts'
 import type { Stops } from '../ports/stops.ts'
 import type { ToolPins } from '../ports/tool-pins.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
@@ -46,6 +48,7 @@ export interface OpenLedger {
   readonly cards: Cards
   readonly notices: Notices
   readonly nudges: Nudges
+  readonly setUpCards: SetUpCards
   readonly outcomes: Outcomes
   readonly identities: Identities
   readonly accounts: AccountStore
@@ -100,6 +103,7 @@ export async function openLedger(
     cards: createCards(pool),
     notices: createNotices(pool),
     nudges: createNudges(pool),
+    setUpCards: createSetUpCards(pool),
     outcomes: createOutcomes(pool),
     identities: createIdentities(pool),
     accounts: createAccounts(pool, notifications),

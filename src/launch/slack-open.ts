@@ -11,7 +11,7 @@ import { createSelf } from '../channels/slack/self.ts'
 import { createSlashCommand } from '../channels/slack/slash-command.ts'
 import { keepSocket } from '../channels/slack/socket.ts'
 import type { Config } from '../config.ts'
-import type { Channel } from '../ports/channels.ts'
+import type { Channel, SetUpChannel } from '../ports/channels.ts'
 import type { Directory } from '../ports/directory.ts'
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
@@ -35,7 +35,7 @@ export interface SlackDoor {
 }
 
 /** Asks Slack nothing yet, so that a Slack that is away changes nothing. */
-export async function openChannel(parts: SlackParts): Promise<Channel> {
+export async function openChannel(parts: SlackParts): Promise<Channel & SetUpChannel> {
   const { config, botToken, channel, log } = parts
   const client = createSlackClient({ botToken, apiUrl: config.slack.apiUrl }, log)
   return createSlackChannel({

@@ -1,7 +1,7 @@
 /** What of Slack is configured, and who loads it: Bolt takes a while, so only whoever uses Slack does. */
 import type { Config } from '../config.ts'
 import { CLI } from '../domain/command-line.ts'
-import type { Channel } from '../ports/channels.ts'
+import type { Channel, SetUpChannel } from '../ports/channels.ts'
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
 import type { SlackDoor, SlackParts } from './slack-open.ts'
@@ -20,7 +20,7 @@ export function slackMissing({ channels, slack }: Pick<Config, 'channels' | 'sla
 }
 
 /** `null`: no cards in Slack. */
-export async function openSlackChannel(parts: Parts): Promise<Channel | null> {
+export async function openSlackChannel(parts: Parts): Promise<(Channel & SetUpChannel) | null> {
   const whereTo = target(parts.config)
   if (whereTo === null) return null
   const { openChannel } = await import('./slack-open.ts')

@@ -3,6 +3,7 @@ import type { Approval, InstantMs, Pending, Settled } from '../domain/approval.t
 import type { News } from '../domain/news.ts'
 import type { Nudge } from '../domain/nudges.ts'
 import type { Person } from '../domain/principal.ts'
+import type { Proposal } from '../domain/set-up.ts'
 
 /** Where the card of an approval is, in the channel's own words (for Slack: channel and `ts`, as JSON). */
 export interface ShownCard {
@@ -28,6 +29,25 @@ export interface Notice {
   readonly cardPlace: string | null
 }
 
+/**
+ * A server that waits to be set up, or that has been. Without a `proposal` it is not known which tools it has; `problem` says why,
+ * where that was tried.
+ */
+export type SetUpShowing =
+  | {
+      readonly kind: 'waiting'
+      readonly server: string
+      readonly proposal: Proposal | null
+      readonly problem: string | null
+    }
+  | {
+      readonly kind: 'set_up'
+      readonly server: string
+      readonly number: number
+      readonly by: string
+      readonly atMs: InstantMs
+    }
+
 /** People who are called again to an approval that waits. */
 export interface Nudging {
   readonly approval: Pending
@@ -35,6 +55,17 @@ export interface Nudging {
   readonly nowMs: InstantMs
   readonly people: readonly Person[]
   readonly cardPlace: string
+}
+
+/** Where people find that a server has no policy. To accept one they go to the console or the command line. */
+export interface SetUpChannel {
+  readonly name: string
+  /**
+   * A new message where `place` is `null`, otherwise the same one changed in place.
+   * @returns where it is now
+   * @throws ChannelFault
+   */
+  showSetUp(showing: SetUpShowing, place: string | null): Promise<string>
 }
 
 export interface Channel {

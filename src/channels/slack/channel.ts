@@ -6,7 +6,7 @@ import type { webApi } from '@slack/bolt'
 import type { ApprovalId } from '../../domain/approval-id.ts'
 import { sha256 } from '../../domain/canonical.ts'
 import type { Person } from '../../domain/principal.ts'
-import { type Channel, ChannelFault } from '../../ports/channels.ts'
+import { type Channel, ChannelFault, type SetUpChannel } from '../../ports/channels.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Identities } from '../../ports/identities.ts'
 import type { Log } from '../../ports/log.ts'
@@ -18,6 +18,7 @@ import { noticeOf } from './notices.ts'
 import { MENTIONS_MAX, nudgeOf } from './nudges.ts'
 import { type Place, parsePlace, placeText } from './place.ts'
 import type { Self } from './self.ts'
+import { setUpCardOf } from './set-up-card.ts'
 
 export const SLACK = 'slack'
 
@@ -30,7 +31,7 @@ export interface SlackChannelDeps extends CardDeps {
   readonly clock: Clock
 }
 
-export function createSlackChannel(deps: SlackChannelDeps): Channel {
+export function createSlackChannel(deps: SlackChannelDeps): Channel & SetUpChannel {
   const { client, self, channel, identities, clock } = deps
   const pausedUntilMs = new Map<string, number>()
 
@@ -105,6 +106,15 @@ export function createSlackChannel(deps: SlackChannelDeps): Channel {
       // Somebody removed the card. What is over needs no new one.
       if (at !== null && showing.approval.status === 'settled') return { place: at, renderDigest }
       return { place: placeText(await post(content)), renderDigest }
+    },
+
+    async showSetUp(showing, at) {
+      const { text, blocks } = setUpCardOf(showing, deps.publicUrl)
+      const content: Content = { text, blocks: [...blocks] }
+      if (at !== null && (await update(parsePlace(at), content))) return at
+      // Somebody removed the message. That a server is set up is no news without the one that said it was not.
+      if (at !== null && showing.kind === 'set_up') return at
+      return placeText(await post(content))
     },
 
     async tell(notice) {
