@@ -9,6 +9,8 @@ import {
   readPolicyDocument,
   runTestsBeside,
 } from '../config.ts'
+import { CLI } from '../domain/command-line.ts'
+import { visible } from '../domain/visible.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
 import { printJson } from './session.ts'
@@ -21,6 +23,15 @@ export function testPolicies(
 ): ExitCode {
   // `policies/*.yaml` names the tests too.
   const policies = files.filter((file) => !file.endsWith('.test.yaml'))
+  // Nothing that ran must not look like everything that passed.
+  if (policies.length === 0) {
+    const [file = ''] = files
+    io.err(`${visible(file)} holds tests, and no policy was named, so nothing was run.`)
+    io.err(
+      `  → name the policy that it stands beside: ${CLI} test ${visible(file.replace(/\.test\.yaml$/, '.yaml'))}`,
+    )
+    return 2
+  }
   const runs = policies.map((file) => ({ file, run: runTestsBeside(resolve(surroundings.cwd, file), file) }))
   const problems = runs.flatMap(({ run }) => (run.ok ? [] : run.error))
   const reports = runs.flatMap(({ file, run }) => (run.ok ? [{ file, ...run.value }] : []))

@@ -106,7 +106,7 @@ export function shortSimulationLines(simulation: SimulationView): readonly strin
           `${uncertain} of them cannot be judged for sure: their arguments were not kept (\`record: full\`), or the policy asks about counts of the past. The numbers are the mildest and the strictest reading.`,
         ]),
     ...(asIf === null ? [] : [shadowLine(asIf)]),
-    `Approvals: ${between(approvals.atLeast, approvals.atMost)}. Limits are not part of this.`,
+    `Approvals: ${between(approvals.atLeast, approvals.atMost)}. Rate limits and spend caps are not replayed.`,
   ]
 }
 

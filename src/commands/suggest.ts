@@ -33,7 +33,7 @@ export function suggestRules(
       return done
     }
     // The diff alone goes to stdout, for `patch` and for a file.
-    for (const line of told(answer.value, io.colours)) io.err(line)
+    for (const line of told(answer.value, wish, io.colours)) io.err(line)
     for (const line of diff) io.out(paint(visible(line), io.colours))
     if (diff.length > 0)
       io.err(
@@ -55,14 +55,20 @@ function diffOf({ suggestions, source, text, amended }: SuggestedView): readonly
     .split('\n')
 }
 
-function told(view: SuggestedView, { bold, dim }: Colours): readonly string[] {
+function told(
+  view: SuggestedView,
+  { decisionsMin, peopleMin }: Pick<SuggestOptions, 'decisionsMin' | 'peopleMin'>,
+  { bold, dim }: Colours,
+): readonly string[] {
   const { server, revision, source, decisions, isMore, suggestions, left } = view
   const about = `${visible(server)}: ${decisions} decisions${isMore ? ' (the newest)' : ''}, policy ${visible(source)}, revision ${revision}`
-  const none =
-    'Nobody decided often enough in one way about calls that are no more than their arguments: nothing to suggest.'
+  const none = [
+    `Nothing to suggest: for a rule, at least ${decisionsMin} calls of one tool were decided alike, all of them, by at least ${peopleMin} people.`,
+    'What an owner confirmed, what was edited, and calls that carry more than arguments do not count. Look further back with --since.',
+  ]
   return [
     about,
-    ...(suggestions.length + left.length === 0 ? [none] : []),
+    ...(suggestions.length + left.length === 0 ? none : []),
     ...suggestions.flatMap((one) => ['', bold(sentence(one)), ...evidence(one)]),
     ...left.flatMap((one) => ['', dim(`not suggested: ${sentence(one)}`), dim(`  ${visible(one.why)}`)]),
     '',

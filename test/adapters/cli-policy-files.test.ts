@@ -39,6 +39,14 @@ describe('test', () => {
     expect(code).toBe(1)
   })
 
+  test('with tests alone runs nothing, and does not look as if all had passed', async () => {
+    write({ 'shop.yaml': shop, 'shop.test.yaml': 'tests:\n  - { call: read, expect: deny }\n' })
+    const { code, out, err } = await holdpoint(['test', 'shop.test.yaml'], { cwd })
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toContain('nothing was run')
+    expect(err).toContain('name the policy that it stands beside: npx holdpoint test shop.yaml')
+  })
+
   test('is readable for programs', async () => {
     write({ 'shop.yaml': shop, 'shop.test.yaml': 'tests:\n  - { call: read, expect: deny }\n' })
     const { code, out } = await holdpoint(['test', '--json', 'shop.yaml'], { cwd })
