@@ -40,7 +40,7 @@ test.each(['http', 'socket'] as const)('follows the server in place, over %s', a
   const text = slack.textOf(message)
   expect(text).toContain('all its calls are refused')
   expect(text).toContain('4: 2 critical, 2 low')
-  expect(text).toContain('2 a person is asked, 2 pass')
+  expect(text).toContain('2 ask a person, 2 pass')
   expect(text).toContain('delete_order: Critical, destructive')
   expect(text).not.toMatch(/Approve|Accept/)
   expect(JSON.stringify(message.blocks)).toContain('https://holdpoint.example.com/base/set-up/shop')
@@ -108,6 +108,7 @@ describe('whatever a server says', () => {
     expect(drawn({ ...unknown, problem: 'it is\u202E silent' }).text).toContain(
       'not known yet: it is\\u{202E} silent',
     )
+    expect(drawn({ ...unknown, problem: null }).text).toContain('a policy of their own')
     expect(drawn({ ...unknown, problem: null }).text).toContain('not known yet: the gateway is asking')
   })
 })

@@ -44,9 +44,7 @@ export function setUpCardOf(showing: SetUpShowing, publicUrl: URL | null): SetUp
     blocks: [
       header(title),
       lines([{ label: '', text: refused }, ...about]),
-      context(
-        `Operators accept it ${placeOf(showing.server, publicUrl)}; what is proposed stands there as a whole.`,
-      ),
+      context(proposal === null ? ownText : whereText(showing.server, publicUrl)),
       ...(publicUrl === null ? [] : [actions([consoleButton(publicUrl, showing.server)])]),
     ],
   }
@@ -60,7 +58,7 @@ function unknown(problem: string | null): readonly Line[] {
 const treatments: Readonly<Record<Treatment, string>> = {
   hide: 'hidden',
   deny: 'refused',
-  ask: 'a person is asked',
+  ask: 'ask a person',
   allow: 'pass',
 }
 
@@ -97,9 +95,12 @@ function aboutTools({ tools, digest }: Proposal): readonly Line[] {
 const counted = (some: readonly unknown[], word: string): readonly string[] =>
   some.length === 0 ? [] : [`${some.length} ${word.toLowerCase()}`]
 
-const placeOf = (server: string, publicUrl: URL | null) => {
+const ownText = `Without a proposal operators can put a policy of their own in force: ${CLI} policy apply <file> --server <name>.`
+
+function whereText(server: string, publicUrl: URL | null): string {
   const command = `with ${CLI} set-up ${cut(visible(server), NAME_MAX).text}`
-  return publicUrl === null ? command : `in the console, or ${command}`
+  const where = publicUrl === null ? command : `in the console, or ${command}`
+  return `Operators accept it ${where}; what is proposed stands there as a whole.`
 }
 
 const consoleButton = (publicUrl: URL, server: string) =>
