@@ -46,6 +46,12 @@ const days = 24 * hours
 /** A deadline is moved by at least this much; less helps nobody and would be written thousands of times. */
 export const EXTENSION_MIN_MS = 1 * minutes
 
+/**
+ * A server that no gateway has had for so long was taken away: a restart, an upgrade and a broken file that somebody mends take
+ * less, and people should not decide about what nobody can run.
+ */
+export const UNSERVED_MS = 15 * minutes
+
 export const defaultTimings: Timings = {
   decisionMs: 4 * hours,
   decisionMaxMs: 7 * days,

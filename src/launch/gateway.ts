@@ -36,6 +36,7 @@ import { createStopsInForce } from '../services/stops-in-force.ts'
 import { createSuggest } from '../services/suggest.ts'
 import { createToolCatalogue } from '../services/tool-catalogue.ts'
 import { createToolReviews } from '../services/tool-reviews.ts'
+import { keepServing } from '../services/void-unserved.ts'
 import {
   createLease,
   keepClaimsTrue,
@@ -207,6 +208,7 @@ export async function startGateway(deps: {
     keepWatch({ ...loop, attend: services.attend }),
     keepWaitersTrue({ ...loop, node, waiters: services.waiters }),
     keepWithdrawingGone({ ...loop, withdrawGone: services.withdrawGone }),
+    keepServing({ ...loop, voidUnserved: services.voidUnserved, node, servers: [...config.servers.keys()] }),
     keepRunningAlone({ ...loop, resume: services.resume }),
     keepLookingUp({ ...loop, lookUp: services.lookUp, servers: [...config.servers.keys()] }),
     keepClaimsTrue({ ...loop, node, change: services.change, isRunning: services.resume.isRunning }),

@@ -29,6 +29,7 @@ import { createRejudge } from '../services/rejudge.ts'
 import { createResume, type OpenAlone } from '../services/resume.ts'
 import type { RulesInForce } from '../services/rules-in-force.ts'
 import { createUseGrant } from '../services/use-grant.ts'
+import { createVoidUnserved } from '../services/void-unserved.ts'
 import { createWaiters } from '../services/waiters.ts'
 import type { Lease } from '../services/watch.ts'
 import { createWithdrawGone } from '../services/withdraw-gone.ts'
@@ -79,6 +80,7 @@ export function createServices(deps: ServicesDeps) {
     awaitOutcome,
     cancelStopped: createCancelStopped({ ...deps, change }),
     withdrawGone: createWithdrawGone({ ...deps, change }),
+    voidUnserved: createVoidUnserved({ ...deps, change }),
     ownCalls: createOwnCalls({ ...deps, change }),
     people: createPeople({ ...deps, announce, change, judge, rejudge }),
     pollers: createPollers({ ...deps, awaitOutcome }),

@@ -8,7 +8,7 @@ export const isAwaited = (id: string) => `EXISTS (
 )`
 
 /** Somebody could have come back all the time: one gateway was there without a gap. A lease that lapsed begins anew. */
-const wasOpenFor = (ms: string) => `EXISTS (
+export const wasOpenFor = (ms: string) => `EXISTS (
   SELECT FROM holdpoint.node
   WHERE lease_until > clock_timestamp() AND held_since <= clock_timestamp() - ${ms} * interval '1 millisecond'
 )`

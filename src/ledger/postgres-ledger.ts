@@ -5,6 +5,7 @@ import { createApprovalNotes } from './approval-notes.ts'
 import { createApprovals } from './approvals.ts'
 import { createApprovalsDue } from './approvals-due.ts'
 import { createGrants } from './grants.ts'
+import { createServing } from './serving.ts'
 import { createWaiting } from './waiters.ts'
 
 export const createLedger = (pool: pg.Pool): Ledger => ({
@@ -13,4 +14,5 @@ export const createLedger = (pool: pg.Pool): Ledger => ({
   ...createApprovalsDue(pool),
   ...createWaiting(pool),
   ...createGrants(pool),
+  ...createServing(pool),
 })

@@ -173,6 +173,14 @@ export interface Ledger {
    */
   lookupsWanted(servers: readonly string[], limit: number): Promise<readonly ApprovalId[]>
 
+  /** This gateway has these servers. Also begins to count for servers of waiting calls that nobody has said it of. */
+  noteServing(node: string, servers: readonly string[]): Promise<void>
+  /**
+   * Pending and approved ones, oldest first, of servers that nobody has said it of for `ms`, although one gateway held its lease
+   * all the while. None while a gateway is there that says nothing (an older version); nor any that somebody waits for.
+   */
+  unserved(ms: number, limit: number): Promise<readonly ApprovalId[]>
+
   /** Approvals that this node has claimed and that have no outcome yet. */
   claimsOf(node: string): Promise<readonly ApprovalId[]>
 

@@ -255,6 +255,8 @@ export function createWorld(
   }
   const whole: Ledger = {
     create: unused,
+    noteServing: unused,
+    unserved: unused,
     unsettledByAttachKey: unused,
     lastSettledByAttachKey: unused,
     attachKeyOf: unused,

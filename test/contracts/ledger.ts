@@ -848,5 +848,87 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         for (const { id } of [over, patient, newer]) expect(await isFoundAtLast(id)).toBe(false)
       })
     })
+
+    describe('what no gateway serves any more', () => {
+      const hour = 3_600_000
+      let servers = 0
+      const isFound = async (id: ApprovalId, ms = hour) => (await ledger.unserved(ms, 1_000)).includes(id)
+      /** One gateway is there for ten hours, and has these servers. */
+      async function there(...has: string[]): Promise<void> {
+        await ledger.renewLease('here', 10 * hour)
+        await ledger.noteServing('here', has)
+      }
+      async function asked() {
+        const server = `server-${++servers}`
+        return { server, ...(await created({ call: { ...uniqueCall(), server } })) }
+      }
+      // Whoever was there before is gone.
+      beforeEach(() => pass(20 * hour))
+
+      test('is found when its server was served, and for so long is not', async () => {
+        const { id, server } = await asked()
+        await there(server)
+        await pass(hour)
+        expect(await isFound(id, 2 * hour)).toBe(false)
+        expect(await isFound(id)).toBe(true)
+        await there(server)
+        expect(await isFound(id)).toBe(false)
+        await pass(hour)
+        await there()
+        expect(await isFound(id)).toBe(true)
+      })
+
+      test('of a server that nobody ever had the time counts from the first look', async () => {
+        const { id } = await asked()
+        await there()
+        expect(await isFound(id)).toBe(false)
+        await pass(hour / 2)
+        await there()
+        await pass(hour / 2)
+        expect(await isFound(id)).toBe(true)
+      })
+
+      test('is not found after an outage of all gateways, until one has been there for so long', async () => {
+        const { id, server } = await asked()
+        await there(server)
+        await pass(20 * hour)
+        await there()
+        expect(await isFound(id)).toBe(false)
+        await pass(hour)
+        expect(await isFound(id)).toBe(true)
+      })
+
+      test('is not found while a gateway is there that does not say what it has', async () => {
+        const { id } = await asked()
+        await there()
+        await pass(hour)
+        await ledger.renewLease('older', hour)
+        expect(await isFound(id)).toBe(false)
+        await ledger.noteServing('older', [])
+        expect(await isFound(id)).toBe(true)
+      })
+
+      test('is not found while somebody waits for it', async () => {
+        const { id } = await asked()
+        await there()
+        await pass(hour)
+        const waiter = await ledger.addWaiter(id, 'here')
+        expect(await isFound(id)).toBe(false)
+        await ledger.removeWaiter(waiter)
+        expect(await isFound(id)).toBe(true)
+      })
+
+      test('is not found when it is over, or in a newer form', async () => {
+        const [over, newer] = [await asked(), await asked()]
+        const reading = await ledger.get(over.id)
+        if (reading === null) throw new Error('it was made')
+        await ledger.save(step(reading.approval, { kind: 'cancel', by: 'jun', reason: null }))
+        await setForm(newer.id, NEWER)
+        await there()
+        await pass(hour)
+        expect(await isFound(over.id)).toBe(false)
+        expect(await isFound(newer.id)).toBe(false)
+      })
+    })
   })
 }

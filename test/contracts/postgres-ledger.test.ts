@@ -20,7 +20,8 @@ ledgerContract('PostgreSQL', async () => {
     setForm: (id, form) => pool.query('UPDATE holdpoint.approval SET form = $2 WHERE id = $1', [id, form]),
     pass: (ms) =>
       pool.query(
-        `WITH seen AS (UPDATE holdpoint.approval SET gone_since = gone_since - $1 * interval '1 millisecond')
+        `WITH seen AS (UPDATE holdpoint.approval SET gone_since = gone_since - $1 * interval '1 millisecond'),
+           served AS (UPDATE holdpoint.served SET at = at - $1 * interval '1 millisecond')
          UPDATE holdpoint.node SET lease_until = lease_until - $1 * interval '1 millisecond',
            held_since = held_since - $1 * interval '1 millisecond'`,
         [ms],

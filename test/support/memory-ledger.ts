@@ -55,6 +55,8 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   const waiters = new Map<string, { id: ApprovalId; node: string; sinceMs: number }>()
   const leases = new Map<string, { untilMs: number; sinceMs: number }>()
   const claims: string[] = []
+  const served = new Map<string, number>()
+  const noting = new Set<string>()
   const revisions = createMemoryRevisions(() => nowMs)
   const stops = createMemoryStops(() => nowMs)
   const grantBook = createGrantBook(() => nowMs, stops)
@@ -94,6 +96,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   const isGoneFor = ({ approval: { id }, goneSinceMs }: Row, ms: number) =>
     goneSinceMs !== null && goneSinceMs <= nowMs - ms && !isAwaited(id) && wasOpenFor(ms)
 
+  const isOpen = ({ status }: Approval) => status === 'pending' || status === 'approved'
   const stopOf = ({ asked: { server, tool, requester: principal } }: Approval) =>
     stops.over({ server, tool, principal })
 
@@ -322,6 +325,23 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
         row.goneSinceMs = isAwaited(id) ? null : (row.goneSinceMs ?? nowMs)
       }
       return found.slice(0, limit)
+    },
+    async noteServing(node, servers) {
+      noting.add(node)
+      for (const { approval } of all()) {
+        const { server } = approval.asked
+        if (isOpen(approval) && !served.has(server)) served.set(server, nowMs)
+      }
+      for (const server of servers) served.set(server, nowMs)
+    },
+    async unserved(ms, limit) {
+      const isAnybodySilent = [...leases.keys()].some((node) => isAlive(node) && !noting.has(node))
+      if (isAnybodySilent || !wasOpenFor(ms)) return []
+      return readable()
+        .filter(({ approval }) => isOpen(approval) && !isAwaited(approval.id))
+        .filter(({ approval }) => (served.get(approval.asked.server) ?? nowMs) <= nowMs - ms)
+        .slice(0, limit)
+        .map(({ approval }) => approval.id)
     },
     async lookupsWanted(servers, limit) {
       return readable()
