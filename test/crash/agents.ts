@@ -79,10 +79,11 @@ export async function callsUntilKnown(
   return false
 }
 
-/** Nobody was asked, for example because the server is away: there is no ticket, and the same call makes sense again. */
+/** Nobody was asked, because the server is away or an operator has stopped it: there is no ticket, and these agents try again. */
 function isNotNow({ _meta }: Answer): boolean {
   const meta = approvalMeta.safeParse(_meta?.['dev.holdpoint/approval'])
-  return meta.success && meta.data.id === undefined && meta.data.retry === 'same'
+  if (!meta.success || meta.data.id !== undefined) return false
+  return meta.data.retry === 'same' || meta.data.status === 'stopped'
 }
 
 function hearing({ marker, agent, era }: AgentCall, result: Answer): Heard {
