@@ -10,7 +10,7 @@ const launcher = resolve(import.meta.dirname, '../../dist/test/crash/launcher.js
 export type Role = 'gateway' | 'approvals' | 'deliveries'
 
 /** A machine under load takes its time to start a process. */
-const START_MS_MAX = 60_000
+const START_MS_MAX = 240_000
 
 export interface Launched {
   readonly role: Role
