@@ -224,7 +224,7 @@ describe('what cannot be evaluated never lowers the risk', () => {
 
   test('an argument that comes a second time in another spelling, also to what asks whether it is there', () => {
     // The whole of the arguments has a size; that is another question than what stands in one of them.
-    const onePath = conditionOver(path.filter(({ source }) => source !== 'args'))
+    const onePath = conditionOver(path.filter(({ source }) => /^args./.test(source)))
     let raised = 0
     fc.assert(
       fc.property(onePath, objectArgs, json, fc.nat(2), call, (when, value, twin, which, one) => {
@@ -237,7 +237,7 @@ describe('what cannot be evaluated never lowers the risk', () => {
       }),
       { numRuns: 4_000 },
     )
-    expect(raised).toBeGreaterThan(20)
+    expect(raised).toBeGreaterThan(5)
   })
 
   test('a part of the arguments that comes as text, to whatever asks what is inside it', () => {
