@@ -1,5 +1,6 @@
 /** Gateways, agents and people of the simulation. They run the real services; only their ports are simulated. */
 import { setMaxListeners } from 'node:events'
+import type { Approval } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { parseApprovalId, TICKET_ALPHABET } from '../../src/domain/approval-id.ts'
 import { defaultLimits } from '../../src/domain/limits.ts'
@@ -45,6 +46,8 @@ export interface Mutant {
   readonly name: string
   /** It can only show where a rule asks for several people. */
   readonly isAboutSeveral?: true
+  /** It can only show where people grant more than single calls. */
+  readonly isAboutGrants?: true
   ports?(deps: ServicesDeps, world: SimWorld): ServicesDeps
   session?(session: UpstreamSession, world: SimWorld): UpstreamSession
   services?(services: SimServices, world: SimWorld, owner: Owner): SimServices
@@ -256,6 +259,18 @@ export function taskOf(
 /** A person looks at what is there through some gateway and does something, sometimes late, sometimes without the right. */
 export function personActs(world: SimWorld, gateway: Gateway): void {
   const { scheduler, dice, ledger } = world
+  /** Allows more of such calls, which the agent is about to make; or ends what was allowed. */
+  async function grantsOrEnds({ id, proposed, status }: Approval, person: Person): Promise<void> {
+    const { people, grants } = gateway.services
+    const said = { id, person, reason: null } as const
+    if (status !== 'pending') {
+      if (dice.chance(0.3)) await grants.end(said)
+      return
+    }
+    const grant = { uses: 1 + dice.below(2), durationMs: 60_000 }
+    await people.decide({ ...said, answer: 'approve', digest: proposed.digest, via: 'api', grant })
+  }
+
   async function act(): Promise<void> {
     const [approval] = (await ledger.list({ statuses: null, principal: null, limit: 20, after: null }))
       .filter(({ status, asked }) => status !== 'settled' || asked.tool !== '')
@@ -284,6 +299,7 @@ export function personActs(world: SimWorld, gateway: Gateway): void {
       )
       commonAct.endedMs = scheduler.nowMs()
     } else if (isForSeveral && dice.chance(0.2)) await people.takeBack(said)
+    else if (approval.asking.grants !== null && dice.chance(0.5)) await grantsOrEnds(approval, person)
     else if (dice.chance(0.04)) await people.cancel({ id, person, reason: null })
     else if (dice.chance(0.12)) {
       // Also back to what was asked, and also about what is not on anybody's screen any more.

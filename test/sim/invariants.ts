@@ -1,8 +1,10 @@
 /** The one checker: reads what really happened and what everyone was told, and names every promise that was broken. */
 import { type Approval, askedParams, successorOf } from '../../src/domain/approval.ts'
 import { authorise } from '../../src/domain/authority.ts'
+import { decisionIn } from '../../src/domain/grant.ts'
 import type { Person } from '../../src/domain/principal.ts'
 import { isIn } from '../../src/domain/quorum.ts'
+import { covers } from '../../src/domain/stop.ts'
 import { brokenPromisesOf, brokenTelling, type Past, type Story } from '../support/promises.ts'
 import { digestOfHit, type SimWorld } from './world.ts'
 
@@ -18,6 +20,7 @@ export async function brokenPromises(world: SimWorld): Promise<string[]> {
   broken.push(...wrongVotes(world))
   broken.push(...world.underOldRules.map((what) => `I2: ${what} under a rule that was not in force any more`))
 
+  broken.push(...(await wrongGrants(world)))
   broken.push(...wrongNudges(world))
   broken.push(...world.pastStops.map((what) => `I3: ${what} although it was stopped`))
 
@@ -82,6 +85,85 @@ async function storyOf({ ledger, hits, history }: SimWorld, approval: Approval):
   }
 }
 
+interface Given {
+  readonly by: string
+  readonly what: string
+  readonly givenMs: number
+  readonly untilMs: number
+  readonly uses: number
+  isEnded: boolean
+  /** Calls that it covered, of which nobody knows that they were not sent. */
+  readonly used: Set<string>
+}
+
+/** What has to be the same: here every argument but `call` may differ from nothing. */
+function grantedWhat({ asked, proposed, asking }: Approval): string {
+  const { arguments: args, ...rest } = JSON.parse(proposed.canonicalParams)
+  const { call: _call, ...fixed } = args
+  const { server, tool, requester } = asked
+  return JSON.stringify([
+    server,
+    tool,
+    requester,
+    proposed.toolDefinitionDigest,
+    asking.ruleDigest,
+    rest,
+    fixed,
+  ])
+}
+
+const sendable = ['answered', 'indeterminate']
+
+/** Every use of a grant, told from the states of the ledger alone: given, standing, for such a call, and not too often. */
+async function wrongGrants({ history, ledger }: SimWorld): Promise<string[]> {
+  const broken: string[] = []
+  const stops = await ledger.stops.history(1_000, null)
+  const given = new Map<string, Given>()
+  const before = new Map<string, Approval>()
+  for (const { approval, atMs } of history) {
+    const { id, status, asked } = approval
+    const last = before.get(id)
+    before.set(id, approval)
+    const decision = decisionIn(approval)
+    const isDecided = last?.status === 'pending' && status === 'approved'
+    const own = given.get(id)
+    if (isDecided && decision !== null && decision.gives !== null) {
+      const { uses, untilMs } = decision.gives
+      const what = { by: decision.by, what: grantedWhat(approval), givenMs: atMs, untilMs, uses }
+      if (approval.asking.grants === null) broken.push(`I2: with ${id} more was granted than its rule allows`)
+      given.set(id, { ...what, isEnded: false, used: new Set() })
+    } else if (own !== undefined && (decision === null || decision.gives?.ended !== null)) own.isEnded = true
+    const under = decision?.under ?? lastUnder(last)
+    if (under === null) continue
+    const grant = given.get(under)
+    const wrong = (what: string) => broken.push(`I2: ${id} ${what} under the grant ${under}`)
+    if (grant === undefined) {
+      wrong('was approved without it')
+      continue
+    }
+    if (isDecided) {
+      grant.used.add(id)
+      if (grant.used.size > grant.uses) wrong('is one too many')
+      if (grant.isEnded) wrong('was approved after its end')
+      if (atMs >= grant.untilMs) wrong('was approved after its time')
+      if (grant.what !== grantedWhat(approval)) wrong('is not such a call')
+      if (decision?.by !== grant.by) wrong('has another decider')
+      const call = { server: asked.server, tool: asked.tool, principal: asked.requester }
+      const isStopped = stops.some(
+        ({ scope, atMs: putMs }) => covers(scope, call) && putMs >= grant.givenMs && putMs < atMs,
+      )
+      if (isStopped) wrong('was approved after a stop')
+    }
+    if (status === 'executing' && last?.status === 'approved' && grant.isEnded)
+      wrong('was sent after its end')
+    if (status === 'settled' && !sendable.includes(approval.outcome.kind)) grant.used.delete(id)
+  }
+  return broken
+}
+
+const lastUnder = (last: Approval | undefined) =>
+  last === undefined ? null : (decisionIn(last)?.under ?? null)
+
 /** Each moment of a rule once, not before its time, and nothing once somebody has decided; each message at most once. */
 function wrongNudges({ history, takenNudges, postedNudges }: SimWorld): string[] {
   const broken: string[] = []
@@ -127,7 +209,10 @@ function wrongDecisions(world: SimWorld): string[] {
           : null
     if (decision === null) continue
     const answer = decision.kind === 'reject' ? 'reject' : 'approve'
-    const isRight = wasLately(world, decision.by, decision.by, atMs).some((person) => {
+    // Between the look at whoever gave a grant and the write there is no act of theirs.
+    const looked = decision.under === null ? atMs : atMs - ACT_MS_MAX
+    const candidates = wasLately(world, decision.by, decision.by, atMs, looked)
+    const isRight = candidates.some((person) => {
       const right = authorise(person, answer, { ...original, status: 'pending' }, decision.atMs)
       return right.ok && right.value === decision.kind
     })
@@ -145,12 +230,18 @@ const ACT_MS_MAX = 60_000
  * All that this person was while `writer` did what was written then: the directory is not in the ledger, so it may change
  * between the look into it and the write.
  */
-function wasLately({ directories, acts }: SimWorld, id: string, writer: string, atMs: number): Person[] {
+function wasLately(
+  { directories, acts }: SimWorld,
+  id: string,
+  writer: string,
+  atMs: number,
+  atLeastSinceMs = atMs,
+): Person[] {
   const open = acts.filter(
     ({ people, begunMs, endedMs }) =>
       people.includes(writer) && begunMs >= atMs - ACT_MS_MAX && begunMs <= atMs && endedMs >= atMs,
   )
-  const sinceMs = Math.min(atMs, ...open.map(({ begunMs }) => begunMs))
+  const sinceMs = Math.min(atLeastSinceMs, ...open.map(({ begunMs }) => begunMs))
   return directories.flatMap(({ atMs: fromMs, people }, at) => {
     const untilMs = directories[at + 1]?.atMs ?? Number.POSITIVE_INFINITY
     const person = people.find((one) => one.id === id)

@@ -397,6 +397,42 @@ export const mutants: readonly Mutant[] = [
     }),
   },
   {
+    name: 'a grant is counted when it is looked at, not in the statement that uses it',
+    isAboutGrants: true,
+    ports(deps, world) {
+      world.ledger.grantBook.holds = () => true
+      return deps
+    },
+  },
+  {
+    name: 'a use goes back with every end of its call',
+    isAboutGrants: true,
+    ports(deps, world) {
+      const { grantBook } = world.ledger
+      const { write } = grantBook
+      grantBook.write = (change) => {
+        const { previous, next } = change
+        write(change)
+        const isAnswered = next.status === 'settled' && next.outcome.kind === 'answered'
+        if (!isAnswered || previous.status !== 'executing') return
+        const outcome = { kind: 'not_sent', decision: next.outcome.decision, reason: '' } as const
+        write({ previous, next: { ...next, outcome } })
+      }
+      return deps
+    },
+  },
+  {
+    name: 'a grant covers whatever its tool is asked for',
+    isAboutGrants: true,
+    ports(deps, world) {
+      world.ledger.grantBook.holds = () => true
+      const { ledger } = deps
+      const grantsFor = async (scope: string) =>
+        (await ledger.grants({ isStanding: true, limit: 10 })).map((grant) => ({ ...grant, scope }))
+      return { ...deps, ledger: withChanged(ledger, { grantsFor }) }
+    },
+  },
+  {
     name: 'a reminder is noted once it was sent',
     nudges: (nudges) => ({
       ...nudges,

@@ -5,7 +5,7 @@ import { everything } from '../../src/domain/stop.ts'
 import { aRevision } from '../support/builders.ts'
 import { type Gateway, type Mutant, personActs, requestOf, startGateway, taskOf } from './actors.ts'
 import { brokenPromises } from './invariants.ts'
-import { createSimWorld, lee, type SimWorld, severalPeople } from './world.ts'
+import { beginsWithGrants, createSimWorld, granting, lee, type SimWorld, severalPeople } from './world.ts'
 
 export interface Simulated {
   readonly seed: number
@@ -31,11 +31,13 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
   let started = 0
   const start = () => startGateway(world, `gateway-${++started}`, mutant)
   let gateways: Gateway[] = [start(), start(), start()]
+  // Where calls are granted, there are enough of them for a grant to be used up.
+  const calls = beginsWithGrants(seed) ? 5 : 2
   const alive = () => gateways.filter(({ owner }) => !owner.isDead)
 
   const events: readonly { readonly weight: number; happens(): void }[] = [
-    { weight: 10, happens: () => requestOf(world, dice.pick(alive()), dice.pick(agents), dice.below(2)) },
-    { weight: 4, happens: () => taskOf(world, alive, dice.pick(agents), dice.below(2)) },
+    { weight: 10, happens: () => requestOf(world, dice.pick(alive()), dice.pick(agents), dice.below(calls)) },
+    { weight: 4, happens: () => taskOf(world, alive, dice.pick(agents), dice.below(calls)) },
     { weight: 8, happens: () => personActs(world, dice.pick(alive())) },
     { weight: 6, happens: () => scheduler.advance(dice.below(3_000)) },
     { weight: 1, happens: () => scheduler.advance(dice.below(30_000)) },
@@ -75,6 +77,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
           ...[calling, calling],
           'rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: cancel } }]',
           ...severalPeople,
+          granting,
           ...['deny: [delete_repository]', 'require_approval: { delete_repository: carefully }'],
         ])
         const groups = [dice.pick(['ops', 'security'])]

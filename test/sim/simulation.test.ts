@@ -10,6 +10,7 @@ test(`${count} seeds from ${first}`, { timeout: 3_600_000 }, async () => {
   const outcomes: Record<string, number> = {}
   let hits = 0
   let bySeveral = 0
+  let byGrant = 0
   for (let seed = first; seed < first + count; seed++) {
     const { broken, world } = await simulate(seed)
     hits += world.hits.length
@@ -22,6 +23,12 @@ test(`${count} seeds from ${first}`, { timeout: 3_600_000 }, async () => {
       if (
         approval.status === 'settled' &&
         'decision' in approval.outcome &&
+        approval.outcome.decision.under !== null
+      )
+        byGrant++
+      if (
+        approval.status === 'settled' &&
+        'decision' in approval.outcome &&
         approval.outcome.decision.with.length > 0
       )
         bySeveral++
@@ -31,10 +38,11 @@ test(`${count} seeds from ${first}`, { timeout: 3_600_000 }, async () => {
     if (broken.length > 0) failed.push(`seed ${seed}: ${broken.join('; ')}`)
   }
   console.log(
-    `${count} seeds, ${hits} upstream requests, ${bySeveral} approved by several people, outcomes ${JSON.stringify(outcomes)}`,
+    `${count} seeds, ${hits} upstream requests, ${bySeveral} approved by several people, ${byGrant} under a grant, outcomes ${JSON.stringify(outcomes)}`,
   )
   expect(failed, 'replay one with SIM_SEED=<seed> SIM_SEEDS=1').toEqual([])
   if (count >= 60) expect(bySeveral).toBeGreaterThan(0)
+  if (count >= 60) expect(byGrant).toBeGreaterThan(0)
   // A simulation that never gets anywhere would break nothing.
   for (const kind of [
     'answered',

@@ -102,8 +102,14 @@ export const severalPeople: readonly string[] = [
   several('{ stages: [{ groups: [ops, security], quorum: 2 }, { groups: [security, leads] }] }'),
 ]
 
+/** A rule under which people grant more of such calls, and all calls are such calls. */
+export const granting = several('{ grants: { max_uses: 2, max_duration: 1m, may_differ: [args.call] } }')
+/** Every fifth world begins with it. */
+export const beginsWithGrants = (seed: number) => seed % 5 === 1
+
 /** A third of the worlds begin with several people. */
 const firstPolicy = (seed: number) =>
+  (beginsWithGrants(seed) ? granting : undefined) ??
   (seed % 3 === 0 ? severalPeople[(seed / 3) % severalPeople.length] : undefined) ??
   'default: require_approval'
 
