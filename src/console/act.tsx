@@ -7,6 +7,7 @@ import type { Person } from '../domain/principal.ts'
 import type { Result } from '../domain/result.ts'
 import type { DecideRefusal, People } from '../services/decide.ts'
 import { type ApprovalView, approvalPage } from './approval-page.tsx'
+import { grantWishOf } from './grant-form.tsx'
 import { type ConsoleEnv, formOf, isFormTokenOf, isFromOurPage } from './guard.ts'
 import type { Reader } from './layout.tsx'
 import { refusalText } from './refusal.ts'
@@ -62,6 +63,12 @@ function perform(people: People, id: ApprovalId, person: Person, form: URLSearch
     case 'reject': {
       const digest = form.get('digest') ?? ''
       return people.decide({ id, person, answer, digest, reason, via: 'console' })
+    }
+    case 'approve-and-grant': {
+      const grant = grantWishOf(form)
+      const digest = form.get('digest') ?? ''
+      if (grant === null) return null
+      return people.decide({ id, person, answer: 'approve', digest, reason, via: 'console', grant })
     }
     case 'edit': {
       // Browsers send line breaks as CR LF.

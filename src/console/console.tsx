@@ -12,6 +12,7 @@ import type { Outcomes } from '../ports/outcomes.ts'
 import type { Sessions } from '../ports/sessions.ts'
 import type { WakeUps } from '../ports/wake-ups.ts'
 import type { People } from '../services/decide.ts'
+import type { Grants } from '../services/grants.ts'
 import type { SetUps } from '../services/set-up.ts'
 import type { StopChanges } from '../services/stop-changes.ts'
 import type { StopsInForce } from '../services/stops-in-force.ts'
@@ -22,6 +23,7 @@ import { agentsRoutes } from './agents.ts'
 import { ApprovalArticle, type ApprovalView, approvalPage, stateMark } from './approval-page.tsx'
 import { assets } from './assets.ts'
 import { createAttempts } from './attempts.ts'
+import { grantsRoutes } from './grants-page.tsx'
 import { type ConsoleEnv, cookieFor, onlySignedIn, pageHeaders } from './guard.ts'
 import { historyPage } from './history-page.tsx'
 import { type Reader, UNSEEN_MAX } from './layout.tsx'
@@ -48,6 +50,7 @@ export interface ConsoleDeps {
   /** `null`: no server has accounts of people. */
   readonly accounts: Accounts | null
   readonly stops: StopChanges
+  readonly grants: Grants
   /** What this process knows to be stopped, for the banner. */
   readonly inForce: Pick<StopsInForce, 'all'>
   readonly setUps: SetUps
@@ -65,6 +68,7 @@ const pages = [
   '/agents',
   '/accounts',
   '/stops',
+  '/grants',
   '/set-up/*',
   '/tools',
   '/tools/*',
@@ -92,6 +96,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
     '/agents',
     '/accounts',
     '/stops',
+    '/grants',
     '/set-up/*',
     '/tools',
     '/tools/*',
@@ -198,6 +203,7 @@ export function createConsole(deps: ConsoleDeps): Hono<ConsoleEnv> {
   app.get('/agents', agents.show)
   app.post('/agents', agents.markSeen)
 
+  app.route('/', grantsRoutes({ grants: deps.grants, publicUrl, readerOf }))
   app.route('/', stopsRoutes({ stops: deps.stops, publicUrl, readerOf }))
   app.route('/', toolsRoutes({ reviews: deps.toolReviews, publicUrl, readerOf }))
   app.route('/', setUpRoutes({ setUps: deps.setUps, publicUrl, readerOf }))

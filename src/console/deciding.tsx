@@ -5,6 +5,7 @@ import { shortDigest } from '../domain/canonical.ts'
 import { type Yes as OfferedYes, type Presented, yesOf } from '../domain/present.ts'
 import { visible } from '../domain/visible.ts'
 import { Annotate, AskAgain, EditArguments, Extend, Form, Reason, TakeBack, Withdraw } from './forms.tsx'
+import { GrantFields } from './grant-form.tsx'
 import type { Reader } from './layout.tsx'
 import { Told } from './told.tsx'
 
@@ -90,6 +91,9 @@ function Acts(parts: DecidingParts) {
                   Deny
                 </button>
               </div>
+              {yes.kind === 'offered' && yes.word === 'Approve' && (
+                <GrantFields approval={approval} person={person} nowMs={nowMs} />
+              )}
               {yes.kind === 'offered' && yes.word === 'Confirm' && (
                 <p class="note">
                   Your own agent asks. You confirm it as its owner, which is weaker than an approval and is

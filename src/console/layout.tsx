@@ -46,7 +46,7 @@ export function page(parts: {
   title: string
   root: string
   reader: Reader | null
-  current?: 'waiting' | 'history' | 'agents' | 'accounts' | 'stops' | 'tools'
+  current?: 'waiting' | 'history' | 'agents' | 'accounts' | 'grants' | 'stops' | 'tools'
   /** A page that only leads to itself again. */
   isBounce?: boolean
   children: Child
@@ -123,6 +123,7 @@ function Navigation({
           reader.unseen === 0 ? 'Your agents' : `Your agents (${unseenText(reader.unseen)})`,
         )}
         {reader.hasAccounts && link('accounts', 'accounts', 'Accounts')}
+        {link('grants', 'grants', 'Grants')}
         {link('tools', 'tools', 'Tools')}
         {link('stops', 'stops', reader.stops.length === 0 ? 'Stops' : `Stops (${reader.stops.length})`)}
         {reader.isApprover && link('queues', 'queues', 'Queues')}

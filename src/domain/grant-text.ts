@@ -23,11 +23,13 @@ interface Told {
 /**
  * `also the next 9 calls of create_refund by night-agent with exactly these arguments, except amount (a number, at least 0, at
  * most 50), until 15:00 UTC`
+ * @param uses `null`: how many is still to be said
  * @param until an instant or a span in the words of the surface
  */
-export function grantText(call: Told, uses: number, until: string): string {
+export function grantText(call: Told, uses: number | null, until: string): string {
   const { tool, requester } = call.asked
-  const calls = uses === 1 ? 'the next call' : `the next ${uses} calls`
+  const many = uses === null ? 'the next calls' : `the next ${uses} calls`
+  const calls = uses === 1 ? 'the next call' : many
   const except = exceptText(call)
   return `also ${calls} of ${visible(tool)} by ${visible(requester.name)} with exactly these arguments${except}, ${until}`
 }

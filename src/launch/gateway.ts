@@ -354,6 +354,7 @@ export async function startGateway(deps: {
       board,
       accounts: own.accounts,
       stops: stopChanges,
+      grants: services.grants,
       inForce: stops,
       setUps,
       toolReviews: createToolReviews({

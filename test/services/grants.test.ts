@@ -66,6 +66,20 @@ describe('a grant', () => {
     expect(await ledger.usesOf(first.id, 10)).toHaveLength(2)
   })
 
+  test('lets the call run once, with the bytes that it covers, and its agent gets the real answer', async () => {
+    const { world, gateway, ask, granted } = await aPlace()
+    await granted()
+    const second = await ask({ ...refund, amount: 2 })
+    const awaited = await Promise.all([gateway.hold(second.id), gateway.hold(second.id)])
+    for (const one of awaited)
+      expect(one).toMatchObject({ kind: 'settled', approval: { outcome: { kind: 'answered' } } })
+    const sent = world.upstream.sent.filter(({ approvalId }) => approvalId === second.id)
+    expect(sent.map(({ canonicalParams }) => canonicalParams)).toEqual([second.proposed.canonicalParams])
+    // The same call again collects that outcome, and uses nothing.
+    const again = await gateway.ask({ arguments: { ...refund, amount: 2 } })
+    expect(again).toMatchObject({ value: { kind: 'outcome', approval: { id: second.id } } })
+  })
+
   test.each<[string, JsonObject]>([
     ['another fixed argument', { ...refund, charge: 'ch_2' }],
     ['a look-alike', { ...refund, charge: 'сh_1' }],

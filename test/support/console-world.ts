@@ -80,6 +80,7 @@ export async function aConsole(
       ...{ servers: ['github'], isKnownAgent: () => true, isOperator: ({ id }) => id === 'mina' },
     }),
     inForce,
+    grants: gateway.grants,
     setUps: options.setUps ?? noSetUps,
     toolReviews: options.toolReviews ?? noToolReviews,
     isApprover: ({ groups }) => groups.includes('ops'),
