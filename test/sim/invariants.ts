@@ -193,6 +193,7 @@ function wrongDecisions(world: SimWorld): string[] {
   const { history } = world
   const broken: string[] = []
   const asked = new Map<string, Approval>()
+  const decided = new Set<string>()
   for (const { approval, atMs } of history) {
     const original = asked.get(approval.id) ?? approval
     asked.set(approval.id, original)
@@ -200,7 +201,10 @@ function wrongDecisions(world: SimWorld): string[] {
       broken.push(`I2: what ${approval.id} asked for changed`)
     if (askedParams(approval) !== original.proposed.canonicalParams && original.edits.length === 0)
       broken.push(`I2: of ${approval.id} nobody can read any more what was asked`)
-    if (approval.status === 'executing') continue
+    const isDecidedAlready = decided.has(approval.id) && approval.status === 'approved'
+    if (approval.status === 'approved') decided.add(approval.id)
+    // Whoever takes a grant back writes the record once more, and decides nothing.
+    if (approval.status === 'executing' || isDecidedAlready) continue
     const decision =
       approval.status === 'approved'
         ? approval.decision
