@@ -1,6 +1,12 @@
 /** How a call ended, for the agent that made it. The calls of others answer exactly like calls that never were. */
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
-import { type Annotation, type Approval, type Outcome, successorOf } from '../domain/approval.ts'
+import {
+  type Annotation,
+  type Approval,
+  isAcceptedAsTask,
+  type Outcome,
+  successorOf,
+} from '../domain/approval.ts'
 import { parseApprovalId } from '../domain/approval-id.ts'
 import { editForAgent } from '../domain/edited-text.ts'
 import type { Evidence } from '../domain/evidence.ts'
@@ -49,7 +55,8 @@ export function callRoutes(deps: { ledger: ReadingLedger; timings: Timings }) {
     const approval = await followed(ledger, first.approval)
     const successor = approval.id === first.approval.id ? null : approval.id
     const head = JSON.stringify({ ...callOf(approval, timings), id: first.approval.id, successor })
-    if (approval.status !== 'settled' || approval.outcome.kind !== 'answered') {
+    // The name that a server gives a task is not for agents: they have one of ours.
+    if (approval.status !== 'settled' || approval.outcome.kind !== 'answered' || isAcceptedAsTask(approval)) {
       return c.body(head, 200, { 'Content-Type': 'application/json' })
     }
     const text = await ledger.replyText(approval.id)
@@ -152,6 +159,11 @@ function textForAgent(outcome: Outcome): string {
 function adviceOn(outcome: Outcome): Pick<CallView, 'retry' | 'advice'> {
   switch (outcome.kind) {
     case 'answered':
+      if (outcome.reply.isTask === true) {
+        const advice =
+          'It was sent once, and the server accepted it as a task of its own. Follow the task that you were given for this call.'
+        return { retry: 'never', advice }
+      }
       return outcome.reply.kind === 'result'
         ? { retry: 'never', advice: 'It has run. Calling it once more would be another call.' }
         : {

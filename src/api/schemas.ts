@@ -154,6 +154,9 @@ const annotation = z.object({
 const reply = z.object({
   kind: z.enum(['result', 'error']),
   isError: z.boolean(),
+  isTask: z.literal(true).optional().openapi({
+    description: 'the server took the call on as a task of its own; how that ends, only the server knows',
+  }),
   digest,
   bytes: z.number().int(),
 })

@@ -69,6 +69,7 @@ function sentence(kind: string, details: Readonly<Record<string, unknown>>): str
     case 'claim':
       return `about to be sent, by the gateway ${text('node')}`
     case 'answer':
+      if (details.isTask === true) return 'the server accepted it as a task of its own'
       return details.isError === true
         ? 'the tool says that it failed'
         : `the server answered${text('reply') === 'error' ? ' with an error' : ''}`

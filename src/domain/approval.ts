@@ -129,6 +129,8 @@ export interface Claim {
 export interface ReplyRef {
   readonly kind: 'result' | 'error'
   readonly isError: boolean
+  /** The upstream took the call on as a task of its own: how that ends, it alone knows. Not there where it did not. */
+  readonly isTask?: true | undefined
   readonly digest: string
   readonly bytes: number
 }
@@ -248,6 +250,12 @@ export function headerOf(approval: Approval): Header {
 /** The approval that asks for the same call since the rule changed; `null`: it ended for itself. */
 export const successorOf = ({ outcome }: Settled): ApprovalId | null =>
   outcome.kind === 'invalidated' ? outcome.successor : null
+
+/** It was sent, and how it ends is known to the upstream alone, which made a task of it. */
+export const isAcceptedAsTask = (approval: Approval): boolean =>
+  approval.status === 'settled' &&
+  approval.outcome.kind === 'answered' &&
+  approval.outcome.reply.isTask === true
 
 /**
  * What becomes of it when nobody waits for it. What a person asked for again has no agent that waits, nor one that was told to

@@ -96,6 +96,7 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>, atMs: I
       return {
         reply: event.reply.kind,
         isError: event.reply.isError,
+        ...(event.reply.isTask === true ? { isTask: true } : {}),
         digest: event.reply.digest,
         bytes: event.reply.bytes,
       }

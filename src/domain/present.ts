@@ -174,7 +174,12 @@ function waitsForOthers(approval: Pending, person: Person, nowMs: InstantMs): st
 export function outcomeText(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'answered': {
-      const { kind, isError, bytes } = outcome.reply
+      const { kind, isError, isTask, bytes } = outcome.reply
+      if (isTask === true)
+        return (
+          `${decisionText(outcome.decision)}. It was sent once; the server accepted it as a task of its own, and the agent ` +
+          'collects there how it ends.'
+        )
       // An error need not mean that the tool ran: the server may have refused the request.
       const end =
         kind === 'error'

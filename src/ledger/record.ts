@@ -60,6 +60,7 @@ const annotation = z.object({
 const reply = z.object({
   kind: z.enum(['result', 'error']),
   isError: z.boolean(),
+  isTask: z.literal(true).optional(),
   digest: z.string(),
   bytes: z.number(),
 })

@@ -21,6 +21,8 @@ export interface Reply {
   readonly kind: 'result' | 'error'
   readonly text: string
   readonly isError: boolean
+  /** The upstream took the call on as a task of its own, which the text names; left out where it did not. */
+  readonly isTask?: true | undefined
 }
 
 export type Sent =

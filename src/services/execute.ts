@@ -234,6 +234,7 @@ function saidOf(described: Described): string {
   }
 }
 
-function replyRef({ kind, text, isError }: Reply): ReplyRef {
-  return { kind, isError, digest: sha256(text), bytes: Buffer.byteLength(text, 'utf8') }
+function replyRef({ kind, text, isError, isTask }: Reply): ReplyRef {
+  const ref = { kind, isError, digest: sha256(text), bytes: Buffer.byteLength(text, 'utf8') }
+  return isTask === true ? { ...ref, isTask } : ref
 }

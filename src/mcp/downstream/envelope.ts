@@ -7,6 +7,7 @@ import type { JsonObject, JsonValue } from '../../domain/canonical.ts'
 import { ENVELOPE_BYTES_MAX } from '../../domain/limits.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import { envelopeKeys } from '../../domain/tool-call.ts'
+import { rawMember, withMember } from '../raw-json.ts'
 import { isObject, objectMember } from './json.ts'
 import { printable } from './message.ts'
 import { META_PROTOCOL_VERSION, type Spoken } from './spoken.ts'
@@ -47,7 +48,18 @@ export function readEnvelope(meta: JsonObject, spoken: Spoken): Result<string, s
   )
 }
 
-/** The answer to an approved call is what is kept and handed out; a task would be only a promise of one. */
+/**
+ * For the requests of a client that follows its call as a task of ours, behind which a task of the upstream's can stand.
+ * @param envelope of `readEnvelope`
+ */
+export function withTasks(envelope: string): string {
+  const member = (object: string, name: string) => rawMember(object, name) ?? '{}'
+  const capabilities = member(envelope, META_CLIENT_CAPABILITIES)
+  const extensions = withMember(member(capabilities, 'extensions'), TASKS_EXTENSION, '{}')
+  return withMember(envelope, META_CLIENT_CAPABILITIES, withMember(capabilities, 'extensions', extensions))
+}
+
+/** Whoever waits in another way has no room for a promise of an answer. */
 function withoutTasks(capabilities: JsonObject): JsonObject {
   const { [TASKS_EXTENSION]: tasks, ...others } = objectMember(capabilities, 'extensions')
   return tasks === undefined ? capabilities : { ...capabilities, extensions: others }

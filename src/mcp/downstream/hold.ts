@@ -2,7 +2,7 @@
  * A paused call: its response is open while people decide, and ends with exactly one answer, unless the requester has
  * gone or cancelled. Written first, marked as delivered afterwards. Leaving ends the hold, never the approval.
  */
-import type { Approval, Settled } from '../../domain/approval.ts'
+import { type Approval, isAcceptedAsTask, type Settled } from '../../domain/approval.ts'
 import type { Principal } from '../../domain/principal.ts'
 import { ok, type Result } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
@@ -245,6 +245,8 @@ export function createOpenHold(deps: {
   }
 
   async function mark(approval: Approval): Promise<void> {
+    // What came of it is with the upstream: only who follows the task there collects it.
+    if (isAcceptedAsTask(approval)) return
     try {
       await markDelivered(approval.id)
     } catch (error) {

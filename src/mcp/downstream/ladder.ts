@@ -18,6 +18,7 @@ import type { StopsInForce } from '../../services/stops-in-force.ts'
 import type { createUpstreamSession } from '../upstream/session.ts'
 import { createAdvertise } from './advertised.ts'
 import { createStreamSeal } from './event-ids.ts'
+import { createFrontedTasks } from './fronted-task.ts'
 import { createHoldCall } from './held-call.ts'
 import type { HeldRequests } from './held-requests.ts'
 import type { HidingFor } from './hidden-tools.ts'
@@ -69,7 +70,8 @@ export function createLadder(deps: {
   const streams = createStreamSeal(sealKey)
   const taskIds = createTaskIds(sealKey)
   const taskResult = createTaskResult({ ...deps, holdCall, streams })
-  const tasks = createTasks({ ...deps, taskIds, taskResult, upstreamSessionOf })
+  const fronted = createFrontedTasks(deps)
+  const tasks = createTasks({ ...deps, taskIds, taskResult, upstreamSessionOf, fronted })
   const waitTool = createWaitTool({ ...deps, holdCall, upstreamSessionOf, terms })
   const waiting = { holdCall, streams, terms, waitTool }
   const listViews = createListViews({ ...deps, terms })

@@ -8,7 +8,7 @@ import type { Clock } from '../../ports/clock.ts'
 import { rawMember, withMember } from '../raw-json.ts'
 import { paramsOf, withSubscription } from '../upstream/eras/words.ts'
 import { parseJson, peek } from '../upstream/peek.ts'
-import { declaresTasks } from './envelope.ts'
+import { declaresTasks, readEnvelope } from './envelope.ts'
 import type { HeldRequests } from './held-requests.ts'
 import { objectMember } from './json.ts'
 import type { ListViews } from './list-views.ts'
@@ -83,7 +83,8 @@ export function createListens(deps: {
               asked.server === owner.server &&
               asked.requester.name === principal.name &&
               asked.requester.owner === principal.owner,
-            tell: (id, call) => send(tasks.news(owner, 'legacy', id, call)),
+            news: (id, call) => tasks.news(requester, '{}', id, call),
+            tell: send,
           })
         : () => {}
       return () => {
@@ -105,6 +106,9 @@ export function createListens(deps: {
     if (wished.length > 0 && !declaresTasks(objectMember(message.params, '_meta'), requester.spoken))
       return refusalResponse(missingTasks(message.id))
     const owner = { principal: requester.principal, server: requester.upstream.server }
+    // One that cannot be read asks nothing of a server; what we know by ourselves is told all the same.
+    const read = readEnvelope(objectMember(message.params, '_meta'), requester.spoken)
+    const envelope = read.ok ? read.value : '{}'
     const own = wished
       .filter(isOwnTaskId)
       .slice(0, TASKS_MAX)
@@ -140,7 +144,8 @@ export function createListens(deps: {
         owner,
         ids: own.map(({ id }) => id),
         isMine: () => true,
-        tell: (id, call) => say(tasks.news(owner, 'modern', id, call)),
+        news: (id, call) => tasks.news(requester, envelope, id, call),
+        tell: say,
       })
       return () => {
         stopWatching()

@@ -116,7 +116,7 @@ export function createOnPost(deps: {
     if (message.kind === 'notification' && message.method === 'notifications/initialized')
       listViews.seen(common)
     if (message.kind !== 'request') return passOn(null)
-    if (isAboutOwnTask(message)) return tasks.answer(common, message)
+    if (isAboutOwnTask(message)) return tasks.answer(common, message, text)
     const stop = stops.over({ server: upstream.server, tool: null, principal })
     if (stop !== null && !answeredWhileStopped.has(message.method)) {
       log.info(

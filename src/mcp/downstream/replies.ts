@@ -6,6 +6,7 @@ import { isRuleActor } from '../../domain/actor.ts'
 import {
   type Approval,
   decidersOf,
+  isAcceptedAsTask,
   isEdited,
   type Outcome,
   type Settled,
@@ -41,6 +42,7 @@ export function settledAnswer(
 ): Answer {
   const { outcome } = approval
   if (era === 'legacy' && isQuestion(approval, replyText)) return questionAnswer(approval, era)
+  if (isAcceptedAsTask(approval)) return elsewhereAnswer(approval, era)
   if (outcome.kind === 'answered' && replyText !== null) {
     const { kind } = outcome.reply
     const text = kind === 'result' ? withResultType(replyText, era) : replyText
@@ -64,6 +66,24 @@ export function questionAnswer(approval: Settled, era: Era): Answer {
   return toolError(approvalMeta(approval), { text, retry: 'changed' }, era)
 }
 
+/** The upstream made a task of the call, and whoever asks now has no way to follow it. */
+function elsewhereAnswer(approval: Settled, era: Era): Answer {
+  const text =
+    `SENT, ticket ${approval.id}: the server accepted the call and works on it as a task of its own, which this request cannot ` +
+    'follow. A client with the extension io.modelcontextprotocol/tasks collects the result: it makes the same call, word for ' +
+    `word, and is given that task; nothing runs twice. ${tellUser}`
+  return toolError(approvalMeta(approval), { text, retry: 'never' }, era)
+}
+
+/** The upstream made a task of the call and does not know it any more. */
+export function taskLostAnswer(approval: Settled): Answer {
+  const text =
+    `This call MAY OR MAY NOT have been executed to its end (ticket ${approval.id}): it was sent, the server accepted it as a ` +
+    'task of its own, and does not know that task any more. Its result is not available. Do not repeat it and do not try ' +
+    `another way; a person must look at what happened. ${tellUser}`
+  return toolError(approvalMeta(approval), { text, retry: 'never' }, 'modern')
+}
+
 export function isQuestion({ outcome }: Settled, replyText: string | null): boolean {
   if (outcome.kind !== 'answered' || outcome.reply.kind !== 'result') return false
   return replyText?.startsWith('{') === true && rawMember(replyText, 'resultType') === '"input_required"'
@@ -73,6 +93,8 @@ export function isQuestion({ outcome }: Settled, replyText: string | null): bool
 export function settledInWords(approval: Settled, coolDownMs: number): string {
   const { outcome } = approval
   if (outcome.kind !== 'answered') return toldOutcome(approval, coolDownMs).text
+  if (outcome.reply.isTask === true)
+    return `${approval.id} was approved and sent; the server accepted it as a task of its own.`
   return outcome.reply.kind === 'error' || outcome.reply.isError
     ? `${approval.id} was approved and sent; the server answered with an error.`
     : `${approval.id} was approved and has run.`

@@ -65,7 +65,10 @@ export function createUpstreamSessionOf(deps: {
 }
 
 /** The terms on which the client speaks to the upstream. What headers repeat of a call is written anew when it is sent. */
-function sessionHeaders({ headers, session }: Requester): Record<string, string> {
+export function sessionHeaders({
+  headers,
+  session,
+}: Pick<Requester, 'headers' | 'session'>): Record<string, string> {
   const revision = headers.get('mcp-protocol-version')
   return {
     ...(revision === null ? {} : { 'mcp-protocol-version': revision }),

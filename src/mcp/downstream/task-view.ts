@@ -2,7 +2,7 @@
  * An approval as a task, in the words of both generations: the extension `io.modelcontextprotocol/tasks` of 2026-07-28, and
  * the tasks of 2025-11-25. They mean nearly the same and are spelled differently.
  */
-import type { Approval, InstantMs } from '../../domain/approval.ts'
+import { type Approval, type InstantMs, isAcceptedAsTask } from '../../domain/approval.ts'
 import type { JsonObject } from '../../domain/canonical.ts'
 import type { Timings } from '../../domain/timings.ts'
 import type { Era } from '../../domain/tool-call.ts'
@@ -10,6 +10,9 @@ import { withMember } from '../raw-json.ts'
 import { settledInWords } from './replies.ts'
 import type { Answer } from './rpc.ts'
 import { waitingInWords } from './waiting-words.ts'
+
+/** Of `tasks/update` and `tasks/cancel`, whose effect the next poll shows. */
+export const acknowledged: Answer = { kind: 'result', text: '{"resultType":"complete"}' }
 
 export type TaskStatus = 'working' | 'completed' | 'failed' | 'cancelled'
 type TaskTimings = Pick<Timings, 'keepOutcomeMs' | 'startByMs' | 'pollMs' | 'coolDownMs'>
@@ -51,6 +54,8 @@ export function taskStatus(approval: Approval, era: Era): TaskStatus {
   const { outcome, asked } = approval
   // Withdrawn by a person, it has more to say than the one word.
   if (outcome.kind === 'cancelled' && outcome.by === asked.requester.name) return 'cancelled'
+  // Of the call that we sent, this is the answer; of the task that it is now, only the upstream knows the end.
+  if (isAcceptedAsTask(approval)) return era === 'modern' ? 'working' : 'failed'
   const isError = outcome.kind !== 'answered' || outcome.reply.isError
   if (outcome.kind === 'answered' && outcome.reply.kind === 'error') return 'failed'
   return isError && era === 'legacy' ? 'failed' : 'completed'

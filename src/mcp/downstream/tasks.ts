@@ -4,17 +4,19 @@
  */
 import type { Approval, Settled } from '../../domain/approval.ts'
 import type { ApprovalId } from '../../domain/approval-id.ts'
+import { sha256 } from '../../domain/canonical.ts'
 import type { Result } from '../../domain/result.ts'
 import type { Timings } from '../../domain/timings.ts'
-import type { Era } from '../../domain/tool-call.ts'
 import type { Ledger } from '../../ports/ledger.ts'
 import { NewerForm } from '../../ports/ledger-faults.ts'
 import type { Log } from '../../ports/log.ts'
 import type { UpstreamSession } from '../../ports/upstream-session.ts'
-import type { OwnCall, OwnCalls, Owner } from '../../services/own-calls.ts'
+import type { OwnCall, OwnCalls } from '../../services/own-calls.ts'
 import type { Pollers } from '../../services/pollers.ts'
+import { rawMember } from '../raw-json.ts'
 import { createAnswerStream } from './answer-stream.ts'
-import { declaresTasks, readEnvelope, TASKS_EXTENSION } from './envelope.ts'
+import { declaresTasks, readEnvelope, TASKS_EXTENSION, withTasks } from './envelope.ts'
+import { type Fronted, type FrontedTasks, frontedBy } from './fronted-task.ts'
 import { objectMember, stringMember } from './json.ts'
 import type { RequestMessage } from './message.ts'
 import { isQuestion, questionAnswer, settledAnswer } from './replies.ts'
@@ -36,7 +38,7 @@ import {
 import { decodedHeader } from './spoken.ts'
 import { isOwnTaskId, type TaskIds } from './task-id.ts'
 import type { TaskResult } from './task-result.ts'
-import { detailedTask, META_IMMEDIATE_RESPONSE, taskFields } from './task-view.ts'
+import { acknowledged, detailedTask, META_IMMEDIATE_RESPONSE, taskFields } from './task-view.ts'
 import { unavailable } from './unavailable.ts'
 
 /** A client that takes nothing of an answer for this long is gone. */
@@ -49,12 +51,21 @@ export type CreateTask = (
   ask: (session: UpstreamSession) => Promise<Result<Approval, Answer>>,
 ) => Promise<Answer>
 
+export interface News {
+  /** The same as long as there is nothing new to tell. */
+  readonly state: string
+  /** A raw notification. */
+  readonly raw: string
+  /** How it goes on is seen only by asking again after this time; `null`: a wake-up tells. */
+  readonly lookAgainMs: number | null
+}
+
 export interface Tasks {
   readonly create: CreateTask
-  /** Answers a request about a task of ours. */
-  answer(requester: Requester, message: RequestMessage): Promise<Response>
-  /** The raw notification of how a task is now, as `tasks/get` would say it. */
-  news(owner: Owner, era: Era, id: ApprovalId, call: OwnCall): string
+  /** Answers a request about a task of ours. @param text the whole message, raw */
+  answer(requester: Requester, message: RequestMessage, text: string): Promise<Response>
+  /** How a task is now, as `tasks/get` would say it. @param envelope raw `_meta` of the request that listens */
+  news(requester: Requester, envelope: string, id: ApprovalId, call: OwnCall): Promise<News>
 }
 
 /** Whether a request is about a task of ours; if nobody has it, we say so. */
@@ -70,18 +81,27 @@ export function createTasks(deps: {
   pollers: Pollers
   taskIds: TaskIds
   taskResult: TaskResult
+  fronted: FrontedTasks
   upstreamSessionOf: UpstreamSessionOf
   markDelivered: Ledger['markDelivered']
   clock: { wallMs(): number }
   timings: Pick<Timings, 'keepOutcomeMs' | 'startByMs' | 'pollMs' | 'coolDownMs'>
   log: Log
 }): Tasks {
-  const { ownCalls, pollers, taskIds, taskResult, upstreamSessionOf, markDelivered, clock, timings, log } =
-    deps
+  const { ownCalls, pollers, taskIds, taskResult, fronted, upstreamSessionOf } = deps
+  const { markDelivered, clock, timings, log } = deps
 
   /** What an upstream says while a task runs has no stream to go to. */
   const sessionOf = (requester: Requester, envelope: string) =>
-    upstreamSessionOf(requester, { envelope, progressToken: null, onMessage: () => {} })
+    upstreamSessionOf(requester, {
+      envelope: carried(requester, envelope),
+      progressToken: null,
+      onMessage: () => {},
+    })
+
+  /** Who waits by a task of ours can also follow one of the upstream's, which ours then stands for. */
+  const carried = ({ spoken }: Requester, envelope: string) =>
+    spoken.era === 'modern' ? withTasks(envelope) : envelope
 
   const ownerOf = ({ principal, upstream }: Requester) => ({ principal, server: upstream.server })
 
@@ -101,11 +121,11 @@ export function createTasks(deps: {
       return { kind: 'result', text: JSON.stringify({ task: fields, _meta: meta }) }
     },
 
-    async answer(requester, message) {
+    async answer(requester, message, text) {
       const refused = refusalOf(requester, message)
       if (refused !== null) return refusalResponse(refused)
       try {
-        return await answerKnown(requester, message)
+        return await answerKnown(requester, message, text)
       } catch (error) {
         log.error({ err: error }, 'a task could not be looked up')
         if (error instanceof NewerForm) return unavailable(error, message.id, 'known')
@@ -114,11 +134,27 @@ export function createTasks(deps: {
       }
     },
 
-    news(owner, era, id, { approval, nowMs, replyText }) {
-      const fields = taskFields(taskIds.idOf(id, owner), approval, nowMs, era, timings)
-      if (era === 'legacy') return notification('notifications/tasks/status', JSON.stringify(fields))
-      const answer = approval.status === 'settled' ? answerInside(approval, replyText) : null
-      return notification('notifications/tasks', detailedTask(fields, answer))
+    async news(requester, envelope, id, call) {
+      const { approval, nowMs, replyText } = call
+      const { era } = requester.spoken
+      const fields = taskFields(taskIds.idOf(id, ownerOf(requester)), approval, nowMs, era, timings)
+      const state = `${approval.id} ${approval.version}`
+      if (era === 'legacy') {
+        const raw = notification('notifications/tasks/status', JSON.stringify(fields))
+        return { state, raw, lookAgainMs: null }
+      }
+      const behind = frontedBy(call, era)
+      if (behind === null) {
+        const answer = approval.status === 'settled' ? answerInside(approval, replyText) : null
+        const raw = notification('notifications/tasks', detailedTask(fields, answer))
+        return { state, raw, lookAgainMs: null }
+      }
+      const now = await fronted.get({ requester, envelope: carried(requester, envelope) }, behind, fields)
+      return {
+        state: `${state} ${sha256(now.text)}`,
+        raw: notification('notifications/tasks', now.text),
+        lookAgainMs: now.isOver ? null : (now.pollMs ?? timings.pollMs),
+      }
     },
   }
 
@@ -136,12 +172,14 @@ export function createTasks(deps: {
     return declaresTasks(objectMember(params, '_meta'), spoken) ? null : missingTasks(id)
   }
 
-  async function answerKnown(requester: Requester, message: RequestMessage): Promise<Response> {
+  async function answerKnown(requester: Requester, message: RequestMessage, text: string): Promise<Response> {
     const { id, method, params } = message
     const taskId = stringMember(params, 'taskId') ?? ''
     const approvalId = taskIds.open(taskId, ownerOf(requester))
     const call = approvalId === null ? null : await ownCalls.find(approvalId, ownerOf(requester))
     if (call === null) return respond(requester, message, errorAnswer(INVALID_PARAMS, TASK_NOT_FOUND))
+    const behind = frontedBy(call, requester.spoken.era)
+    if (behind !== null) return answerFronted(requester, message, text, behind, taskId, call)
     switch (method) {
       case 'tasks/get':
         return get(requester, message, call, taskId)
@@ -195,6 +233,37 @@ export function createTasks(deps: {
     return errorAnswer(INVALID_PARAMS, `Cannot cancel task: ${why}.`)
   }
 
+  /** The upstream made a task of the call, for which ours stands. */
+  async function answerFronted(
+    requester: Requester,
+    message: RequestMessage,
+    text: string,
+    behind: Fronted,
+    taskId: string,
+    { nowMs }: OwnCall,
+  ): Promise<Response> {
+    const { spoken } = requester
+    const envelope = readEnvelope(objectMember(message.params, '_meta'), spoken)
+    if (!envelope.ok) return respond(requester, message, errorAnswer(INVALID_PARAMS, envelope.error))
+    const by = { requester, envelope: carried(requester, envelope.value) }
+    switch (message.method) {
+      case 'tasks/get': {
+        const fields = taskFields(taskId, behind.approval, nowMs, spoken.era, timings)
+        const now = await fronted.get(by, behind, fields)
+        const answer: Answer = { kind: 'result', text: now.text }
+        return respond(requester, message, answer, now.isOver ? behind.approval : null)
+      }
+      case 'tasks/cancel':
+        return respond(requester, message, await fronted.cancel(by, behind))
+      default: {
+        const inputResponses = rawMember(rawMember(text, 'params') ?? '{}', 'inputResponses')
+        if (inputResponses?.startsWith('{') !== true)
+          return respond(requester, message, errorAnswer(INVALID_PARAMS, NO_ANSWERS))
+        return respond(requester, message, await fronted.update(by, behind, inputResponses))
+      }
+    }
+  }
+
   /** @param delivered the approval whose outcome is in the answer */
   function respond(
     { accepts }: Requester,
@@ -242,5 +311,5 @@ function asError({ kind, text }: Answer): Answer {
 const notification = (method: string, rawParams: string) =>
   `{"jsonrpc":"2.0","method":"${method}","params":${rawParams}}`
 
+const NO_ANSWERS = "Invalid params: 'inputResponses' must be an object."
 export const TASK_NOT_FOUND = 'Failed to retrieve task: Task not found'
-const acknowledged: Answer = { kind: 'result', text: '{"resultType":"complete"}' }

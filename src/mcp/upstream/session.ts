@@ -135,6 +135,7 @@ export function createReadingSession(
     const message = messageOf(request, id)
     const sent: Sent = message.ok
       ? sentOf(
+          era,
           await ask({
             upstream,
             principal,
@@ -204,14 +205,14 @@ export function createReadingSession(
       // Nobody is there to answer what the server asks meanwhile.
       onMessage: () => {},
     })
-    const sent = sentOf(asked)
+    const sent = sentOf(era, asked)
     return sent.kind === 'answered' ? ok(sent.reply) : err(sent.reason)
   }
 
   return { describe, send, read }
 }
 
-function sentOf(asked: Asked): Sent {
+function sentOf(era: Era, asked: Asked): Sent {
   switch (asked.kind) {
     case 'fault':
       return asked.isSent
@@ -228,9 +229,17 @@ function sentOf(asked: Asked): Sent {
       const text = rawMember(asked.text, kind) ?? 'null'
       // A result ought to be an object; one that is not was still the answer.
       const isError = asked.isError || (text.startsWith('{') && rawMember(text, 'isError') === 'true')
-      return { kind: 'answered', reply: { kind, text, isError } }
+      const isTask = era === 'modern' && !isError && isOwnTask(text)
+      const reply = { kind, text, isError } as const
+      return { kind: 'answered', reply: isTask ? { ...reply, isTask } : reply }
     }
   }
+}
+
+/** A task of the upstream's own instead of a result (MCP 2026-07-28, extension io.modelcontextprotocol/tasks). */
+function isOwnTask(resultText: string): boolean {
+  const task = z.object({ resultType: z.literal('task'), taskId: z.string().min(1) })
+  return resultText.startsWith('{') && task.safeParse(parseJson(resultText)).success
 }
 
 /** A text of the upstream's or the network's, kept in the record. */
