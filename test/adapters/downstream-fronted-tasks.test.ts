@@ -1,5 +1,6 @@
 /** Approved calls that the upstream makes tasks of its own of: ours stands for theirs, at any gateway, for its agent alone. */
 import { describe, expect, test } from 'vitest'
+import { everything } from '../../src/domain/stop.ts'
 import type { Timings } from '../../src/domain/timings.ts'
 import type { WireRequest, WireResponse } from '../../src/mcp/upstream/wire.ts'
 import { aWorld, type World } from '../support/world.ts'
@@ -44,10 +45,11 @@ function anUpstreamWithTasks() {
   return upstream
 }
 
-async function accepted(options: { world?: World; timings?: Partial<Timings> } = {}) {
+async function accepted(options: { world?: World; timings?: Partial<Timings>; methods?: string[] } = {}) {
   const server = anUpstreamWithTasks()
-  const { world = aWorld(), timings = {} } = options
-  const ladder = await aLadder(world, { wire: server.wire, timings })
+  const { world = aWorld(), timings = {}, methods = ['tasks/update'] } = options
+  const extraMethods = () => methods
+  const ladder = await aLadder(world, { wire: server.wire, timings, extraMethods })
   world.upstream.answer = async () => ({
     kind: 'answered',
     reply: { kind: 'result', text: created, isError: false, isTask: true },
@@ -134,9 +136,17 @@ describe('a task of the upstream behind one of ours', () => {
   test('is not followed by a request without the extension, which is told where the result is', async () => {
     const { modern, taskId, world } = await accepted()
     const plain = await modern('tools/call', refund)
-    expect(plain.result).toMatchObject({ resultType: 'complete', isError: true })
-    expect(plain.result.content[0].text).toMatch(/^SENT, ticket HP-.*works on it as a task of its own/)
-    expect(JSON.stringify(plain.result)).not.toContain(THEIRS)
+    expect(plain.error).toMatchObject({
+      code: -32021,
+      message: expect.stringMatching(
+        /^SENT, ticket HP-.*works on it as a task of its own.*\(retry: never\)$/,
+      ),
+      data: {
+        requiredCapabilities: { extensions: { 'io.modelcontextprotocol/tasks': {} } },
+        'dev.holdpoint/approval': { outcome: 'answered', retry: 'never' },
+      },
+    })
+    expect(JSON.stringify(plain)).not.toContain(THEIRS)
     world.ledger.advance(10 * 60_000)
     const again = await modern('tools/call', { ...refund, _meta: tasksMeta })
     expect(again.result).toMatchObject({ taskId })
@@ -167,6 +177,35 @@ describe('a task of the upstream behind one of ours', () => {
     server.answers.set('tasks/update', '"error":{"code":-32602,"message":"no such key"}')
     expect((await modern('tasks/update', about({ inputResponses: {} }))).error.message).toBe('no such key')
     expect(server.of('tasks/update')).toHaveLength(2)
+  })
+
+  test('takes no answers that nobody has seen, unless an operator lets them through', async () => {
+    const { modern, about, server } = await accepted({ methods: [] })
+    const { error } = await modern('tasks/update', about({ inputResponses: { name: { action: 'accept' } } }))
+    expect(error.message).toMatch(/^Nothing was sent\. HP-.*`methods: \[tasks\/update\]` in holdpoint\.yaml/)
+    expect(server.of('tasks/update')).toEqual([])
+  })
+
+  test('is not asked about while a stop covers it, and can be cancelled all the same', async () => {
+    const { world, about, server, taskId } = await accepted()
+    const stop = { number: 1, scope: everything, by: 'mina', atMs: 0, reason: 'too much', lifted: null }
+    const stopped = await aLadder(world, {
+      wire: server.wire,
+      node: 'gateway-2',
+      stops: { over: () => stop },
+      extraMethods: () => ['tasks/update'],
+    })
+    expect((await stopped.modern('tasks/get', about())).result).toMatchObject({
+      taskId,
+      status: 'working',
+      statusMessage: expect.stringMatching(/not asked about while a stop is in force/),
+    })
+    expect((await stopped.modern('tasks/update', about({ inputResponses: {} }))).error.message).toMatch(
+      /^STOPPED/,
+    )
+    expect(server.heard).toEqual([])
+    expect((await stopped.modern('tasks/cancel', about())).result).toEqual({ resultType: 'complete' })
+    expect(server.of('tasks/cancel')).toHaveLength(1)
   })
 
   test('is cancelled there', async () => {

@@ -185,6 +185,17 @@ describe('sending', () => {
     expect(await aSession(upstream).send(call)).toEqual({ kind: 'answered', reply: expected })
   })
 
+  test('a task of the upstream’s own is known as one, in the era that has them', async () => {
+    const task = '{"resultType":"task","taskId":"t-1","status":"working"}'
+    const { upstream } = await upstreamThat((request, response) => json(response, reply(request, task)))
+    const answered = { kind: 'result', text: task, isError: false }
+    expect(await aSession(upstream, { era: 'modern', envelope: '{}' }).send(call)).toEqual({
+      kind: 'answered',
+      reply: { ...answered, isTask: true },
+    })
+    expect(await aSession(upstream).send(call)).toEqual({ kind: 'answered', reply: answered })
+  })
+
   test('an error with an HTTP status is answered too, with our id or with none', async () => {
     for (const idFor of [idOf, () => 'null']) {
       const { upstream } = await upstreamThat((request, response) =>

@@ -47,6 +47,7 @@ export type Server = (
 ) & {
   /** As in a policy file; without one everything is allowed. */
   readonly policy?: object
+  readonly methods?: readonly string[]
 }
 
 /** The fixture as a stdio server that speaks one era alone. */

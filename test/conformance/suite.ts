@@ -43,8 +43,7 @@ async function serverScenarios(revision: string): Promise<string[]> {
   const said = await finished(['list', '--requirements', revision], {})
   const scored = /^Server scenarios.*\n((?:\s+- .*\n)*)/m.exec(said)?.[1] ?? ''
   const names = [...scored.matchAll(/- (\S+)/g), ...said.matchAll(/- (\S+) \[server\]/g)]
-  // Those about tasks are not asked for: the gateway has a run of its own for them.
-  return names.flatMap(([, name]) => (name === undefined || name.startsWith('tasks-') ? [] : [name]))
+  return names.flatMap(([, name]) => (name === undefined ? [] : [name]))
 }
 
 function finished(args: readonly string[], env: Record<string, string>): Promise<string> {

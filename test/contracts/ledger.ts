@@ -210,10 +210,12 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
       const claim = step(approve.next, { kind: 'claim', node: 'a' })
       await ledger.save(claim)
       const text = '{"content":[],"big":9007199254740993, "x":"\\u0000"}'
-      const reply = { kind: 'result', isError: false, digest: 'd', bytes: text.length } as const
+      const said = { kind: 'result', isError: false, digest: 'd', bytes: text.length } as const
+      const reply = { ...said, isTask: true } as const
       expect(await ledger.save({ ...step(claim.next, { kind: 'answer', reply }), replyText: text })).toBe(
         true,
       )
+      expect((await ledger.get(pending.id))?.approval).toMatchObject({ outcome: { kind: 'answered', reply } })
       expect(await ledger.replyText(pending.id)).toBe(text)
       expect(await ledger.lateReplies(pending.id)).toEqual([])
       await ledger.keepEvidence(pending.id, text)

@@ -158,6 +158,14 @@ const outcomes: [Outcome, string][] = [
   ],
   [
     {
+      kind: 'answered',
+      decision: decision(),
+      reply: { kind: 'result', isError: false, isTask: true, digest: 'd', bytes: 90 },
+    },
+    'Approved by kim. It was sent once; the server accepted it as a task of its own, and the agent collects there how it ends.',
+  ],
+  [
+    {
       kind: 'indeterminate',
       decision: decision(),
       reason: 'the connection broke',

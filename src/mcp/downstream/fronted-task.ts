@@ -71,11 +71,13 @@ type UpstreamTask = z.infer<typeof taskSchema>
 const over: ReadonlySet<string> = new Set<UpstreamTask['status']>(['completed', 'failed', 'cancelled'])
 
 export function createFrontedTasks(deps: {
+  /** Methods that an operator lets through to this server. */
+  extraMethods(server: string): readonly string[]
   stops: Pick<StopsInForce, 'over'>
   limits: Pick<Limits, 'replyBytesMax'>
   log: Log
 }): FrontedTasks {
-  const { stops, limits, log } = deps
+  const { extraMethods, stops, limits, log } = deps
 
   function ask(
     { requester, envelope }: AskedBy,
@@ -132,6 +134,9 @@ export function createFrontedTasks(deps: {
     },
 
     async update(by, fronted, inputResponses) {
+      // People decided about the call as it stood; what is answered now may be the very thing that they ought to decide.
+      if (!extraMethods(by.requester.upstream.server).includes('tasks/update'))
+        return errorAnswer(METHOD_NOT_FOUND, notTaken(fronted.approval))
       const stop = stopOver(by, fronted)
       if (stop !== null) {
         const { code, message, data } = stoppedRefusal(stop, 0)
@@ -147,6 +152,11 @@ export function createFrontedTasks(deps: {
     },
   }
 }
+
+const notTaken = ({ id, asked }: Settled) =>
+  `Nothing was sent. ${id} was approved as it stood, and answers to what ${asked.server} asks since would reach it without anybody ` +
+  "having seen them. Tell your user: an operator who knows this server's questions can let answers through, by `methods: " +
+  '[tasks/update]` in holdpoint.yaml. Until then the task can be cancelled, or waits for as long as the server lets it.'
 
 /** The upstream's own bytes under our name, with the times of our task. */
 function shown(text: string, task: UpstreamTask, { approval }: Fronted, fields: JsonObject): TaskNow {

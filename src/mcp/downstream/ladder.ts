@@ -41,6 +41,7 @@ import type { ToolsSeen } from './watch-lists.ts'
 export function createLadder(deps: {
   rules: Rules
   stops: Pick<StopsInForce, 'over'>
+  extraMethods(server: string): readonly string[]
   toolNames(server: string): readonly string[]
   onRulesChange(listener: () => void): void
   onWakeUp: WakeUps['onWakeUp']

@@ -14,11 +14,12 @@ import {
 } from '../../domain/approval.ts'
 import type { Evidence } from '../../domain/evidence.ts'
 import { namesText } from '../../domain/quorum-text.ts'
-import type { Era } from '../../domain/tool-call.ts'
+import { type Era, META_APPROVAL } from '../../domain/tool-call.ts'
 import { unsentForAgent } from '../../domain/unsent.ts'
 import { mergeObjects, rawMember } from '../raw-json.ts'
 import { withEdit } from './edited-reply.ts'
-import type { Answer } from './rpc.ts'
+import { TASKS_EXTENSION } from './envelope.ts'
+import { type Answer, errorAnswer, MISSING_CLIENT_CAPABILITY } from './rpc.ts'
 import {
   again,
   approvalMeta,
@@ -66,13 +67,18 @@ export function questionAnswer(approval: Settled, era: Era): Answer {
   return toolError(approvalMeta(approval), { text, retry: 'changed' }, era)
 }
 
-/** The upstream made a task of the call, and whoever asks now has no way to follow it. */
+/** The upstream made a task of the call, and whoever asks now has not said that it can follow one. */
 function elsewhereAnswer(approval: Settled, era: Era): Answer {
   const text =
     `SENT, ticket ${approval.id}: the server accepted the call and works on it as a task of its own, which this request cannot ` +
     'follow. A client with the extension io.modelcontextprotocol/tasks collects the result: it makes the same call, word for ' +
     `word, and is given that task; nothing runs twice. ${tellUser}`
-  return toolError(approvalMeta(approval), { text, retry: 'never' }, era)
+  const told = { text, retry: 'never' } as const
+  if (era === 'legacy') return toolError(approvalMeta(approval), told, era)
+  return errorAnswer(MISSING_CLIENT_CAPABILITY, `${text} (retry: never)`, {
+    requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } },
+    [META_APPROVAL]: { ...approvalMeta(approval), retry: told.retry },
+  })
 }
 
 /** The upstream made a task of the call and does not know it any more. */
