@@ -47,10 +47,13 @@ export function watchOpenServers(
     stopping.addEventListener('abort', () => resolve(null), { once: true })
   })
 
-  async function watch({ name, url }: { name: string; url: URL }): Promise<void> {
+  async function watch({ name, url, transport }: (typeof http)[number]): Promise<void> {
     while (!stopping.aborted) {
       // A stop does not wait for a server that is silent.
-      const openness = await Promise.race([probeWithoutCredentials(name, url, log), stopped])
+      const openness = await Promise.race([
+        probeWithoutCredentials({ server: name, url, transport }, clock, log),
+        stopped,
+      ])
       if (stopping.aborted || openness === null) return
       if (openness === 'open' && found.get(name) !== 'open') log.error({ server: name }, openText(name))
       found.set(name, openness)

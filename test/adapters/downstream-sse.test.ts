@@ -149,7 +149,7 @@ describe('the stream', () => {
     '%s begins with where to POST',
     async (path) => {
       const client = await aClient(aServer(), path)
-      expect(client.endpoint).toMatch(/^\/mcp\/github\/messages\?sessionId=[0-9a-f-]{36}$/)
+      expect(client.endpoint).toMatch(/^\/mcp\/github\/messages\?sessionId=hpe1\.[\w-]+$/)
     },
   )
 

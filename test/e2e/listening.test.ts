@@ -2,8 +2,10 @@
  * What clients hear of a gateway that no server could tell them, with two real gateways: that their list of tools is another one
  * by what is in force, and how their tasks go. Each hears what concerns it, wherever it happened, and nothing else.
  */
+import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { readEvents } from '../../src/mcp/sse.ts'
@@ -19,6 +21,7 @@ import { type HttpUpstream, startHttpUpstream } from '../support/http-upstream.t
 import { freshDatabase } from '../support/postgres.ts'
 import { type ScriptedHttp, startScriptedHttp } from '../traps/scripted-http.ts'
 
+const cli = resolve(import.meta.dirname, '../../dist/src/cli.js')
 const database = await freshDatabase()
 const policy = join(temporaryDirectory(), 'policy.yaml')
 const plain = 'default: allow\nrequire_approval: [create_refund]\n'
@@ -89,6 +92,12 @@ function modern(gateway: GatewayProcess, server: string, method: string, params:
     body: JSON.stringify({ jsonrpc: '2.0', id: 'l1', method, params: { _meta: tasksMeta, ...params } }),
   })
 }
+
+/** Of a person at the first gateway. @throws when it fails, with what it said */
+const commandLine = (...args: string[]) =>
+  promisify(execFile)(process.execPath, [cli, ...args], {
+    env: { PATH: process.env.PATH ?? '', HOLDPOINT_URL: first.url, HOLDPOINT_TOKEN: personToken },
+  })
 
 /** `subscriptions/listen`, and what it has said so far. */
 async function listenTo(gateway: GatewayProcess, server: string, notifications: object) {
@@ -322,4 +331,45 @@ describe('a task', () => {
     expect(refused.status).toBe(400)
     expect(await refused.text()).toContain('-32021')
   })
+})
+
+// The last: what was put in force by hand stays, whatever the file says that is there already.
+describe('a list of tools', () => {
+  test.each([
+    ['pay', 'echo'],
+    ['silent', 'teapot'],
+  ])(
+    'of %s: sessions at one gateway hear of what the command line puts in force at the other',
+    async (server, tool) => {
+      const marked = `${plain}hide: [delete_repository, reset]\n`
+      writeFileSync(policy, marked)
+      const before = await connectV1(`${second.url}/mcp/${server}`, agent)
+      // From here on nothing but the command line changes anything.
+      const settled = async () =>
+        (await toolsOf(before)).filter((name) => /^(delete_repository|reset)$/.test(name))
+      await expect.poll(settled, within).toEqual([])
+      await before.close()
+      const there = await connectV1(`${second.url}/mcp/${server}`, agent)
+      const modernly = await listenTo(second, server, { toolsListChanged: true })
+      const heard = () => [
+        changesHeard(there),
+        modernly.heard.filter(({ method }) => method === 'notifications/tools/list_changed').length,
+      ]
+      try {
+        expect(await toolsOf(there)).toContain(tool)
+        const hiding = join(temporaryDirectory(), 'hiding.yaml')
+        writeFileSync(hiding, `${plain}hide: [delete_repository, reset, ${tool}]\n`)
+        await commandLine('policy', 'apply', hiding, '--server', server, '--yes')
+        await expect.poll(heard, within).toEqual([1, 1])
+        expect(await toolsOf(there)).not.toContain(tool)
+        await commandLine('policy', 'rollback', server, '--yes')
+        await expect.poll(heard, within).toEqual([2, 2])
+        expect(await toolsOf(there)).toContain(tool)
+      } finally {
+        await there.close()
+        await modernly.close()
+      }
+    },
+    60_000,
+  )
 })

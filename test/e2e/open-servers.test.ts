@@ -3,12 +3,14 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { clock } from '../../src/launch/clock.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { probeWithoutCredentials } from '../../src/mcp/upstream/probe.ts'
 import { freePort } from '../support/free-port.ts'
 import { startGateway } from '../support/gateway-process.ts'
 import { type HttpUpstream, startHttpUpstream } from '../support/http-upstream.ts'
 import { freshDatabase } from '../support/postgres.ts'
+import { startSseServer } from '../support/sse-server.ts'
 
 let upstream: HttpUpstream
 let database: Awaited<ReturnType<typeof freshDatabase>>
@@ -30,7 +32,7 @@ async function aServer(answer: (method: string) => number | null) {
   const server = createServer((request, response) => void respond(request, response))
   async function respond(request: IncomingMessage, response: ServerResponse) {
     const body = await text(request)
-    const { method = 'DELETE' } = body === '' ? {} : JSON.parse(body)
+    const { method } = body === '' ? request : JSON.parse(body)
     asked.push(method)
     const status = answer(method)
     const { id = null } = body === '' ? {} : JSON.parse(body)
@@ -75,16 +77,39 @@ test.each([
     'refuses',
     ['initialize', 'tools/list'],
   ],
-  ['that is broken', () => 500, 'unknown', ['initialize', 'tools/list']],
+  ['that is broken', () => 500, 'unknown', ['initialize', 'tools/list', 'GET']],
+  [
+    'that speaks HTTP+SSE, to those it knows',
+    (method: string) => (method === 'GET' ? 401 : 405),
+    'refuses',
+    ['initialize', 'tools/list', 'GET'],
+  ],
 ] as const)('a server %s', async (_, answer, openness, methods) => {
   const { url, asked } = await aServer(answer)
-  expect(await probeWithoutCredentials('x', url, silentLog)).toBe(openness)
+  expect(await probeWithoutCredentials({ server: 'x', url, transport: 'auto' }, clock, silentLog)).toBe(
+    openness,
+  )
   await expect.poll(() => asked).toEqual(methods)
+})
+
+test.each([
+  ['auto', 'open'],
+  ['sse', 'open'],
+  ['http', 'unknown'],
+] as const)('a server that speaks HTTP+SSE and answers everybody, as %s: %s', async (transport, openness) => {
+  const old = await startSseServer()
+  const url = new URL(old.url)
+  expect(await probeWithoutCredentials({ server: 'x', url, transport }, clock, silentLog)).toBe(openness)
+  await expect.poll(() => old.streams().length, { timeout: 10_000 }).toBe(0)
+  expect(old.executed).toEqual([])
+  await old.close()
 })
 
 test('a server that is not there', async () => {
   const url = new URL(`http://127.0.0.1:${await freePort()}/mcp`)
-  expect(await probeWithoutCredentials('x', url, silentLog)).toBe('unknown')
+  expect(await probeWithoutCredentials({ server: 'x', url, transport: 'auto' }, clock, silentLog)).toBe(
+    'unknown',
+  )
 })
 
 test('a gateway is not ready while a server that has to refuse does not, and says what of it', async () => {

@@ -1,28 +1,40 @@
 /**
- * Asks a server for its tools without any credentials, in the words of either era. One that answers can be called past the
+ * Asks a server for its tools without any credentials, over the transports and in the words in which the gateway would use it. One that answers can be called past the
  * gateway by whoever reaches it. No tool is called.
  */
+import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import { newOwnId } from '../own-id.ts'
 import { ASSUMED_REVISION, MODERN_REVISION } from '../revisions.ts'
 import { type Asked, ask } from './ask.ts'
 import { closeSession } from './fresh-session.ts'
 import { createHttpUpstream } from './http.ts'
-import { anyTime } from './wire.ts'
+import type { Transport } from './sse/either-transport.ts'
+import { createSseUpstream } from './sse/sse-upstream.ts'
+import { anyTime, type Upstream } from './wire.ts'
 
 /** `unknown`: it does not answer, or not in a way that says which. */
 export type Openness = 'refuses' | 'open' | 'unknown'
 
 const PROBE_MS = 10_000
+/** Longer than all of it takes. */
+const SESSION_MS = 60_000
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 export const PROBE_NAME = 'holdpoint-probe'
 /** Nobody's, because there are no credentials to find for anybody. */
 const nobody = { name: PROBE_NAME, owner: PROBE_NAME }
 
 /** Never throws. */
-export async function probeWithoutCredentials(server: string, url: URL, log: Log): Promise<Openness> {
-  const upstream = createHttpUpstream({ server, url: url.href, headers: {}, credentials: null, log })
+export async function probeWithoutCredentials(
+  { server, url, transport }: { readonly server: string; readonly url: URL; readonly transport: Transport },
+  clock: Clock,
+  log: Log,
+): Promise<Openness> {
+  const http = createHttpUpstream({ server, url: url.href, headers: {}, credentials: null, log })
+  const limits = { lineBytesMax: ANSWER_BYTES_MAX }
+  const sse = createSseUpstream({ http, url, limits, sessionIdleMs: SESSION_MS, clock, log })
   const send = (
+    upstream: Upstream,
     method: string,
     params: object,
     headers: Readonly<Record<string, string>>,
@@ -43,9 +55,9 @@ export async function probeWithoutCredentials(server: string, url: URL, log: Log
   }
   const clientInfo = { name: PROBE_NAME, version: '1' }
 
-  async function inLegacyWords(): Promise<Openness> {
+  async function inLegacyWords(upstream: Upstream): Promise<Openness> {
     const handshake = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo }
-    const opened = await send('initialize', handshake, {})
+    const opened = await send(upstream, 'initialize', handshake, {})
     const early = opennessOf(opened)
     if (early !== 'open' || opened.kind !== 'answer') return early
     const id = opened.headers['mcp-session-id']
@@ -54,7 +66,7 @@ export async function probeWithoutCredentials(server: string, url: URL, log: Log
       ...(id === undefined ? {} : { 'mcp-session-id': id }),
     }
     // Some servers shake hands with everybody and look at credentials afterwards.
-    const listed = opennessOf(await send('tools/list', {}, session))
+    const listed = opennessOf(await send(upstream, 'tools/list', {}, session))
     if (id !== undefined) await closeSession(upstream, nobody, session)
     return listed
   }
@@ -66,14 +78,22 @@ export async function probeWithoutCredentials(server: string, url: URL, log: Log
       'io.modelcontextprotocol/clientInfo': clientInfo,
     }
     const headers = { 'mcp-protocol-version': MODERN_REVISION, 'mcp-method': 'tools/list' }
-    return opennessOf(await send('tools/list', { _meta: meta }, headers))
+    return opennessOf(await send(http, 'tools/list', { _meta: meta }, headers))
   }
 
   try {
-    const legacy = await inLegacyWords()
-    return legacy === 'unknown' ? await inModernWords() : legacy
+    const ways = [
+      ...(transport === 'sse' ? [] : [() => inLegacyWords(http), inModernWords]),
+      ...(transport === 'http' ? [] : [() => inLegacyWords(sse)]),
+    ]
+    for (const way of ways) {
+      const openness = await way()
+      if (openness !== 'unknown') return openness
+    }
+    return 'unknown'
   } finally {
-    await upstream.close()
+    await sse.close()
+    await http.close()
   }
 }
 

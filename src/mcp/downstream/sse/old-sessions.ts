@@ -77,6 +77,9 @@ export function createOldSessions(deps: {
     perGatewayMax: UNREAD_REPLIES_PER_GATEWAY_MAX * limits.replyBytesMax,
   })
   const seal = createSeal({ sealKey, purpose: 'mcp-sse-session', prefix: PREFIX, schema: agreedSchema })
+  /** Names each stream and the gateway that has it, so that every gateway can say what became of it. */
+  const streamSeal = createSeal({ sealKey, purpose: 'mcp-sse-stream', prefix: 'hpe1', schema: streamSchema })
+  const here = randomUUID()
 
   function open(from: Omit<From, 'delivery'>, path: string): Response {
     const { request, principal, upstream, admit } = from
@@ -89,7 +92,7 @@ export function createOldSessions(deps: {
     const full = fullFor(principal)
     if (full !== null) return refusalResponse(refusal(429, httpCode(429), full))
     if (sessionId !== null) leaving.get(sessionId)?.abort()
-    const id = randomUUID()
+    const id = streamSeal.seal(scope, [here, randomUUID()])
     const session = createOldSession({
       id,
       principal,
@@ -124,7 +127,14 @@ export function createOldSessions(deps: {
       session?.principal.name === principal.name &&
       session.principal.owner === principal.owner &&
       session.server === upstream.server
-    return session !== undefined && isTheirs ? session.post(request, admit) : gone()
+    if (session !== undefined && isTheirs) return session.post(request, admit)
+    const opened = streamSeal.open(boundTo({ principal, server: upstream.server }), sessionId)
+    if (opened === null || opened[0] === here) return gone()
+    log.info(
+      { agent: principal.name, server: upstream.server },
+      'a message of an HTTP+SSE client came here, and its stream is at another gateway',
+    )
+    return elsewhere()
   }
 
   function fullFor({ name, owner }: Principal): string | null {
@@ -178,4 +188,18 @@ export function createOldSessions(deps: {
   return { open, post }
 }
 
+/** Nothing was taken, so that a client that sends it again where its stream is does nothing twice. */
+const elsewhere = () =>
+  refusalResponse(
+    refusal(
+      404,
+      httpCode(404),
+      'The event stream of this client is not at this gateway, so the message was not taken: it ended with the gateway that had it, ' +
+        'or another gateway has it. Open a stream again with GET; a call that waits for people goes on waiting, and the same call again ' +
+        'attaches to it. In front of several gateways, the proxy has to keep a client of HTTP+SSE at one (docs/team.md), or the client ' +
+        'should use Streamable HTTP at the same URL, which needs none of this.',
+    ),
+  )
+
+const streamSchema = z.tuple([z.string(), z.string()])
 const agreedSchema = z.tuple([z.string().nullable(), z.string().nullable()])
