@@ -33,7 +33,7 @@ const taskSchema = z.object({
 
 /** @param round tells its calls from those of other rounds */
 export async function runRound(site: Site, round: number): Promise<Tally> {
-  const tally: Tally = { asked: 0, wrong: [] }
+  const tally: Tally = { asked: 0, wrong: [], due: 0, refused: [] }
   const decided = { stop: false }
   const deciding = decide(site, round, decided)
   await Promise.all([
@@ -192,7 +192,7 @@ async function sessionsThatExpire(site: Site, tally: Tally): Promise<void> {
   await succeeds(tally, '0', atUrl.open())
   await succeeds(tally, '80', atUrl.call('forget', '80'))
   const lost = await answered(tally, '81', atUrl.call('burst', '81'))
-  if (lost.status !== 404) tally.wrong.push(`81: a session that is gone is HTTP ${lost.status}`)
+  if (lost.status !== 404) tally.refused.push(`81: a session that is gone is HTTP ${lost.status}`)
   const anew = clientOf(site, 0, 'http')
   await succeeds(tally, '0', anew.open())
   await succeeds(tally, '82', anew.call('burst', '82'))
@@ -228,7 +228,8 @@ async function listeners(site: Site, tally: Tally): Promise<void> {
           leaving.signal,
         )
         .catch(() => null)
-      if (response?.status !== 200) tally.wrong.push(`listening at ${server}: HTTP ${response?.status}`)
+      tally.due++
+      if (response?.status !== 200) tally.refused.push(`listening at ${server}: HTTP ${response?.status}`)
       await response?.body?.getReader().read()
       leaving.abort()
     }),

@@ -19,7 +19,7 @@ import { type Posted, startSseServer } from '../support/sse-server.ts'
 import { startScriptedHttp } from '../traps/scripted-http.ts'
 import { childrenOf, databaseConnections, type Inspector, inspect, type Measures } from './measure.ts'
 import { basePolicy, runRound } from './round.ts'
-import type { Site } from './tally.ts'
+import { isMostlyDone, type Site } from './tally.ts'
 
 const minutes = Number(process.env.SOAK_MINUTES ?? 2)
 const leak = process.env.HOLDPOINT_SOAK_LEAK ?? null
@@ -118,10 +118,12 @@ test('round after round holds what the second held', { timeout: 24 * 60 * 60_000
     let grown: string[] = []
     for (let round = 1; round <= ROUNDS_MIN || performance.now() < untilMs; round++) {
       const startedMs = performance.now()
-      const { asked: now, wrong } = await runRound(site, round)
+      const tally = await runRound(site, round)
+      const { asked: now, wrong } = tally
       const endedMs = performance.now()
       asked += now
       expect(wrong, `round ${round}: every request has one answer`).toEqual([])
+      expect(isMostlyDone(tally), `round ${round}: ${tally.refused.join('\n')}`).toBe(true)
       expect(alive(gateways), 'the gateways live').toBe(true)
       const all = await settled(gateways, inspectors, stores, reference)
       if (round === 2) reference = all.map((measures) => ({ ...measures }))

@@ -13,9 +13,19 @@ export interface Site {
 export interface Tally {
   /** Requests whose client waited for the answer. */
   asked: number
-  /** Those that were not answered exactly once, or not as they should have been, each with what came instead. */
+  /** Those that were not answered exactly once, each with what came instead. */
   readonly wrong: string[]
+  /** Requests to which nothing but a result is right. */
+  due: number
+  /** Those of them that were refused instead. */
+  readonly refused: string[]
 }
+
+/**
+ * Of what should have had a result. On a machine that stands still for seconds a session is forgotten between two requests, or a
+ * connection is given up; a kind of client, or a server, that gets nothing done is far more.
+ */
+export const isMostlyDone = ({ due, refused }: Tally): boolean => refused.length <= due / 10
 
 export type Client = ReturnType<typeof aRawClient>
 
@@ -36,9 +46,10 @@ export async function answered(tally: Tally, rawId: string, request: Promise<Raw
 
 /** As `answered`, of a request to which nothing but a result is right. */
 export async function succeeds(tally: Tally, rawId: string, request: Promise<RawAnswer>): Promise<RawAnswer> {
+  tally.due++
   const answer = await answered(tally, rawId, request)
   if (!answersTo(rawId, answer).some((message) => message.includes('"result":')))
-    tally.wrong.push(`${rawId}: no result, but HTTP ${answer.status}: ${answer.messages.join(' ')}`)
+    tally.refused.push(`${rawId}: no result, but HTTP ${answer.status}: ${answer.messages.join(' ')}`)
   return answer
 }
 
