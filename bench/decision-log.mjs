@@ -19,23 +19,23 @@ import { createHeldRequests } from '../dist/src/mcp/downstream/held-requests.js'
 import { createMcpRoutes } from '../dist/src/mcp/downstream/routes.js'
 import { createVerdictRecorder } from '../dist/src/services/record-verdicts.js'
 
-const ROUNDS = 9
 const CALLS = 1_500
 
-export async function measureDecisionLog() {
+/** @param rounds more take longer, and say more */
+export async function measureDecisionLog(rounds) {
   const dataDir = mkdtempSync(join(tmpdir(), 'holdpoint-bench-'))
   const config = loadConfig({ env: { HOLDPOINT_DATA: dataDir }, cwd: dataDir })
   if (!config.ok) throw new Error(JSON.stringify(config.error[0]))
   const stores = await openStores(config.value, silentLog)
   try {
-    return await measure(stores.store.decisionLog)
+    return await measure(stores.store.decisionLog, rounds)
   } finally {
     await stores.close()
     rmSync(dataDir, { recursive: true, force: true })
   }
 }
 
-async function measure(decisionLog) {
+async function measure(decisionLog, rounds) {
   const rules = rulesOf()
   const parts = { rules, timings: defaultTimings, limits: defaultLimits, clock, log: silentLog }
   let written = 0
@@ -55,7 +55,7 @@ async function measure(decisionLog) {
   }
   for (const app of [on, off]) await round(app, settled)
   const ratios = []
-  for (let index = 0; index < ROUNDS; index++) {
+  for (let index = 0; index < rounds; index++) {
     // In turns, and each first as often: what else happens on the machine meets both.
     const order = index % 2 === 0 ? [on, off] : [off, on]
     const times = new Map()
@@ -65,7 +65,7 @@ async function measure(decisionLog) {
   stopping.abort()
   await kept
   ratios.sort((a, b) => a.ratio - b.ratio)
-  return { ...ratios[Math.floor(ROUNDS / 2)], gap: recorder.gap() }
+  return { ...ratios[Math.floor(rounds / 2)], gap: recorder.gap() }
 }
 
 /** @returns microseconds of the processor for each call, until everything it left behind is written */
@@ -152,6 +152,8 @@ function gatewayOf(parts, recordVerdict) {
     isHostAllowed: () => true,
     isOriginAllowed: () => true,
     toolsSeen: () => {},
+    toolNames: () => [],
+    onRulesChange: () => {},
     createSession: never,
     sealKey: new Uint8Array(32).fill(7),
     held: createHeldRequests(defaultLimits),

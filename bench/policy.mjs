@@ -1,12 +1,15 @@
 /**
  * How long the policy takes: judging one call, reading a large policy, and what a thousand reloads leave in memory; and what
  * writing down every verdict costs.
- * `npm run bench` builds first; `--json` is for programs. It exits 1 above the targets.
+ * `npm run bench` builds first; `--json` is for programs. It exits 1 above the targets. `--short` leaves out the
+ * decision log, takes seconds and fails only far above the targets, where a busy machine is no explanation.
  */
 import { performance } from 'node:perf_hooks'
 import { evaluate } from '../dist/src/domain/policy.js'
 import { readPolicy } from '../dist/src/files/policy-file.js'
 import { measureDecisionLog } from './decision-log.mjs'
+
+const isShort = process.argv.includes('--short')
 
 const load = (text) => {
   const read = readPolicy('bench.yaml', text)
@@ -56,11 +59,13 @@ function quantiles(runs, work) {
 
 const policy = load(policyOf(200))
 const calls = Array.from({ length: 200 }, (_, index) => call(`tool_${index}`))
-const judging = quantiles(100_000, (index) => evaluate(policy, calls[index % calls.length]))
+const judging = quantiles(isShort ? 10_000 : 100_000, (index) =>
+  evaluate(policy, calls[index % calls.length]),
+)
 
 /** As block YAML, which has the fewest parts: a file may have 200,000. */
 const largeText = `default: deny\nrules:\n${Array.from({ length: 10_000 }, (_, index) => `  - tools: tool_${index}\n    action: allow\n`).join('')}`
-const reading = Array.from({ length: 5 }, () => {
+const reading = Array.from({ length: isShort ? 1 : 5 }, () => {
   // Of the processor: what else runs on the machine is no part of it.
   const began = process.cpuUsage()
   evaluate(load(largeText), calls[0])
@@ -74,22 +79,27 @@ const heapAfter = (reloads) => {
   globalThis.gc?.()
   return process.memoryUsage().heapUsed / 1_048_576
 }
-const [before, after] = [heapAfter(100), heapAfter(1_000)]
+const reloads = isShort ? 200 : 1_000
+const [before, after] = [heapAfter(100), heapAfter(reloads)]
 
-const log = await measureDecisionLog()
+const log = isShort ? null : await measureDecisionLog(9)
 
 const results = [
   { what: 'judge one call of 1 KB, 200 rules: p50', value: judging.p50, unit: 'µs', target: 20 },
   { what: 'judge one call of 1 KB, 200 rules: p99', value: judging.p99, unit: 'µs', target: null },
   {
-    what: 'read 10,000 rules and judge once: median of 5, CPU',
-    value: reading[2],
+    what: `read 10,000 rules and judge once: median of ${reading.length}, CPU`,
+    value: reading[Math.floor(reading.length / 2)],
     unit: 'ms',
     target: 1_000,
   },
-  { what: 'heap gained by 1,000 reloads of 200 rules', value: after - before, unit: 'MiB', target: 5 },
-  { what: 'an allowed call without the decision log, CPU', value: log.off, unit: 'µs', target: null },
-  { what: 'the same with the log, as a ratio: median of 9', value: log.ratio, unit: '×', target: 2 },
+  { what: `heap gained by ${reloads} reloads of 200 rules`, value: after - before, unit: 'MiB', target: 5 },
+  ...(log === null
+    ? []
+    : [
+        { what: 'an allowed call without the decision log, CPU', value: log.off, unit: 'µs', target: null },
+        { what: 'the same with the log, as a ratio', value: log.ratio, unit: '×', target: 2 },
+      ]),
 ]
 if (process.argv.includes('--json')) console.log(JSON.stringify(results))
 else {
@@ -99,4 +109,5 @@ else {
     )
   }
 }
-process.exit(results.some(({ value, target }) => target !== null && value > target) ? 1 : 0)
+const patience = isShort ? 5 : 1
+process.exit(results.some(({ value, target }) => target !== null && value > target * patience) ? 1 : 0)

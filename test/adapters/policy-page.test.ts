@@ -73,3 +73,24 @@ test('the policies that docs/approvers.md shows load', () => {
     expect(read.ok ? [] : read.error).toEqual([])
   }
 })
+
+test('the rules that README.md shows load, and do what their actions say', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const examples = [...readme.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text)
+  const rules = examples.filter(
+    (text) => /^(default|hide|rules|tools):/m.test(text) && !/^servers:/m.test(text),
+  )
+  expect(rules.length).toBeGreaterThan(0)
+  for (const text of rules) {
+    const read = readPolicy('README.md', text)
+    if (!read.ok) throw new Error(JSON.stringify(read.error))
+    const { value: policy } = read
+    const lines = [...text.matchAll(/^ {2}(\w+): \{ action: (\w+)/gm)]
+    expect(lines.length).toBeGreaterThan(0)
+    for (const [, tool = '', action] of lines) expect(evaluate(policy, aJudgedCall(tool)).kind).toBe(action)
+    for (const [, tool = ''] of text.matchAll(/^hide: \[(\w+)/gm)) {
+      expect(evaluate(policy, aJudgedCall(tool)).kind).toBe('hide')
+    }
+    expect(evaluate(policy, aJudgedCall('anything_else')).kind).toBe(policy.fallback.action)
+  }
+})
