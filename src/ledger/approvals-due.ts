@@ -34,7 +34,7 @@ export function createApprovalsDue(pool: pg.Pool): ApprovalsDue {
       return { count, form: form ?? FORM_MAX }
     },
 
-    async runnableAlone(limit) {
+    async runnableAlone(limit, after) {
       // In the text, because `->` would refuse a record whose arguments hold \\u0000. In a string of the call's own the quotes
       // would be escaped; who looks at the record decides.
       const { rows } = await pool.query<{ id: string }>({
@@ -42,8 +42,9 @@ export function createApprovalsDue(pool: pg.Pool): ApprovalsDue {
         text: `
           SELECT id FROM holdpoint.approval
           WHERE status = 'approved' AND form <= ${FORM_MAX} AND record::text LIKE '%"onClientGone":"execute"%'
-          ORDER BY created_at LIMIT $1`,
-        values: [limit],
+            AND ($2::text IS NULL OR id > $2)
+          ORDER BY id LIMIT $1`,
+        values: [limit, after],
       })
       return rows.map((row) => parseId(row.id))
     },

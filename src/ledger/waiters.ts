@@ -14,7 +14,7 @@ const NEW_WAITER_MS = 15_000
 export function createWaiting(pool: pg.Pool): Waiting {
   return {
     async renewLease(node, leaseMs) {
-      // What dead processes left is swept by whoever is alive.
+      // What dead processes left is swept by whoever is alive; so is what one added when it had given its lease back already.
       await pool.query({
         name: 'lease-renew',
         text: `
@@ -22,6 +22,9 @@ export function createWaiting(pool: pg.Pool): Waiting {
             DELETE FROM holdpoint.node WHERE lease_until < clock_timestamp() - interval '1 hour' RETURNING id
           ), gone AS (
             DELETE FROM holdpoint.waiter WHERE node IN (SELECT id FROM dead)
+          ), stray AS (
+            DELETE FROM holdpoint.waiter w WHERE w.since < clock_timestamp() - interval '1 hour'
+              AND NOT EXISTS (SELECT FROM holdpoint.node n WHERE n.id = w.node)
           )
           INSERT INTO holdpoint.node (id, lease_until)
           VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond')
@@ -59,13 +62,18 @@ export function createWaiting(pool: pg.Pool): Waiting {
     },
 
     async keepWaiters(node, held) {
-      await pool.query({
+      const { rows } = await pool.query<{ id: string }>({
         name: 'waiter-keep',
         text: `
-          DELETE FROM holdpoint.waiter
-          WHERE node = $1 AND NOT id = ANY ($2::bigint[]) AND since < clock_timestamp() - $3 * interval '1 millisecond'`,
+          WITH left_behind AS (
+            DELETE FROM holdpoint.waiter
+            WHERE node = $1 AND NOT id = ANY ($2::bigint[]) AND since < clock_timestamp() - $3 * interval '1 millisecond'
+          )
+          SELECT held.id::text FROM unnest($2::bigint[]) AS held (id)
+          WHERE NOT EXISTS (SELECT FROM holdpoint.waiter w WHERE w.id = held.id AND w.node = $1)`,
         values: [node, held, NEW_WAITER_MS],
       })
+      return rows.map(({ id }) => id)
     },
 
     async waitingNodes(id) {

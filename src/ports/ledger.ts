@@ -157,8 +157,11 @@ export interface Ledger {
   /** Pending and approved ones that a stop covers, oldest first, each with the number of its oldest stop. */
   stopped(limit: number): Promise<readonly { readonly id: ApprovalId; readonly stop: number }[]>
 
-  /** Approved ones that a gateway may run without their requester, oldest first. */
-  runnableAlone(limit: number): Promise<readonly ApprovalId[]>
+  /**
+   * Approved ones that a gateway may run without their requester, by their ids.
+   * @param after the last one of the round before; `null`: from the first
+   */
+  runnableAlone(limit: number, after: ApprovalId | null): Promise<readonly ApprovalId[]>
 
   /**
    * Pending and approved ones that end when their requester is gone, and that nobody has waited for since somebody looked at
@@ -189,8 +192,11 @@ export interface Ledger {
   dropLease(node: string): Promise<void>
   addWaiter(id: ApprovalId, node: string): Promise<string>
   removeWaiter(waiter: string): Promise<void>
-  /** Drops waiters of this node that it does not hold (a removal that failed, an answer that got lost), except very new ones. */
-  keepWaiters(node: string, held: readonly string[]): Promise<void>
+  /**
+   * Drops waiters of this node that it does not hold (a removal that failed, an answer that got lost), except very new ones.
+   * @returns those of `held` that are not there: whoever took this node for dead has swept them, and they have to be added anew
+   */
+  keepWaiters(node: string, held: readonly string[]): Promise<readonly string[]>
   /** Nodes with a live lease that hold waiters of this approval, oldest waiter first. */
   waitingNodes(id: ApprovalId): Promise<readonly string[]>
   hasLiveLease(node: string): Promise<boolean>

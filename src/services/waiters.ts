@@ -23,6 +23,8 @@ export interface Waiters {
   ids(): readonly ApprovalId[]
   /** Rows in the ledger of those held here. */
   rows(): readonly string[]
+  /** These are not in the ledger any more: who waits adds itself anew. */
+  forgetRows(missing: readonly string[]): void
   count(): number
 }
 
@@ -57,6 +59,17 @@ export function createWaiters(): Waiters {
     },
     ids: () => [...byApproval.keys()],
     rows: () => [...byApproval.values()].flatMap((waiters) => [...waiters].flatMap(({ row }) => row ?? [])),
+    forgetRows(missing) {
+      if (missing.length === 0) return
+      const lost = new Set(missing)
+      for (const waiters of byApproval.values()) {
+        for (const waiter of waiters) {
+          if (waiter.row === null || !lost.has(waiter.row)) continue
+          waiter.row = null
+          waiter.wake()
+        }
+      }
+    },
     count: () => count,
   }
 }

@@ -56,7 +56,7 @@ export async function keepWaitersTrue(deps: {
   const { ledger, node, waiters, clock, timings, stopping, log } = deps
   while (!stopping.aborted) {
     try {
-      await ledger.keepWaiters(node, waiters.rows())
+      waiters.forgetRows(await ledger.keepWaiters(node, waiters.rows()))
       const held = waiters.ids()
       if (held.length > 0) waiters.wakeOutdated(await ledger.versionsOf(held))
     } catch (error) {
@@ -117,9 +117,13 @@ export async function keepRunningAlone(deps: {
   log: Log
 }): Promise<void> {
   const { ledger, resume, clock, timings, stopping, log } = deps
+  // From round to round: calls for a server that is down must not keep the others from being looked at.
+  let after: ApprovalId | null = null
   while (!stopping.aborted) {
     try {
-      for (const id of await ledger.runnableAlone(ALONE_PER_ROUND_MAX)) void resume(id)
+      const found: readonly ApprovalId[] = await ledger.runnableAlone(ALONE_PER_ROUND_MAX, after)
+      for (const id of found) void resume(id)
+      after = found.length < ALONE_PER_ROUND_MAX ? null : (found.at(-1) ?? null)
     } catch (error) {
       log.warn({ err: error }, 'calls that run alone could not be looked for; the next round follows')
     }

@@ -21,7 +21,8 @@ ledgerContract('PostgreSQL', async () => {
     pass: (ms) =>
       pool.query(
         `WITH seen AS (UPDATE holdpoint.approval SET gone_since = gone_since - $1 * interval '1 millisecond'),
-           served AS (UPDATE holdpoint.served SET at = at - $1 * interval '1 millisecond')
+           served AS (UPDATE holdpoint.served SET at = at - $1 * interval '1 millisecond'),
+          waited AS (UPDATE holdpoint.waiter SET since = since - $1 * interval '1 millisecond')
          UPDATE holdpoint.node SET lease_until = lease_until - $1 * interval '1 millisecond',
            held_since = held_since - $1 * interval '1 millisecond'`,
         [ms],

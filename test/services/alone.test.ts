@@ -1,6 +1,7 @@
 /** `on_client_gone: execute`: an approved call runs without its requester, at most once, and the outcome waits for pick-up. */
 import { describe, expect, test } from 'vitest'
 import type { Approval } from '../../src/domain/approval.ts'
+import { type ApprovalId, parseApprovalId } from '../../src/domain/approval-id.ts'
 import { present } from '../../src/domain/present.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { clock } from '../../src/launch/clock.ts'
@@ -117,7 +118,7 @@ test('without the rule nothing changes: it waits for its requester', async () =>
   await gateway.resume(id)
   expect(kindOf(await now())).toBe('approved')
   expect(world.upstream.sent).toEqual([])
-  expect(await world.ledger.runnableAlone(10)).toEqual([])
+  expect(await world.ledger.runnableAlone(10, null)).toEqual([])
 })
 
 describe('what an operator says of an agent', () => {
@@ -141,3 +142,30 @@ describe('what an operator says of an agent', () => {
     expect(world.upstream.sent).toHaveLength(expected === 'execute' ? 1 : 0)
   })
 })
+
+test('calls for a server that is down do not keep the ones behind them from being looked at', async () => {
+  const ids = Array.from({ length: 120 }, (_, n) => approvalId(n)).sort()
+  const looked = new Set<ApprovalId>()
+  const stop = new AbortController()
+  await keepRunningAlone({
+    // All of them stay approved.
+    ledger: {
+      runnableAlone: async (limit, after) => ids.filter((id) => after === null || id > after).slice(0, limit),
+    },
+    async resume(id) {
+      looked.add(id)
+      if (looked.size === ids.length) stop.abort()
+    },
+    clock,
+    timings: { ...defaultTimings, loopMs: 1 },
+    stopping: AbortSignal.any([stop.signal, AbortSignal.timeout(10_000)]),
+    log: silentLog,
+  })
+  expect([...looked].sort()).toEqual(ids)
+})
+
+function approvalId(n: number): ApprovalId {
+  const id = parseApprovalId(`HP-${String(n).padStart(10, '0')}`)
+  if (!id.ok) throw new Error('it is one')
+  return id.value
+}

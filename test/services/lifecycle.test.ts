@@ -5,7 +5,10 @@ import type { Settled } from '../../src/domain/approval.ts'
 import { unknownSend } from '../../src/domain/evidence.ts'
 import { defaultTimings } from '../../src/domain/timings.ts'
 import { canonicalParams } from '../../src/domain/tool-call.ts'
+import { clock } from '../../src/launch/clock.ts'
+import { silentLog } from '../../src/launch/log.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
+import { keepWaitersTrue } from '../../src/services/watch.ts'
 import { mina, owner } from '../support/builders.ts'
 import { aGateway, aWorld, type World } from '../support/world.ts'
 
@@ -560,6 +563,28 @@ test('a waiter that could not be removed is not waited for', async () => {
   await world.ledger.renewLease('gateway-1', 10_000)
   await world.ledger.keepWaiters('gateway-1', gateway.waiters.rows())
   expect(await world.ledger.waitingNodes(id)).toEqual([])
+})
+
+test('a client that is still held is a waiter again after its gateway was taken for dead, and its call runs', async () => {
+  const world = aWorld()
+  const { gateway, id } = await paused(world)
+  const held = gateway.hold(id, 60_000)
+  await expect.poll(() => world.ledger.waitingNodes(id)).toEqual(['gateway-1'])
+  world.ledger.advance(2 * 60 * 60_000)
+  await world.ledger.renewLease('gateway-2', 10_000)
+  await world.ledger.renewLease('gateway-1', 10_000)
+  expect(await world.ledger.waitingNodes(id)).toEqual([])
+  const stop = new AbortController()
+  const keeping = keepWaitersTrue({
+    ...{ ledger: world.ledger, node: 'gateway-1', waiters: gateway.waiters, clock, log: silentLog },
+    timings: { ...defaultTimings, loopMs: 5 },
+    stopping: stop.signal,
+  })
+  await expect.poll(() => world.ledger.waitingNodes(id), { timeout: 10_000 }).toEqual(['gateway-1'])
+  await gateway.decide(id)
+  expect(await held).toMatchObject({ kind: 'settled', approval: { outcome: { kind: 'answered' } } })
+  stop.abort()
+  await keeping
 })
 
 test('an outcome is pressed on a ledger that is away for a long time', async () => {

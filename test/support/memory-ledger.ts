@@ -307,13 +307,15 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
         }),
       )
     },
-    async runnableAlone(limit) {
+    async runnableAlone(limit, after) {
       return readable()
         .filter(
           ({ approval: { status, asking } }) => status === 'approved' && asking.onClientGone === 'execute',
         )
-        .slice(0, limit)
         .map(({ approval }) => approval.id)
+        .sort()
+        .filter((id) => after === null || id > after)
+        .slice(0, limit)
     },
     async abandoned(ms, limit) {
       const found: ApprovalId[] = []
@@ -368,7 +370,15 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
     },
     async renewLease(node, leaseMs) {
       const sinceMs = isAlive(node) ? leases.get(node)?.sinceMs : nowMs
+      const anHourAgoMs = nowMs - 60 * 60_000
+      for (const [other, { untilMs }] of leases) {
+        if (other === node || untilMs >= anHourAgoMs) continue
+        leases.delete(other)
+        for (const [key, waiter] of waiters) if (waiter.node === other) waiters.delete(key)
+      }
       leases.set(node, { untilMs: nowMs + leaseMs, sinceMs: sinceMs ?? nowMs })
+      for (const [key, waiter] of waiters)
+        if (!leases.has(waiter.node) && waiter.sinceMs < anHourAgoMs) waiters.delete(key)
     },
     async dropLease(node) {
       leases.delete(node)
@@ -389,6 +399,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
         if (waiter.node === node && !held.includes(key) && waiter.sinceMs <= nowMs - 15_000)
           waiters.delete(key)
       }
+      return held.filter((key) => waiters.get(key)?.node !== node)
     },
     async waitingNodes(id) {
       const nodes = [...waiters.values()].filter((waiter) => waiter.id === id && isAlive(waiter.node))
