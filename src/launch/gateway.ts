@@ -48,7 +48,7 @@ import {
 import { keepWithdrawingGone } from '../services/withdraw-gone.ts'
 import { CLIENT_METADATA_PATH, createOwnCredentials } from './accounts.ts'
 import { approversOf, isApproverOf } from './approvers.ts'
-import { clock, clockGap } from './clock.ts'
+import { clock, clockGap, createSleepCountingClock } from './clock.ts'
 import type { Decorate } from './decorate.ts'
 import { createFirstLook } from './first-look.ts'
 import { createInputSchemaOf } from './input-schema-of.ts'
@@ -106,7 +106,8 @@ export async function startGateway(deps: {
   const { rules } = policies
   const stops = createStopsInForce({ stops: store.stops, clock, log })
   await stops.refresh()
-  const lease = createLease(clock, timings)
+  const leaseClock = createSleepCountingClock()
+  const lease = createLease(leaseClock, timings)
   const askedAtMs = clock.monotonicMs()
   await ledger.renewLease(node, timings.nodeLeaseMs)
   lease.renewed(askedAtMs)
@@ -204,7 +205,7 @@ export async function startGateway(deps: {
   const newerForms = createNewerForms({ ledger, clock, log })
   const loop = { ledger, clock, timings, stopping: leaving.signal, log }
   const loops = [
-    keepLease({ ...loop, lease, node }),
+    keepLease({ ...loop, clock: leaseClock, lease, node }),
     keepWatch({ ...loop, attend: services.attend }),
     keepWaitersTrue({ ...loop, node, waiters: services.waiters }),
     keepWithdrawingGone({ ...loop, withdrawGone: services.withdrawGone }),
