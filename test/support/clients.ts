@@ -1,4 +1,5 @@
 /** Real MCP clients, as agents use them: the v1 SDK and the v2 client in legacy mode, answering sampling, elicitation and roots. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client'
 import { createTaskSessionFromClient } from '@modelcontextprotocol/ext-tasks/client'
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
@@ -179,11 +180,7 @@ export async function connectTasks(url: string, token: string) {
           body: JSON.stringify({ jsonrpc: '2.0', id: ++ids, method, params }),
           ...(options?.signal === undefined ? {} : { signal: options.signal }),
         })
-      // A poll over a connection to a gateway that was killed fails; "clients SHOULD continue polling".
-      const response = await send().catch((error: unknown) => {
-        if (method === 'tasks/get') return send()
-        throw error
-      })
+      const response = await (method === 'tasks/get' ? again(send) : send())
       const message = TaskResponse.parse(await response.json())
       return message.error === undefined
         ? { kind: 'result', result: message.result }
@@ -191,6 +188,17 @@ export async function connectTasks(url: string, token: string) {
     },
   })
   return { session, close: () => client.close() }
+}
+
+/** A poll over a connection to a gateway that was killed fails, and several may be open: "clients SHOULD continue polling". */
+async function again(send: () => Promise<Response>, timesLeft = 20): Promise<Response> {
+  try {
+    return await send()
+  } catch (error) {
+    if (timesLeft === 0) throw error
+    await sleep(100)
+    return again(send, timesLeft - 1)
+  }
 }
 
 const TaskRequest = z.object({
