@@ -2,15 +2,8 @@
 import type { JsonValue } from '../domain/canonical.ts'
 import type { JudgedCall } from '../domain/policy/judged-call.ts'
 import { type OnClientGone, usualTerms } from '../domain/policy/rule.ts'
-import {
-  type ApproverChain,
-  asIf,
-  chainOf,
-  evaluate,
-  type Policy,
-  talliesToRead,
-  type Verdict,
-} from '../domain/policy.ts'
+import type { Reservation } from '../domain/policy/tally.ts'
+import { type ApproverChain, asIf, chainOf, evaluate, talliesToRead, type Verdict } from '../domain/policy.ts'
 import type { Principal } from '../domain/principal.ts'
 import { unknownTool } from '../domain/risk.ts'
 import type { Counters } from '../ports/counters.ts'
@@ -27,6 +20,8 @@ export interface ToJudge {
   /** Of the protocol, where it has one. */
   readonly session: string | null
   readonly nowMs: number
+  /** What has been counted for this very call already, which is no past of it. */
+  readonly counted?: readonly Reservation[]
 }
 
 export interface Judged {
@@ -35,6 +30,8 @@ export interface Judged {
   readonly approvers: ApproverChain
   /** The number of the policy revision that said so. */
   readonly revision: number
+  /** Whether anything about its past was asked for, which other calls may change meanwhile. */
+  readonly hasPast: boolean
   /** What it would be if the rules that are only tried were enforced; `null`: the same, by the same rule. */
   readonly asIf: Verdict | null
 }
@@ -82,7 +79,7 @@ export const createJudgeBy =
 
 async function judgedBy(
   { policy, approvers, revision }: ServerRules,
-  { server, tool, principal, arguments: args, session, nowMs }: ToJudge,
+  { server, tool, principal, arguments: args, session, nowMs, counted = [] }: ToJudge,
   deps: Known & { rules: Pick<Rules, 'facts' | 'quarantineOf'> },
 ): Promise<Judged> {
   const call: JudgedCall = {
@@ -95,13 +92,15 @@ async function judgedBy(
     facts: deps.rules.facts?.(server, tool) ?? unknownTool,
     nowMs,
   }
-  const whole = await withHistory(policy, call, deps)
+  const wanted = talliesToRead(policy, call)
+  const whole = await withHistory(wanted, counted, call, deps)
   const verdict = quarantined(evaluate(policy, whole), call, deps.rules)
   const tried = asIf(policy, whole)
   return {
     verdict: forAgent(verdict, principal, deps),
     approvers: chainOfVerdict(verdict, approvers),
     revision,
+    hasPast: wanted.length > 0,
     asIf: tried === null ? null : otherThan(verdict, quarantined(tried, call, deps.rules)),
   }
 }
@@ -136,11 +135,17 @@ function quarantined(
 }
 
 /** Nearly every policy asks nothing about the past, and then no counter is asked either. */
-async function withHistory(policy: Policy, call: JudgedCall, { counters, log }: Known): Promise<JudgedCall> {
-  const wanted = talliesToRead(policy, call)
+async function withHistory(
+  wanted: ReturnType<typeof talliesToRead>,
+  counted: readonly Reservation[],
+  call: JudgedCall,
+  { counters, log }: Known,
+): Promise<JudgedCall> {
   if (wanted.length === 0) return call
   try {
-    return { ...call, tallies: await counters.read(wanted) }
+    const tallies = new Map(await counters.read(wanted))
+    for (const { key, amount } of counted) tallies.set(key, (tallies.get(key) ?? 0) - amount)
+    return { ...call, tallies }
   } catch (error) {
     // What is not known is taken in the stricter way.
     log.error({ err: error, server: call.server, tool: call.tool }, 'the past of a call could not be read')

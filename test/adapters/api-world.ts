@@ -57,7 +57,13 @@ export const verdict = {
 const defaultApprovers: ApproverChain = { groups: ['ops'], people: ['lee'], selfConfirm: false }
 
 /** The policy says of every call what it said of one that is made without wishes. */
-const sameRule: Judge = async () => ({ verdict, approvers: defaultApprovers, revision: 1, asIf: null })
+const sameRule: Judge = async () => ({
+  verdict,
+  approvers: defaultApprovers,
+  revision: 1,
+  hasPast: false,
+  asIf: null,
+})
 
 interface Wish {
   readonly id?: string

@@ -1,7 +1,9 @@
 /** Limits at the gate: counted before the send, taken back when nothing left, and closed when they cannot be counted. */
+
 import { describe, expect, it } from 'vitest'
 import { readPolicy } from '../../src/files/policy-file.ts'
 import { UpstreamFault } from '../../src/mcp/upstream/wire.ts'
+import type { Counters } from '../../src/ports/counters.ts'
 import { createMemoryCounters } from '../support/memory-counters.ts'
 import { aHarness, call } from './downstream-harness.ts'
 
@@ -94,5 +96,60 @@ describe('a condition about the past', () => {
     counters.entries = []
     counters.isAway = true
     expect(await outcome(await harness.post(call('drop')))).toMatchObject({ status: 'denied' })
+  })
+})
+
+describe('what the past of a call decides', () => {
+  const guarded = readPolicy(
+    'guarded.yaml',
+    `version: 1
+default: deny
+rules:
+  - name: the third deletion within an hour is looked at
+    tools: delete_file
+    when: { history: { tools: delete_file, window: 3600 }, gte: 2 }
+    action: require_approval
+  - { tools: delete_file, when: { history: { tools: delete_file, window: 3600 }, lt: 2 }, action: allow }
+`,
+  )
+  if (!guarded.ok) throw new Error('the policy of this test does not load')
+
+  it('counts one after the other as they come', async () => {
+    const harness = aHarness({ policy: guarded.value })
+    for (let id = 1; id <= 3; id++) await harness.post(call('delete_file', { arguments: { id } }, id))
+    expect([harness.exchanges.length, harness.asked.length]).toEqual([2, 1])
+  })
+
+  it('is not gone around by calling ten times at once, on two gateways', async () => {
+    const memory = createMemoryCounters()
+    // All of them look before any of them counts.
+    let looked = 0
+    let go = () => {}
+    const allLooked = new Promise<void>((resolve) => {
+      go = resolve
+    })
+    const counters: Counters = {
+      ...memory,
+      async read(tallies) {
+        const sums = await memory.read(tallies)
+        if (++looked === 10) go()
+        if (looked <= 10) await allLooked
+        return sums
+      },
+    }
+    const gateways = [
+      aHarness({ policy: guarded.value, counters }),
+      aHarness({ policy: guarded.value, counters }),
+    ]
+    await Promise.all(
+      Array.from({ length: 10 }, (_, id) =>
+        gateways[id % 2]?.post(call('delete_file', { arguments: { id } }, id)),
+      ),
+    )
+    const sent = gateways.flatMap(({ exchanges }) => exchanges).length
+    expect(sent).toBeLessThanOrEqual(2)
+    expect(gateways.flatMap(({ asked }) => asked)).toHaveLength(10 - sent)
+    // What was not sent is not counted.
+    expect(memory.entries).toHaveLength(sent)
   })
 })

@@ -119,6 +119,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
       verdict: aVerdict(),
       approvers: { groups: ['ops'], people: [], selfConfirm: false },
       revision: 1,
+      hasPast: false,
       asIf: null,
     }),
     rejudge: async () => null,

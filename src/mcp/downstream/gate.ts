@@ -5,7 +5,7 @@ import type { RecordedKind } from '../../domain/recorded-verdict.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Rules } from '../../ports/rules.ts'
-import { type Judge, ruleOf } from '../../services/judge.ts'
+import { type Judge, type Judged, ruleOf, type ToJudge } from '../../services/judge.ts'
 import type { Limiter } from '../../services/limits.ts'
 import type { RecordVerdict } from '../../services/record-verdicts.ts'
 import type { StopsInForce } from '../../services/stops-in-force.ts'
@@ -33,6 +33,16 @@ export interface GateRequest extends Requester {
   readonly message: RequestMessage
   /** Passes the very bytes that came. @param onUnsent told when certainly nothing left */
   readonly passOn: (onUnsent: (() => Promise<void>) | null) => Promise<Response>
+}
+
+/** A call, and what the policy says of it. */
+interface Decision {
+  readonly request: GateRequest
+  readonly named: NamedCall
+  readonly call: Omit<ToJudge, 'nowMs' | 'counted'>
+  readonly judged: Judged
+  readonly nowMs: number
+  readonly judgedInMs: number
 }
 
 type Allowing = Extract<Verdict, { kind: 'allow' }>
@@ -94,17 +104,25 @@ export function createGate(deps: {
       log.info({ server, tool, principal: principal.name }, 'a call to a server without a policy was refused')
       return answered(request, notSetUpAnswer(server, setUpLink(server), spoken.era))
     }
+    return act({ request, named: named.value, call, judged, nowMs, judgedInMs })
+  }
+
+  async function act(decision: Decision): Promise<Response> {
+    const { request, named, call, judged, nowMs, judgedInMs } = decision
+    const { principal, spoken } = request
+    const { server, tool, session } = call
+    const { params } = named
     const { verdict, approvers, revision, asIf: tried } = judged
     const asIf = tried === null ? null : { verdict: tried.kind, rule: ruleOf(tried) }
     const record = (kind: RecordedKind, rule: string | null) =>
       recordVerdict({
-        ...{ server, tool, principal, params, session: sessionId },
+        ...{ server, tool, principal, params, session },
         ...{ verdict: kind, rule, revision, asIf, atMs: nowMs, judgedInMs },
       })
     if (verdict.kind !== 'allow') record(verdict.kind, ruleOf(verdict))
     switch (verdict.kind) {
       case 'allow':
-        return (await mismatched(request, tool, args)) ?? passLimited(request, tool, verdict, record)
+        return (await mismatched(request, tool, call.arguments)) ?? passLimited(decision, verdict, record)
       case 'hide':
         return answered(request, unknownTool(tool))
       case 'deny': {
@@ -113,7 +131,7 @@ export function createGate(deps: {
         return answered(request, deniedAnswer({ server, tool, rule, reason }, spoken.era))
       }
       case 'require_approval': {
-        const decidable = readDecidableCall(named.value, spoken)
+        const decidable = readDecidableCall(named, spoken)
         if (!decidable.ok) return refusalResponse(decidable.error)
         const pausing = { ...decidable.value, tool, verdict, approvers, revision }
         return answeredOr(request, await pause(request, pausing))
@@ -132,20 +150,30 @@ export function createGate(deps: {
 
   /** An allowed call under no limit asks nobody. */
   async function passLimited(
-    request: GateRequest,
-    tool: string,
+    decision: Decision,
     { rule: allowing, reservations }: Allowing,
     record: (kind: RecordedKind, rule: string) => void,
   ): Promise<Response> {
+    const { request, call, judged } = decision
     if (reservations.length === 0) {
       record('allow', allowing)
       return request.passOn(null)
     }
-    const { upstream, principal, message, spoken } = request
-    const { server } = upstream
+    const { principal, message, spoken } = request
+    const { server, tool } = call
     const allowance = await limiter.reserve(reservations)
-    if (allowance.kind === 'reserved') record('allow', allowing)
-    else record('limited', allowance.kind === 'exceeded' ? allowance.rule : allowing)
+    if (allowance.kind === 'reserved') {
+      // Calls of one moment were all judged by the same past. Once counted, each is judged again with the others in it, so that
+      // haste goes around no rule; rather are all of them looked at.
+      const again = judged.hasPast
+        ? await judge({ ...call, nowMs: decision.nowMs, counted: reservations })
+        : judged
+      if (again?.verdict.kind !== 'allow') {
+        await allowance.release()
+        return again === null ? withoutRules(server, message.id) : act({ ...decision, judged: again })
+      }
+      record('allow', allowing)
+    } else record('limited', allowance.kind === 'exceeded' ? allowance.rule : allowing)
     switch (allowance.kind) {
       case 'reserved':
         return request.passOn(allowance.release)
