@@ -98,7 +98,7 @@ export async function startGateway(deps: {
   const stopping = new AbortController()
   const leaving = new AbortController()
   // Each loop listens once, for as long as this process lives: their number is no leak.
-  setMaxListeners(0, stopping.signal, leaving.signal)
+  setMaxListeners(Number.POSITIVE_INFINITY, stopping.signal, leaving.signal)
 
   const catalogue = createToolCatalogue({ pins: store.toolPins, clock, log })
   await catalogue.refresh()

@@ -37,8 +37,9 @@ export function workSignal(sources: readonly AbortSignal[], limitMs: number | nu
     for (const source of sources) source.removeEventListener('abort', leave)
   }
 
-  // As much work as there is may end with the gateway: no leak that Node would have to warn of.
-  setMaxListeners(0, ...sources)
+  // As much work as there is may end with the gateway: no leak that Node would have to warn of. Not 0, which `fetch` cannot read
+  // back, and never for no signal, which would mean every one that is made from now on.
+  for (const source of sources) setMaxListeners(Number.POSITIVE_INFINITY, source)
   if (sources.some(({ aborted }) => aborted)) leave()
   else for (const source of sources) source.addEventListener('abort', leave, { once: true })
   return { signal: own.signal, isLate: () => isLate, release }

@@ -1,5 +1,5 @@
 /** Signals of one piece of work: aborted by any source or by time, and nothing of them is kept afterwards. */
-import { getEventListeners } from 'node:events'
+import { defaultMaxListeners, getEventListeners, getMaxListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import { workSignal } from '../../src/mcp/work-signal.ts'
 
@@ -37,4 +37,12 @@ test('work that has ended is kept by nobody, and not aborted any more', () => {
   expect(isKeptBy(gateway.signal)).toBe(false)
   gateway.abort()
   expect(work.signal.aborted).toBe(false)
+})
+
+test('what fetch asks of signals can still be asked, of its sources and of every other one', () => {
+  const gateway = new AbortController()
+  workSignal([], 60_000).release()
+  workSignal([gateway.signal], 60_000).release()
+  expect(getMaxListeners(gateway.signal)).toBe(Number.POSITIVE_INFINITY)
+  expect(getMaxListeners(new AbortController().signal)).toBe(defaultMaxListeners)
 })
