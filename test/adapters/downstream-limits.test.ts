@@ -137,13 +137,10 @@ rules:
         return sums
       },
     }
-    const gateways = [
-      aHarness({ policy: guarded.value, counters }),
-      aHarness({ policy: guarded.value, counters }),
-    ]
+    const gateways = [1, 2].map(() => aHarness({ policy: guarded.value, counters }))
     await Promise.all(
-      Array.from({ length: 10 }, (_, id) =>
-        gateways[id % 2]?.post(call('delete_file', { arguments: { id } }, id)),
+      gateways.flatMap(({ post }, gateway) =>
+        [1, 2, 3, 4, 5].map((id) => post(call('delete_file', { arguments: { id, gateway } }, id))),
       ),
     )
     const sent = gateways.flatMap(({ exchanges }) => exchanges).length
