@@ -88,6 +88,21 @@ const common: readonly Step[] = [
       argument: { name: 'arg1', value },
     }),
   ),
+  request('completion/complete', {
+    ref: { type: 'ref/prompt', name: 'test_prompt_with_arguments' },
+    argument: { name: 'arg2', value: 'pa' },
+    context: { arguments: { arg1: 'pangyo 판교' } },
+  }),
+  request('completion/complete', {
+    ref: { type: 'ref/resource', uri: 'test://template/{id}/data' },
+    argument: { name: 'id', value: '한' },
+  }),
+  // Pages, from the first to the last, and one that there is not.
+  ...[0, 1, 2].map((at) => request('resources/list', { cursor: `${at} 쪽 "/+=%\u{1F4C4}` })),
+  request('prompts/list', { cursor: '4 쪽 "/+=%\u{1F4C4}' }),
+  request('prompts/list', { cursor: 'gone' }),
+  // A name that no header carries as it is.
+  request('prompts/get', { name: '없는 안내문 =?base64?7ZWc?=' }),
   text('test_tool_with_progress'),
   { name: 'progress', run: (client) => client.call('test_tool_with_progress', {}, { hearsProgress: true }) },
   {
