@@ -21,8 +21,11 @@ test('a wake-up reaches the listeners of its channel, and nobody who stopped lis
   await notifications.notify('one', 'HP-1')
   await expect.poll(() => heard).toEqual(['HP-1'])
   stop()
+  const others: (string | null)[] = []
+  const stopOthers = notifications.on('one', (payload) => others.push(payload))
   await notifications.notify('one', 'HP-2')
-  await notifications.notify('two', 'later')
+  await expect.poll(() => others).toEqual(['HP-2'])
+  stopOthers()
   expect(heard).toEqual(['HP-1'])
 })
 
