@@ -1,7 +1,8 @@
 /** Where people connect their accounts at servers, so that their agents act there as them; and the way back from there. */
+
 import { type Context, Hono } from 'hono'
-import { visible } from '../domain/visible.ts'
 import type { Accounts } from '../ports/accounts.ts'
+import { type Acted, ActedNotice } from './acted.tsx'
 import { type ConsoleEnv, formOf, isFormTokenOf, isFromOurPage } from './guard.ts'
 import { FormToken, page, type Reader } from './layout.tsx'
 import { Time } from './told.tsx'
@@ -12,17 +13,12 @@ export interface AccountsPageDeps {
   readerOf(c: Context<ConsoleEnv>): Reader
 }
 
-interface Notice {
-  readonly isGood: boolean
-  readonly text: string
-}
-
 type State = Awaited<ReturnType<Accounts['of']>>[number]
 
 export function accountsRoutes({ accounts, publicUrl, readerOf }: AccountsPageDeps) {
   const app = new Hono<ConsoleEnv>()
 
-  async function show(c: Context<ConsoleEnv>, notice: Notice | null, status: 200 | 403 | 404 | 502 = 200) {
+  async function show(c: Context<ConsoleEnv>, notice: Acted | null, status: 200 | 403 | 404 | 502 = 200) {
     const states = await accounts.of(c.get('person').id)
     return c.html(accountsPage(states, readerOf(c), notice, rootFor(c)), status)
   }
@@ -66,10 +62,10 @@ export function accountsRoutes({ accounts, publicUrl, readerOf }: AccountsPageDe
   return app
 }
 
-const bad = (text: string): Notice => ({ isGood: false, text })
+const bad = (text: string): Acted => ({ isGood: false, text })
 const rootFor = (c: Context) => (c.req.path.endsWith('/oauth/callback') ? '..' : '.')
 
-function accountsPage(states: readonly State[], reader: Reader, notice: Notice | null, root: string) {
+function accountsPage(states: readonly State[], reader: Reader, notice: Acted | null, root: string) {
   return page({
     title: 'Accounts',
     root,
@@ -82,12 +78,7 @@ function accountsPage(states: readonly State[], reader: Reader, notice: Notice |
           At these servers each agent acts as the person who answers for it. Yours act as you, with the
           account you connect here.
         </p>
-        {notice !== null && (
-          <div class="notice" role={notice.isGood ? 'status' : 'alert'}>
-            <strong>{notice.isGood ? 'Done.' : 'Not done.'}</strong>
-            <p>{visible(notice.text)}</p>
-          </div>
-        )}
+        <ActedNotice acted={notice} />
         <ul class="calls">
           {states.map((state) => (
             <Account state={state} reader={reader} root={root} />

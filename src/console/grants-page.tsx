@@ -1,4 +1,5 @@
 /** What people have allowed beyond single calls: in words, how often it was used, until when; and a button that ends it. */
+
 import { type Context, Hono } from 'hono'
 import { parseApprovalId } from '../domain/approval-id.ts'
 import { authorise } from '../domain/authority.ts'
@@ -6,15 +7,11 @@ import { grantState } from '../domain/grant.ts'
 import { grantStateText, grantText } from '../domain/grant-text.ts'
 import { visible } from '../domain/visible.ts'
 import type { Grants, SeenGrant } from '../services/grants.ts'
+import { type Acted, ActedNotice } from './acted.tsx'
 import { type ConsoleEnv, formOf, isFormTokenOf, isFromOurPage } from './guard.ts'
 import { FormToken, page, type Reader } from './layout.tsx'
 import { refusalText } from './refusal.ts'
 import { Time } from './told.tsx'
-
-interface Notice {
-  readonly isGood: boolean
-  readonly text: string
-}
 
 /** Of those that are over; older ones are on the command line. */
 const SHOWN_MAX = 50
@@ -27,7 +24,7 @@ export function grantsRoutes(deps: {
   const { grants, publicUrl, readerOf } = deps
   const app = new Hono<ConsoleEnv>()
 
-  async function show(c: Context<ConsoleEnv>, notice: Notice | null, status: 200 | 403 | 404 | 409 = 200) {
+  async function show(c: Context<ConsoleEnv>, notice: Acted | null, status: 200 | 403 | 404 | 409 = 200) {
     const [standing, all] = await Promise.all([
       grants.list({ isStanding: true, limit: SHOWN_MAX }),
       grants.list({ isStanding: false, limit: SHOWN_MAX }),
@@ -61,14 +58,14 @@ export function grantsRoutes(deps: {
   return app
 }
 
-const bad = (text: string): Notice => ({ isGood: false, text })
+const bad = (text: string): Acted => ({ isGood: false, text })
 
 function grantsPage(
   view: {
     nowMs: number
     standing: readonly SeenGrant[]
     over: readonly SeenGrant[]
-    notice: Notice | null
+    notice: Acted | null
   },
   reader: Reader,
 ) {
@@ -85,12 +82,7 @@ function grantsPage(
           What approvers have allowed with a yes, beyond the call that they read. Each call under a grant has
           a ticket and an audit of its own.
         </p>
-        {notice !== null && (
-          <div class="notice" role={notice.isGood ? 'status' : 'alert'}>
-            <strong>{notice.isGood ? 'Done.' : 'Not done.'}</strong>
-            <p>{visible(notice.text)}</p>
-          </div>
-        )}
+        <ActedNotice acted={notice} />
         {standing.length === 0 ? (
           <p class="note">No grant stands: every call is decided by itself.</p>
         ) : (

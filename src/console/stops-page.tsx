@@ -1,9 +1,11 @@
 /** The kill switch in the console: what is stopped, a form to stop and a button to lift, each with a second look before it happens. */
+
 import { type Context, Hono } from 'hono'
 import { REASON_LENGTH_MAX } from '../domain/limits.ts'
 import { everything, type Stop, type StopScope, scopeText } from '../domain/stop.ts'
 import { visible } from '../domain/visible.ts'
 import type { StopChanges, StopRefusal } from '../services/stop-changes.ts'
+import { type Acted, ActedNotice } from './acted.tsx'
 import { type ConsoleEnv, formOf, isFormTokenOf, isFromOurPage } from './guard.ts'
 import { FormToken, page, type Reader } from './layout.tsx'
 import { Time } from './told.tsx'
@@ -12,11 +14,6 @@ export interface StopsPageDeps {
   readonly stops: StopChanges
   readonly publicUrl: URL | null
   readerOf(c: Context<ConsoleEnv>): Reader
-}
-
-interface Notice {
-  readonly isGood: boolean
-  readonly text: string
 }
 
 /** What is about to happen, shown once more. */
@@ -30,7 +27,7 @@ const HISTORY_MAX = 20
 export function stopsRoutes({ stops, publicUrl, readerOf }: StopsPageDeps) {
   const app = new Hono<ConsoleEnv>()
 
-  async function show(c: Context<ConsoleEnv>, notice: Notice | null, status: 200 | 400 | 403 | 409 = 200) {
+  async function show(c: Context<ConsoleEnv>, notice: Acted | null, status: 200 | 400 | 403 | 409 = 200) {
     const reader = readerOf(c)
     const [inForce, history] = await Promise.all([stops.inForce(), stops.history(HISTORY_MAX, null)])
     const lifted = history.filter((stop) => stop.lifted !== null)
@@ -95,8 +92,8 @@ function wishOf(form: URLSearchParams): { scope: StopScope; reason: string } | s
   return { scope, reason }
 }
 
-const bad = (text: string): Notice => ({ isGood: false, text })
-const good = (text: string): Notice => ({ isGood: true, text })
+const bad = (text: string): Acted => ({ isGood: false, text })
+const good = (text: string): Acted => ({ isGood: true, text })
 
 function refusalText(refusal: StopRefusal): string {
   switch (refusal.reason) {
@@ -116,7 +113,7 @@ function stopsPage(
   view: {
     inForce: readonly Stop[]
     lifted: readonly Stop[]
-    notice: Notice | null
+    notice: Acted | null
     mayStop: boolean
   },
   reader: Reader,
@@ -134,12 +131,7 @@ function stopsPage(
           What is stopped is refused at every gateway from the next call on, whatever the policy says, and
           what waits is cancelled.
         </p>
-        {notice !== null && (
-          <div class="notice" role={notice.isGood ? 'status' : 'alert'}>
-            <strong>{notice.isGood ? 'Done.' : 'Not done.'}</strong>
-            <p>{visible(notice.text)}</p>
-          </div>
-        )}
+        <ActedNotice acted={notice} />
         {inForce.length === 0 ? (
           <p class="note">Nothing is stopped.</p>
         ) : (

@@ -1,7 +1,9 @@
 /** The tools of a server: what changed since somebody accepted it, with the button to accept, and all of them by how bad they can be. */
+
 import { riskWords } from '../domain/present.ts'
 import { visible } from '../domain/visible.ts'
 import type { ToolReview, TriedRule } from '../services/tool-reviews.ts'
+import { type Acted, ActedNotice } from './acted.tsx'
 import { page, type Reader } from './layout.tsx'
 import { RiskMark } from './told.tsx'
 import { AcceptTool, Difference } from './tool-page.tsx'
@@ -12,7 +14,7 @@ export interface ToolsView {
   /** `null`: the decision log does not answer. */
   readonly tried: readonly TriedRule[] | null
   readonly mayAccept: boolean
-  readonly notice: { readonly isGood: boolean; readonly text: string } | null
+  readonly notice: Acted | null
 }
 
 export function toolsPage({ server, tools, tried, mayAccept, notice }: ToolsView, reader: Reader) {
@@ -32,12 +34,7 @@ export function toolsPage({ server, tools, tried, mayAccept, notice }: ToolsView
             ? `${tools.length} tools, all as they were accepted.`
             : `${waiting.length} of ${tools.length} tools changed or appeared. People are asked about their calls until somebody accepts them.`}
         </p>
-        {notice !== null && (
-          <div class="notice" role={notice.isGood ? 'status' : 'alert'}>
-            <strong>{notice.isGood ? 'Done.' : 'Not done.'}</strong>
-            <p>{visible(notice.text)}</p>
-          </div>
-        )}
+        <ActedNotice acted={notice} />
         {waiting.map((tool) => (
           <section class="changed" aria-labelledby={`changed-${tool.pin.tool}`}>
             <h2 id={`changed-${tool.pin.tool}`}>

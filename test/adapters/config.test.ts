@@ -746,3 +746,14 @@ describe('processes', () => {
     expect(worker.ok && [...worker.value.people.keys()]).toEqual(['mina', 'jun'])
   })
 })
+
+test('headers that carry credentials, connections or the protocol are never let through, whatever the case', () => {
+  const names = ['Authorization', 'COOKIE', 'proxy-x', 'X-Forwarded-User', 'Mcp-Session-Id', 'x y', 'X-Own']
+  const found = problems(
+    `servers: { pay: { url: https://pay.example.com/mcp, pass_headers: ${JSON.stringify(names)} } }\n`,
+  )
+  const about = found.filter(({ message }) => /never passes|not the name of a header/.test(message))
+  expect(about).toHaveLength(names.length - 1)
+  expect(found).toEqual(about)
+  expect(about.every(({ line, remedy }) => line === 1 && remedy !== '')).toBe(true)
+})
