@@ -99,7 +99,7 @@ function exempt(document: YamlDocument, at: Path, tool: string, when: JsonObject
   return `the rule at ${at.join('/')} asks`
 }
 
-/** Which calls a rule is about. A count without a name is named by the tools, categories and risks, so these stay as they are. */
+/** Which calls a rule is about. A count without a name is named by all of these, so they stay as they are. */
 const aboutKeys = ['tools', 'category', 'risk', 'agents', 'owners', 'servers', 'when']
 const limitKeys = ['rate_limit', 'spend_limit']
 

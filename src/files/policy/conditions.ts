@@ -67,12 +67,13 @@ function conditionOf(
   if (time !== undefined) return readTime(reader, time, [...at, 'time'])
   if (is === null) return null
   if (history !== undefined) {
-    const tally = tallyOf(reader, history, [...at, 'history'], { amount: 1, among: history.tools ?? [] })
+    const tools = history.tools === undefined ? null : globsOf(history.tools)
+    const among = { tools: tools ?? [], categories: null, risks: null, when: null }
+    const tally = tallyOf(reader, history, [...at, 'history'], { amount: 1, among })
     if (history.tools === undefined && history.counter === undefined) {
       const message = 'it is not said what is counted'
       return reader.refuse([...at, 'history'], message, 'name `tools`, or the `counter` of a limit')
     }
-    const tools = history.tools === undefined ? null : globsOf(history.tools)
     return tally && { kind: 'history', tally, tools, is }
   }
   const parsed = parsePath(path ?? '')

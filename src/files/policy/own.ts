@@ -7,6 +7,7 @@ import { type Action, type Rule, usualTerms } from '../../domain/policy/rule.ts'
 import { type Path, pointer } from '../document.ts'
 import { globsOf, readCondition } from './conditions.ts'
 import type { Reader } from './reader.ts'
+import type { Selector } from './selector.ts'
 import { namesShape, reasonsShape, ruleShape, toolShape } from './shapes.ts'
 import { readLimits } from './tallies.ts'
 import { readTerms } from './terms.ts'
@@ -38,9 +39,10 @@ export function readTool(reader: Reader, tool: string, at: Path): Rule | null {
   if (written.action === undefined && written.rate_limit === undefined && written.spend_limit === undefined) {
     return reader.refuse(at, '"action" is missing', 'write one of: allow, deny, require_approval')
   }
-  const rule = readParts(reader, written, at, tool)
+  const about = { tools: [glob(tool)], categories: null, risks: null }
+  const rule = readParts(reader, written, at, about)
   const decider = written.action === undefined ? at : [...at, 'action']
-  return rule && { ...rule, pointer: pointer(decider), tools: [glob(tool)], categories: null, risks: null }
+  return rule && { ...rule, ...about, pointer: pointer(decider) }
 }
 
 export function readRules(reader: Reader): Rule[] {
@@ -67,26 +69,16 @@ function readRule(reader: Reader, at: Path): Rule | null {
   if (action === undefined && written.rate_limit === undefined && written.spend_limit === undefined) {
     return reader.refuse(at, 'this rule does nothing', 'give it an `action` or a limit, or remove it')
   }
-  const names = tools ?? '*'
-  const rule = readParts(reader, written, at, [
-    ...globsOf(names).map(({ source }) => source),
-    ...listed(category),
-    ...listed(risk),
-  ])
-  if (rule === null) return null
-  return {
-    ...rule,
-    pointer: pointer(at),
-    tools: globsOf(names),
+  const about = {
+    tools: globsOf(tools ?? '*'),
     categories: category === undefined ? null : listed(category),
     risks: risk === undefined ? null : listed(risk),
   }
+  const rule = readParts(reader, written, at, about)
+  return rule && { ...rule, ...about, pointer: pointer(at) }
 }
 
-function listed<T extends string>(written: T | T[] | undefined): T[] {
-  if (written === undefined) return []
-  return Array.isArray(written) ? written : [written]
-}
+const listed = <T extends string>(written: T | T[]): T[] => (Array.isArray(written) ? written : [written])
 
 type Parts = Pick<Rule, 'action' | 'reason' | 'when' | 'treatAs' | 'limits' | 'terms'>
 
@@ -94,7 +86,7 @@ function readParts(
   reader: Reader,
   written: z.output<typeof toolShape>,
   at: Path,
-  among: string | readonly string[],
+  about: Omit<Selector, 'when'>,
 ): Parts | null {
   const before = reader.problems.length
   const conditions: (Condition | null)[] = []
@@ -121,15 +113,16 @@ function readParts(
       remedy,
     )
   }
-  const limits = readLimits(reader, at, among)
-  const terms = readTerms(reader, written.approval, [...at, 'approval'])
-  if (reader.problems.length > before) return null
   const known = conditions.filter((condition) => condition !== null)
   const [only] = known
+  const when: Condition | null = known.length <= 1 ? (only ?? null) : { kind: 'all', of: known }
+  const limits = readLimits(reader, at, { ...about, when })
+  const terms = readTerms(reader, written.approval, [...at, 'approval'])
+  if (reader.problems.length > before) return null
   return {
     action: written.action ?? null,
     reason: written.reason ?? null,
-    when: only === undefined || known.length === 1 ? (only ?? null) : { kind: 'all', of: known },
+    when,
     treatAs: written.treat_as ?? null,
     limits,
     terms,

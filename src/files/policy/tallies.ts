@@ -1,10 +1,10 @@
 /** Reads what is counted, and the limits on it. */
-import { digestOf } from '../../domain/canonical.ts'
 import type { Limit, Per, Tally, Window } from '../../domain/policy/tally.ts'
 import { parsePath, type ValuePath } from '../../domain/policy/value-path.ts'
 import { type Path, pointer } from '../document.ts'
 import { pathRemedy } from './conditions.ts'
 import type { Reader } from './reader.ts'
+import { type Selector, unnamed } from './selector.ts'
 import { rateLimitShape, spendLimitShape } from './shapes.ts'
 
 interface Written {
@@ -14,12 +14,12 @@ interface Written {
   readonly counter?: string | undefined
 }
 
-/** @param of what tells an unnamed count from the others: whose calls, and what of them. It outlives an edit of the limit. */
+/** @param of what is counted: a number for each of these calls, or an argument of theirs */
 export function tallyOf(
   reader: Reader,
   { window, calendar, per = 'agent', counter }: Written,
   at: Path,
-  of: { amount: number | ValuePath; among: string | readonly string[] },
+  of: { amount: number | ValuePath; among: Selector },
 ): Tally | null {
   if ((window === undefined) === (calendar === undefined)) {
     const message = window === undefined ? '"window" is missing' : '`window` and `calendar` are two answers'
@@ -33,15 +33,12 @@ export function tallyOf(
     window === undefined
       ? { kind: 'calendar', unit: calendar ?? 'day' }
       : { kind: 'sliding', seconds: window }
-  const { amount } = of
-  const among = typeof of.among === 'string' ? [of.among] : of.among
-  const what = { among, amount: typeof amount === 'number' ? amount : amount.source }
-  const name = counter ?? digestOf(what).slice(0, 16)
-  return { name, per, window: span, amount }
+  const { amount, among } = of
+  return { name: counter ?? unnamed(among, amount), per, window: span, amount }
 }
 
 /** `rate_limit` and `spend_limit` of a rule, each one or a list. */
-export function readLimits(reader: Reader, at: Path, among: string | readonly string[]): readonly Limit[] {
+export function readLimits(reader: Reader, at: Path, among: Selector): readonly Limit[] {
   return [
     ...each(reader, [...at, 'rate_limit']).flatMap((path) => {
       const written = reader.check(rateLimitShape, path)

@@ -157,7 +157,7 @@ function writeTally({ name, per, window }: Tally): Written {
   return { ...span, ...(per === 'agent' ? {} : { per }), counter: name }
 }
 
-function writeCondition(condition: Condition): Written {
+export function writeCondition(condition: Condition): Written {
   switch (condition.kind) {
     case 'all':
     case 'any':
