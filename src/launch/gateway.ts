@@ -135,7 +135,7 @@ export async function startGateway(deps: {
     openAlone({ asked: { server, requester: principal, era } }) {
       const upstream = upstreams.get(server)
       if (upstream === undefined) return null
-      const onListed = (tools: readonly JsonObject[]) => catalogue.saw(server, tools)
+      const onListed = (tools: readonly JsonObject[], isLast: boolean) => catalogue.saw(server, tools, isLast)
       return createAloneSession({ upstream, principal, era, limits, timings, onListed })
     },
     stopping: stopping.signal,

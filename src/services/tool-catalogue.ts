@@ -21,8 +21,11 @@ export interface ToolCatalogue {
   known(server: string): readonly SeenTool[]
   /** Everything that is known, in no order. */
   pins(): readonly ToolPin[]
-  /** Tools as a server listed them, some or all. Returns at once. */
-  saw(server: string, listed: readonly JsonObject[]): void
+  /**
+   * Tools as a server listed them. Returns at once.
+   * @param isLast no further page follows; only then is a server that was never seen pinned, with all its pages
+   */
+  saw(server: string, listed: readonly JsonObject[], isLast?: boolean): void
   refresh(): Promise<void>
   /** Resolves when everything seen so far is written or has failed. */
   settled(): Promise<void>
@@ -35,6 +38,11 @@ const REFRESH_MS = 1_000
 /** Lists that wait to be compared; each is looked at whole, and a newer one of the same server stands for the older. */
 const WAITING_MAX = 100
 
+/** Whoever reads a list reads its next page at once; what nobody reads on is pinned as far as it was seen. */
+const FIRST_PAGES_MS = 60_000
+/** As many as are listed for people; whoever lists more is pinned by these. */
+const FIRST_TOOLS_MAX = 5_000
+
 const keyOf = (server: string, tool: string) => `${server} ${tool}`
 
 export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: Log }): ToolCatalogue {
@@ -43,6 +51,10 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
   let known = new Set<string>()
   let mark = ''
   let waiting = 0
+  /** What servers that were never seen list, until their last page. */
+  const firstPages = new Map<string, { tools: Map<string, SeenTool>; readonly sinceMs: number }>()
+  /** Lists that passed and are not compared yet. */
+  const passed = new Map<string, Set<readonly JsonObject[]>>()
   let writing: Promise<void> = Promise.resolve()
 
   async function refresh(): Promise<void> {
@@ -54,10 +66,25 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
     mark = now
   }
 
-  async function compare(server: string, listed: readonly JsonObject[]): Promise<void> {
+  async function compare(server: string, listed: readonly JsonObject[], isLast: boolean): Promise<void> {
     const tools = listed.map(seenTool).filter((seen) => seen !== null)
-    if (tools.length === 0) return
-    if (tools.every((seen) => isExpected(server, seen))) return
+    if (known.has(server)) return compareWithPins(server, tools)
+    const pages = firstPages.get(server) ?? { tools: new Map(), sinceMs: clock.monotonicMs() }
+    for (const seen of tools) pages.tools.set(seen.tool, seen)
+    firstPages.set(server, pages)
+    if (isLast || pages.tools.size >= FIRST_TOOLS_MAX) await pinFirstPages(server, pages)
+  }
+
+  async function pinFirstPages(
+    server: string,
+    { tools }: { readonly tools: ReadonlyMap<string, SeenTool> },
+  ): Promise<void> {
+    await compareWithPins(server, [...tools.values()])
+    firstPages.delete(server)
+  }
+
+  async function compareWithPins(server: string, tools: readonly SeenTool[]): Promise<void> {
+    if (tools.length === 0 || tools.every((seen) => isExpected(server, seen))) return
     if (!known.has(server) && (await pins.pinFirst(server, tools))) {
       log.info(
         { server, tools: tools.length },
@@ -73,6 +100,16 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
   const isExpected = (server: string, { tool, digest }: SeenTool) => {
     const pin = memory.get(keyOf(server, tool))
     return (pin?.waiting ?? pin?.accepted)?.digest === digest
+  }
+
+  /** What passed a moment ago is looked at here already, also where comparing and writing it is still to come. */
+  function isJustChanged(server: string, accepted: SeenTool): boolean {
+    for (const listed of passed.get(server) ?? []) {
+      const definition = listed.find(({ name }) => name === accepted.tool)
+      const seen = definition === undefined ? null : seenTool(definition)
+      if (seen !== null && driftOf(accepted, seen) === 'grave') return true
+    }
+    return false
   }
 
   async function settle(server: string, seen: SeenTool): Promise<void> {
@@ -107,10 +144,9 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
 
     quarantineOf(server, tool) {
       const pin = memory.get(keyOf(server, tool))
-      if (pin === undefined || pin.waiting === null) return null
-      return pin.accepted === null
-        ? 'This tool is new on this server, and nobody has accepted it yet.'
-        : 'The server describes this tool in another way than when it was accepted.'
+      if (pin === undefined) return known.has(server) ? NEVER_ACCEPTED : null
+      if (pin.accepted === null) return NEVER_ACCEPTED
+      return pin.waiting !== null || isJustChanged(server, pin.accepted) ? OTHERWISE_DESCRIBED : null
     },
 
     isAccepted(server, tool, digest) {
@@ -126,13 +162,15 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
 
     pins: () => [...memory.values()],
 
-    saw(server, listed) {
+    saw(server, listed, isLast = true) {
       if (waiting >= WAITING_MAX) return
       waiting++
+      const uncompared = passed.get(server) ?? new Set()
+      passed.set(server, uncompared.add(listed))
       writing = writing
         // First the traffic that waits for this turn of the event loop.
         .then(() => clock.sleep(0))
-        .then(() => compare(server, listed))
+        .then(() => compare(server, listed, isLast))
         .catch((error: unknown) =>
           log.warn(
             { err: error, server },
@@ -141,6 +179,7 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
         )
         .finally(() => {
           waiting--
+          uncompared.delete(listed)
         })
     },
 
@@ -151,6 +190,9 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
       while (!stopping.aborted) {
         try {
           await refresh()
+          for (const [server, pages] of firstPages) {
+            if (clock.monotonicMs() - pages.sinceMs > FIRST_PAGES_MS) await pinFirstPages(server, pages)
+          }
         } catch (error) {
           log.debug({ err: error }, 'the pinned tools could not be read; the last known ones go on')
         }
@@ -159,6 +201,9 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
     },
   }
 }
+
+const NEVER_ACCEPTED = 'This tool is new on this server, and nobody has accepted it yet.'
+const OTHERWISE_DESCRIBED = 'The server describes this tool in another way than when it was accepted.'
 
 const factsOf = (seen: SeenTool | null): ToolFacts =>
   seen === null ? unknownTool : { category: seen.category, risk: seen.risk }

@@ -54,6 +54,58 @@ describe('what a server lists', () => {
     expect(catalogue.facts('other', 'get_page')).toEqual(unknownTool)
   })
 
+  test('on several pages is pinned as a whole, after the last of them', async () => {
+    catalogue.saw('wiki', [page], false)
+    await catalogue.settled()
+    expect(await pins.all()).toEqual([])
+    expect(catalogue.quarantineOf('wiki', 'get_page')).toBeNull()
+    await saw({ name: 'list_pages' })
+    for (const tool of ['get_page', 'list_pages']) expect(catalogue.quarantineOf('wiki', tool)).toBeNull()
+    catalogue.saw('wiki', [page], false)
+    catalogue.saw('wiki', [{ name: 'delete_page' }])
+    await catalogue.settled()
+    expect(catalogue.quarantineOf('wiki', 'delete_page')).toContain('new on this server')
+  })
+
+  test('whose last page is empty, or was never read, is pinned as far as it was seen', async () => {
+    let nowMs = 0
+    const stopping = new AbortController()
+    const slow: typeof clock = {
+      ...clock,
+      monotonicMs: () => nowMs,
+      sleep: (ms, signal) => clock.sleep(Math.min(ms, 5), signal),
+    }
+    catalogue = createToolCatalogue({ pins, clock: slow, log })
+    catalogue.saw('wiki', [page], false)
+    await saw()
+    expect((await pins.all()).map(({ tool }) => tool)).toEqual(['get_page'])
+    catalogue.saw('other', [page], false)
+    await catalogue.settled()
+    const fresh = catalogue.keepFresh(stopping.signal)
+    nowMs = 61_000
+    await expect
+      .poll(async () => (await pins.all()).map(({ server }) => server), { timeout: 10_000 })
+      .toEqual(['wiki', 'other'])
+    stopping.abort()
+    await fresh
+  })
+
+  test('is all there is: a tool that no list ever had waits for a person', async () => {
+    await saw(page)
+    expect(catalogue.quarantineOf('wiki', 'get_and_wipe')).toContain('new on this server')
+    expect(catalogue.quarantineOf('other', 'get_and_wipe')).toBeNull()
+  })
+
+  test('counts at once, before it is compared and written', async () => {
+    await saw(page)
+    catalogue.saw('wiki', [changed, { name: 'get_and_wipe' }])
+    expect(catalogue.quarantineOf('wiki', 'get_page')).toContain('in another way than when it was accepted')
+    expect(catalogue.quarantineOf('wiki', 'get_and_wipe')).toContain('new on this server')
+    await catalogue.settled()
+    catalogue.saw('wiki', [reworded])
+    expect(catalogue.quarantineOf('wiki', 'get_page')).not.toBeNull()
+  })
+
   test('in other words about a tool that only reads goes on with a notice', async () => {
     await saw(page)
     await saw(reworded)

@@ -162,8 +162,8 @@ export function createOnPost(deps: {
     passOn: (rewrite: Rewrite | null) => Promise<Response>,
   ): Promise<Response> {
     const tell = (raw: string) => {
-      const tools = toolsIn(raw)
-      if (tools.length > 0) toolsSeen(server, tools)
+      const page = toolsIn(raw)
+      if (page !== null) toolsSeen(server, page.tools, page.isLast)
     }
     if (rewrite === null) return watched(await passOn(null), limits.replyBytesMax, (raw) => raw.forEach(tell))
     return passOn((raw) => {

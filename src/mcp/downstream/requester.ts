@@ -57,7 +57,7 @@ export function createUpstreamSessionOf(deps: {
       envelope,
       progressToken: progressToken === null ? null : JSON.stringify(progressToken),
       onMessage,
-      onListed: (tools) => toolsSeen(upstream.server, tools),
+      onListed: (tools, isLast) => toolsSeen(upstream.server, tools, isLast),
       limits,
       timings,
     })

@@ -3,20 +3,24 @@ import { z } from 'zod'
 import type { JsonObject } from '../../domain/canonical.ts'
 import { parseJson } from '../upstream/peek.ts'
 
-/** Told of what a server lists, some or all of its tools. Returns at once. */
-export type ToolsSeen = (server: string, listed: readonly JsonObject[]) => void
+/** Told of what a server lists, one page. Returns at once. @param isLast no other page follows it */
+export type ToolsSeen = (server: string, listed: readonly JsonObject[], isLast: boolean) => void
 
 // What JSON.parse made is JSON all the way down; only the outermost shape is in question.
 const jsonObject = z.custom<JsonObject>(
   (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
 )
-const listingSchema = z.object({ result: z.object({ tools: z.array(jsonObject) }) })
+const listingSchema = z.object({
+  result: z.object({ tools: z.array(jsonObject), nextCursor: z.string().nullish() }),
+})
 
 /** @param rawMessage one JSON-RPC message; whatever is not a list of tools is passed over */
-export function toolsIn(rawMessage: string): readonly JsonObject[] {
-  if (!rawMessage.includes('"tools"')) return []
+export function toolsIn(rawMessage: string): { tools: readonly JsonObject[]; isLast: boolean } | null {
+  if (!rawMessage.includes('"tools"')) return null
   const listing = listingSchema.safeParse(parseJson(rawMessage))
-  return listing.success ? listing.data.result.tools : []
+  if (!listing.success) return null
+  const { tools, nextCursor = null } = listing.data.result
+  return { tools, isLast: nextCursor === null }
 }
 
 /** The same response, whose messages are told once it has passed. Beyond `bytesMax` nothing is kept. */
@@ -29,19 +33,33 @@ export function watched(
   const isStream = (response.headers.get('content-type') ?? '').toLowerCase().includes('text/event-stream')
   const decoder = new TextDecoder()
   let text = ''
-  const copy = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      controller.enqueue(chunk)
-      if (text.length <= bytesMax) text += decoder.decode(chunk, { stream: true })
+  const tell = () => {
+    if (text.length > bytesMax) return
+    const messages = isStream ? messagesOf(text) : [text]
+    // The client has its answer first.
+    setImmediate(() => onMessages(messages))
+  }
+  const reader = response.body.getReader()
+  const copy = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read()
+        if (done) {
+          tell()
+          return controller.close()
+        }
+        controller.enqueue(value)
+        if (text.length <= bytesMax) text += decoder.decode(value, { stream: true })
+      },
+      // A client that leaves as soon as it has read the list has seen it all the same.
+      async cancel(reason) {
+        tell()
+        await reader.cancel(reason)
+      },
     },
-    flush() {
-      if (text.length > bytesMax) return
-      const messages = isStream ? messagesOf(text) : [text]
-      // The client has its answer first.
-      setImmediate(() => onMessages(messages))
-    },
-  })
-  return new Response(response.body.pipeThrough(copy), response)
+    { highWaterMark: 0 },
+  )
+  return new Response(copy, response)
 }
 
 /** WHATWG HTML, section 9.2: the data lines of each event. */

@@ -32,7 +32,7 @@ export function createAloneSession(options: {
   readonly limits: Pick<Limits, 'replyBytesMax'>
   readonly timings: Pick<Timings, 'replyIdleMs'>
   /** Told of tools that the upstream listed while it was asked about one. */
-  readonly onListed?: (tools: readonly JsonObject[]) => void
+  readonly onListed?: (tools: readonly JsonObject[], isLast: boolean) => void
 }): AloneSession {
   const { upstream, principal, era, limits, onListed = () => {} } = options
   let opened: Readonly<Record<string, string>> | null = null

@@ -32,7 +32,7 @@ export async function listTool(
   server: string,
   tool: string,
   askFor: AskFor,
-  onListed: (tools: readonly JsonObject[]) => void,
+  onListed: (tools: readonly JsonObject[], isLast: boolean) => void,
 ): Promise<Listed> {
   const unavailable = (reason: string): Listed => ({ kind: 'unavailable', reason })
   let cursor: string | null = null
@@ -57,7 +57,7 @@ export async function listTool(
     const page = pageSchema.safeParse(parseJson(rawMember(asked.text, 'result') ?? ''))
     if (!page.success)
       return unavailable(`${server} answered tools/list with something that is no list of tools`)
-    onListed(page.data.tools)
+    onListed(page.data.tools, (page.data.nextCursor ?? null) === null)
     const listed = page.data.tools.find(({ name }) => name === tool)
     if (listed !== undefined) return describedAs(server, listed)
     cursor = page.data.nextCursor ?? null

@@ -49,7 +49,7 @@ interface UpstreamSessionOptions {
   /** Every other message that comes back with an answer: progress, logs, the server's own requests. Raw, in order. */
   readonly onMessage: (rawText: string) => void
   /** Told of tools that the upstream listed while it was asked about one. */
-  readonly onListed: (tools: readonly JsonObject[]) => void
+  readonly onListed: (tools: readonly JsonObject[], isLast: boolean) => void
   readonly limits: Pick<Limits, 'replyBytesMax'>
   readonly timings: Pick<Timings, 'replyIdleMs'>
 }
