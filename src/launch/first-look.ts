@@ -1,6 +1,6 @@
 /**
- * Asks servers without a policy what tools they have, so that people find a proposal before any agent was refused. A server
- * where every person has an account of their own is left alone: its tools are learnt from the first list that an agent gets.
+ * Asks servers without a policy what tools they have, so that people find a proposal before any agent was refused, and servers
+ * whose list no agent has read to its end. A server where every person has an account of their own is left alone: its tools are learnt from the first list that an agent gets.
  */
 import type { Config, ServerConfig } from '../config.ts'
 import { listTools } from '../mcp/upstream/list-tools.ts'
@@ -16,6 +16,8 @@ import { createUpstream } from './upstreams.ts'
 export interface FirstLook {
   /** Why the tools of this server are not known; `null`: no reason is. */
   problemOf(server: string): string | null
+  /** Lists the tools of a server now, where it can be asked without a person; never rejects. */
+  look(server: string, stopping: AbortSignal): Promise<void>
   /** Looks until `stopping` aborts; never rejects. */
   keep(stopping: AbortSignal): Promise<void>
 }
@@ -35,12 +37,13 @@ export function createFirstLook(deps: {
   config: Pick<Config, 'servers' | 'limits' | 'timings' | 'dataDir'>
   own: Pick<OwnCredentials, 'of'>
   rules: Pick<RulesInForce, 'needsSetUp'>
-  tools: Pick<ToolCatalogue, 'known' | 'saw' | 'settled'>
+  tools: Pick<ToolCatalogue, 'known' | 'pins' | 'saw' | 'settled'>
   log: Log
 }): FirstLook {
   const { config, own, rules, tools, log } = deps
   const problems = new Map<string, string>()
-  const isUnknown = (server: string) => rules.needsSetUp(server) && tools.known(server).length === 0
+  const isUnknown = (server: string) =>
+    rules.needsSetUp(server) && !tools.pins().some((pin) => pin.server === server)
 
   async function look(server: ServerConfig, stopping: AbortSignal): Promise<void> {
     const { name, upstream } = server
@@ -73,22 +76,31 @@ export function createFirstLook(deps: {
     }
   }
 
+  async function tryToLook(
+    server: ServerConfig,
+    stopping: AbortSignal,
+    stopped: Promise<void>,
+  ): Promise<void> {
+    const { name } = server
+    try {
+      // A stop does not wait for a server that is silent; its program is ended all the same.
+      await Promise.race([look(server, stopping), stopped])
+    } catch (error) {
+      log.warn({ err: error, server: name }, 'its tools could not be listed for a first policy')
+      problems.set(name, 'it could not be asked; the log of the gateway says why')
+    }
+  }
+
   async function watch(server: ServerConfig, stopping: AbortSignal, stopped: Promise<void>): Promise<void> {
-    const { name, upstream } = server
-    if (upstream.kind === 'http' && upstream.oauth?.grant === 'authorization_code') {
+    const { name } = server
+    if (isOfPeople(server)) {
       problems.set(name, ofPeople)
       return
     }
     let pauseMs = AGAIN_MS
     while (!stopping.aborted) {
       if (isUnknown(name)) {
-        try {
-          // A stop does not wait for a server that is silent; its program is ended all the same.
-          await Promise.race([look(server, stopping), stopped])
-        } catch (error) {
-          log.warn({ err: error, server: name }, 'its tools could not be listed for a first policy')
-          problems.set(name, 'it could not be asked; the log of the gateway says why')
-        }
+        await tryToLook(server, stopping, stopped)
         pauseMs = Math.min(2 * pauseMs, AGAIN_MS_MAX)
       }
       await clock.sleep(pauseMs, stopping)
@@ -97,11 +109,22 @@ export function createFirstLook(deps: {
 
   return {
     problemOf: (server) => (tools.known(server).length > 0 ? null : (problems.get(server) ?? null)),
+    async look(name, stopping) {
+      const server = config.servers.get(name)
+      if (server === undefined || isOfPeople(server)) return
+      await tryToLook(server, stopping, whenAborted(stopping))
+    },
     async keep(stopping) {
-      const stopped = new Promise<void>((resolve) => {
-        stopping.addEventListener('abort', () => resolve(), { once: true })
-      })
+      const stopped = whenAborted(stopping)
       await Promise.all([...config.servers.values()].map((server) => watch(server, stopping, stopped)))
     },
   }
 }
+
+const isOfPeople = ({ upstream }: ServerConfig): boolean =>
+  upstream.kind === 'http' && upstream.oauth?.grant === 'authorization_code'
+
+const whenAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })

@@ -219,6 +219,7 @@ export async function startGateway(deps: {
     recorder.keep(leaving.signal),
     policies.keep(leaving.signal),
     catalogue.keepFresh(leaving.signal),
+    catalogue.keepWhole((server) => firstLook.look(server, leaving.signal), leaving.signal),
     firstLook.keep(leaving.signal),
     stops.keepFresh(leaving.signal),
     keepStopped({ ...loop, cancelStopped: services.cancelStopped, stops: store.stops }),

@@ -31,6 +31,11 @@ export interface ToolCatalogue {
   settled(): Promise<void>
   /** Keeps the memory true until `stopping` aborts; never rejects. */
   keepFresh(stopping: AbortSignal): Promise<void>
+  /**
+   * Sees to it that a server of whose list nobody reads the last page is pinned as well, until `stopping` aborts; never rejects.
+   * @param look lists all tools of a server, and tells `saw`; where it cannot, what was seen is pinned. Never rejects
+   */
+  keepWhole(look: (server: string) => Promise<void>, stopping: AbortSignal): Promise<void>
 }
 
 /** A definition that another gateway saw counts here after this time. */
@@ -38,7 +43,7 @@ const REFRESH_MS = 1_000
 /** Lists that wait to be compared; each is looked at whole, and a newer one of the same server stands for the older. */
 const WAITING_MAX = 100
 
-/** Whoever reads a list reads its next page at once; what nobody reads on is pinned as far as it was seen. */
+/** Whoever reads a list reads its next page at once; what nobody reads on is read here. */
 const FIRST_PAGES_MS = 60_000
 /** As many as are listed for people; whoever lists more is pinned by these. */
 const FIRST_TOOLS_MAX = 5_000
@@ -52,7 +57,7 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
   let mark = ''
   let waiting = 0
   /** What servers that were never seen list, until their last page. */
-  const firstPages = new Map<string, { tools: Map<string, SeenTool>; readonly sinceMs: number }>()
+  const firstPages = new Map<string, { tools: Map<string, SeenTool>; sinceMs: number }>()
   /** Lists that passed and are not compared yet. */
   const passed = new Map<string, Set<readonly JsonObject[]>>()
   let writing: Promise<void> = Promise.resolve()
@@ -81,6 +86,19 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
   ): Promise<void> {
     await compareWithPins(server, [...tools.values()])
     firstPages.delete(server)
+  }
+
+  async function complete(server: string, look: (server: string) => Promise<void>): Promise<void> {
+    if (!known.has(server)) await look(server)
+    await writing
+    const pages = firstPages.get(server)
+    if (pages === undefined) return
+    try {
+      await pinFirstPages(server, pages)
+    } catch (error) {
+      pages.sinceMs = clock.monotonicMs()
+      log.warn({ err: error, server }, 'the tools of this server could not be pinned; it is tried again')
+    }
   }
 
   async function compareWithPins(server: string, tools: readonly SeenTool[]): Promise<void> {
@@ -154,11 +172,13 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
       return pin?.accepted?.digest === digest && pin.waiting === null
     },
 
-    known: (server) =>
-      [...memory.values()].flatMap((pin) => {
+    known(server) {
+      if (!known.has(server)) return [...(firstPages.get(server)?.tools.values() ?? [])]
+      return [...memory.values()].flatMap((pin) => {
         const seen = pin.server === server ? (pin.waiting ?? pin.accepted) : null
         return seen === null ? [] : [seen]
-      }),
+      })
+    },
 
     pins: () => [...memory.values()],
 
@@ -190,11 +210,18 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
       while (!stopping.aborted) {
         try {
           await refresh()
-          for (const [server, pages] of firstPages) {
-            if (clock.monotonicMs() - pages.sinceMs > FIRST_PAGES_MS) await pinFirstPages(server, pages)
-          }
         } catch (error) {
           log.debug({ err: error }, 'the pinned tools could not be read; the last known ones go on')
+        }
+        await clock.sleep(REFRESH_MS, stopping)
+      }
+    },
+
+    async keepWhole(look, stopping) {
+      while (!stopping.aborted) {
+        for (const [server, pages] of firstPages) {
+          if (stopping.aborted) return
+          if (clock.monotonicMs() - pages.sinceMs > FIRST_PAGES_MS) await complete(server, look)
         }
         await clock.sleep(REFRESH_MS, stopping)
       }

@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import { createClient } from '../../src/commands/client.ts'
 import { connectV1, textOf } from '../support/clients.ts'
 import {
@@ -29,7 +30,7 @@ test('a redefined tool waits on every gateway, its approval runs what it is now,
   const database = await freshDatabase()
   cleanUps.push(() => database.drop())
   const policy = join(temporaryDirectory(), 'pay.yaml')
-  writeFileSync(policy, 'default: deny\nallow: [create_refund]\n')
+  writeFileSync(policy, "default: deny\nallow: ['create_*']\n")
   const aGateway = async (): Promise<GatewayProcess> => {
     const gateway = await startGateway({
       databaseUrl: database.connectionString,
@@ -57,8 +58,15 @@ test('a redefined tool waits on every gateway, its approval runs what it is now,
     return read.ok ? new Map(read.value.tools.map(({ tool, state }) => [tool, state])) : new Map()
   }
 
-  await here.client.request('tools/list')
+  let cursor: string | undefined
+  do {
+    const page = await here.client.request('tools/list', cursor === undefined ? {} : { cursor })
+    cursor = z.object({ nextCursor: z.string().optional() }).parse(page).nextCursor
+  } while (cursor !== undefined)
   await expect.poll(async () => (await states()).get('create_refund')).toBe('accepted')
+  // What the server never listed is no tool of it, whatever the policy lets pass.
+  await expect(here.client.call('create_nothing')).rejects.toThrow('Unknown tool: create_nothing')
+  expect(upstream.executed).toEqual([])
   expect(await here.refund()).toContain('re_')
 
   upstream.redefine('create_refund', 'Refunds a charge, and tells everybody about it.')

@@ -90,7 +90,6 @@ const everythingSteps: readonly Step[] = [
 ]
 
 const v1Steps: readonly Step[] = [
-  ['an unknown tool', (client) => client.call('no-such-tool')],
   ['ping', (client) => client.request('ping')],
   ['resources/templates/list', (client) => client.request('resources/templates/list')],
   [

@@ -67,7 +67,7 @@ describe('what a server lists', () => {
     expect(catalogue.quarantineOf('wiki', 'delete_page')).toContain('new on this server')
   })
 
-  test('whose last page is empty, or was never read, is pinned as far as it was seen', async () => {
+  test('whose last page is empty, or was never read, is pinned: whole, where it can be read here, or as far as it was seen', async () => {
     let nowMs = 0
     const stopping = new AbortController()
     const slow: typeof clock = {
@@ -79,15 +79,22 @@ describe('what a server lists', () => {
     catalogue.saw('wiki', [page], false)
     await saw()
     expect((await pins.all()).map(({ tool }) => tool)).toEqual(['get_page'])
-    catalogue.saw('other', [page], false)
+    for (const server of ['paged', 'silent']) catalogue.saw(server, [page], false)
     await catalogue.settled()
-    const fresh = catalogue.keepFresh(stopping.signal)
+    expect(catalogue.known('paged').map(({ tool }) => tool)).toEqual(['get_page'])
+    const look = async (server: string) => {
+      if (server === 'paged') catalogue.saw(server, [page, { name: 'list_pages' }])
+    }
+    const whole = catalogue.keepWhole(look, stopping.signal)
     nowMs = 61_000
     await expect
-      .poll(async () => (await pins.all()).map(({ server }) => server), { timeout: 10_000 })
-      .toEqual(['wiki', 'other'])
+      .poll(async () => (await pins.all()).map(({ server, tool }) => `${server} ${tool}`), {
+        timeout: 10_000,
+      })
+      .toEqual(['wiki get_page', 'paged get_page', 'paged list_pages', 'silent get_page'])
     stopping.abort()
-    await fresh
+    await whole
+    for (const tool of ['get_page', 'list_pages']) expect(catalogue.quarantineOf('paged', tool)).toBeNull()
   })
 
   test('is all there is: a tool that no list ever had waits for a person', async () => {
