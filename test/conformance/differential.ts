@@ -65,7 +65,6 @@ const common: readonly Step[] = [
       client.call('test_echo', { a: 1 }, { meta: { 'example.com/said': ['kept', { b: 2 }], vendor: 3 } }),
   },
   text('json_schema_2020_12_tool', { name: 'x', contactMethod: 'phone', phone: '1' }),
-  text('no_such_tool'),
   ...[
     'static-text',
     'static-binary',
