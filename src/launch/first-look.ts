@@ -1,6 +1,7 @@
 /**
  * Asks servers without a policy what tools they have, so that people find a proposal before any agent was refused, and servers
- * whose list no agent has read to its end. A server where every person has an account of their own is left alone: its tools are learnt from the first list that an agent gets.
+ * whose list no agent has read to its end. A server where every person has an account of their own is left alone: its tools
+ * are learnt from the first list that an agent gets.
  */
 import type { Config, ServerConfig } from '../config.ts'
 import { listTools } from '../mcp/upstream/list-tools.ts'
@@ -112,10 +113,15 @@ export function createFirstLook(deps: {
     async look(name, stopping) {
       const server = config.servers.get(name)
       if (server === undefined || isOfPeople(server)) return
-      await tryToLook(server, stopping, whenAborted(stopping))
+      const done = new AbortController()
+      try {
+        await tryToLook(server, stopping, whenAborted(stopping, done.signal))
+      } finally {
+        done.abort()
+      }
     },
     async keep(stopping) {
-      const stopped = whenAborted(stopping)
+      const stopped = whenAborted(stopping, null)
       await Promise.all([...config.servers.values()].map((server) => watch(server, stopping, stopped)))
     },
   }
@@ -124,7 +130,11 @@ export function createFirstLook(deps: {
 const isOfPeople = ({ upstream }: ServerConfig): boolean =>
   upstream.kind === 'http' && upstream.oauth?.grant === 'authorization_code'
 
-const whenAborted = (signal: AbortSignal): Promise<void> =>
+/** @param until nobody waits for it any more */
+const whenAborted = (signal: AbortSignal, until: AbortSignal | null): Promise<void> =>
   new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true })
+    signal.addEventListener('abort', () => resolve(), {
+      once: true,
+      ...(until === null ? {} : { signal: until }),
+    })
   })

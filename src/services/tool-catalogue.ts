@@ -44,11 +44,19 @@ const REFRESH_MS = 1_000
 const WAITING_MAX = 100
 
 /** Whoever reads a list reads its next page at once; what nobody reads on is read here. */
+const READ_ON_MS = 5_000
+/** Where it cannot be read here, whoever reads on slowly has had the time; what was seen is pinned. */
 const FIRST_PAGES_MS = 60_000
 /** As many as are listed for people; whoever lists more is pinned by these. */
 const FIRST_TOOLS_MAX = 5_000
 
 const keyOf = (server: string, tool: string) => `${server} ${tool}`
+
+interface FirstPages {
+  readonly tools: Map<string, SeenTool>
+  sinceMs: number
+  wasLookedAt: boolean
+}
 
 export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: Log }): ToolCatalogue {
   const { pins, clock, log } = deps
@@ -57,7 +65,7 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
   let mark = ''
   let waiting = 0
   /** What servers that were never seen list, until their last page. */
-  const firstPages = new Map<string, { tools: Map<string, SeenTool>; sinceMs: number }>()
+  const firstPages = new Map<string, FirstPages>()
   /** Lists that passed and are not compared yet. */
   const passed = new Map<string, Set<readonly JsonObject[]>>()
   let writing: Promise<void> = Promise.resolve()
@@ -74,29 +82,39 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
   async function compare(server: string, listed: readonly JsonObject[], isLast: boolean): Promise<void> {
     const tools = listed.map(seenTool).filter((seen) => seen !== null)
     if (known.has(server)) return compareWithPins(server, tools)
-    const pages = firstPages.get(server) ?? { tools: new Map(), sinceMs: clock.monotonicMs() }
+    const pages = firstPages.get(server) ?? {
+      tools: new Map(),
+      sinceMs: clock.monotonicMs(),
+      wasLookedAt: false,
+    }
     for (const seen of tools) pages.tools.set(seen.tool, seen)
     firstPages.set(server, pages)
     if (isLast || pages.tools.size >= FIRST_TOOLS_MAX) await pinFirstPages(server, pages)
   }
 
-  async function pinFirstPages(
-    server: string,
-    { tools }: { readonly tools: ReadonlyMap<string, SeenTool> },
-  ): Promise<void> {
+  async function pinFirstPages(server: string, { tools }: FirstPages): Promise<void> {
     await compareWithPins(server, [...tools.values()])
     firstPages.delete(server)
   }
 
-  async function complete(server: string, look: (server: string) => Promise<void>): Promise<void> {
-    if (!known.has(server)) await look(server)
+  /** What is left of a list that nobody reads to its end. */
+  async function complete(
+    server: string,
+    pages: FirstPages,
+    look: (server: string) => Promise<void>,
+  ): Promise<void> {
+    const sinceMs = clock.monotonicMs() - pages.sinceMs
+    if (!pages.wasLookedAt && sinceMs > READ_ON_MS && !known.has(server)) {
+      pages.wasLookedAt = true
+      await look(server)
+    }
     await writing
-    const pages = firstPages.get(server)
-    if (pages === undefined) return
+    if (sinceMs <= FIRST_PAGES_MS || firstPages.get(server) !== pages) return
     try {
       await pinFirstPages(server, pages)
     } catch (error) {
       pages.sinceMs = clock.monotonicMs()
+      pages.wasLookedAt = false
       log.warn({ err: error, server }, 'the tools of this server could not be pinned; it is tried again')
     }
   }
@@ -154,7 +172,8 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
   return {
     facts(server, tool) {
       const pin = memory.get(keyOf(server, tool))
-      if (pin === undefined) return unknownTool
+      // What is seen and about to be pinned is known as well: the rest of the list says nothing about this tool.
+      if (pin === undefined) return factsOf(firstPages.get(server)?.tools.get(tool) ?? null)
       const { accepted, waiting: other } = pin
       if (accepted === null || other === null) return factsOf(accepted ?? other)
       return worseFacts(factsOf(accepted), factsOf(other))
@@ -221,7 +240,7 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
       while (!stopping.aborted) {
         for (const [server, pages] of firstPages) {
           if (stopping.aborted) return
-          if (clock.monotonicMs() - pages.sinceMs > FIRST_PAGES_MS) await complete(server, look)
+          await complete(server, pages, look)
         }
         await clock.sleep(REFRESH_MS, stopping)
       }

@@ -59,6 +59,9 @@ describe('what a server lists', () => {
     await catalogue.settled()
     expect(await pins.all()).toEqual([])
     expect(catalogue.quarantineOf('wiki', 'get_page')).toBeNull()
+    // A rule about reading, and one that is only tried, know what it is from now on.
+    expect(catalogue.facts('wiki', 'get_page')).toEqual({ category: 'read', risk: 'low' })
+    expect(catalogue.facts('wiki', 'list_pages')).toEqual(unknownTool)
     await saw({ name: 'list_pages' })
     for (const tool of ['get_page', 'list_pages']) expect(catalogue.quarantineOf('wiki', tool)).toBeNull()
     catalogue.saw('wiki', [page], false)
@@ -86,6 +89,10 @@ describe('what a server lists', () => {
       if (server === 'paged') catalogue.saw(server, [page, { name: 'list_pages' }])
     }
     const whole = catalogue.keepWhole(look, stopping.signal)
+    const paged = async () => (await pins.all()).flatMap((pin) => (pin.server === 'paged' ? [pin.tool] : []))
+    nowMs = 6_000
+    await expect.poll(paged, { timeout: 10_000 }).toEqual(['get_page', 'list_pages'])
+    expect((await pins.all()).some(({ server }) => server === 'silent')).toBe(false)
     nowMs = 61_000
     await expect
       .poll(async () => (await pins.all()).map(({ server, tool }) => `${server} ${tool}`), {
