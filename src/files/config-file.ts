@@ -76,7 +76,12 @@ export function readConfigFile(
   const written = namesIn('people')
   const groupNames = namesIn('groups')
   const isLocal = written.length === 0
-  const known: Known = { people: isLocal ? [context.localPerson.id] : written, groups: groupNames, isLocal }
+  const known: Known = {
+    people: isLocal ? [context.localPerson.id] : written,
+    groups: groupNames,
+    hasIssuers: document.get(['oauth']) !== undefined,
+    isLocal,
+  }
 
   const groupsOf = new Map<string, string[]>()
   for (const name of groupNames) {

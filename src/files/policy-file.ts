@@ -29,21 +29,41 @@ export interface PolicyReading {
   readonly notes: readonly Problem[]
 }
 
-/** The policy alone, as `readPolicyWithNotes` reads it. */
-export function readPolicy(file: string, text: string): Result<Policy, Problem[]> {
-  const read = readPolicyWithNotes(file, text)
-  return read.ok ? ok(read.value.policy) : read
-}
+type Known = Pick<KnownNames, 'people' | 'groups'>
 
 /**
+ * The policy alone; what is probably not meant is not looked for.
+ *
  * @param file the name people know; it becomes `source`, and the name in problems
  * @param known whom rules may name; `null`: nobody knows, and names are not checked
  */
+export function readPolicy(
+  file: string,
+  text: string,
+  known: Known | null = null,
+): Result<Policy, Problem[]> {
+  const read = readParts(file, text, known === null ? null : { ...known, hasIssuers: false })
+  return read.ok ? ok(read.value.policy) : read
+}
+
+/** As `readPolicy`, with what loads and deserves a word. */
 export function readPolicyWithNotes(
   file: string,
   text: string,
   known: KnownNames | null = null,
 ): Result<PolicyReading, Problem[]> {
+  const read = readParts(file, text, known)
+  if (!read.ok) return read
+  const { reader, policy } = read.value
+  noteOddities(reader, policy)
+  return ok({ policy, notes: reader.notes })
+}
+
+function readParts(
+  file: string,
+  text: string,
+  known: KnownNames | null,
+): Result<{ readonly policy: Policy; readonly reader: Reader }, Problem[]> {
   const read = readDocument(file, text, ifEmpty)
   if (!read.ok) return read
   const reader = createReader(read.value, known)
@@ -70,8 +90,7 @@ export function readPolicyWithNotes(
     shadow,
     hidden: new Set(hidden),
   }
-  noteOddities(reader, policy)
-  return ok({ policy, notes: reader.notes })
+  return ok({ policy, reader })
 }
 
 interface Entry {

@@ -5,7 +5,7 @@ import { CLI } from '../domain/command-line.ts'
 import { type ApproverChain, askForEverything } from '../domain/policy.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { type Offer, type PutBy, putByText, textDigest } from '../domain/revision.ts'
-import { readPolicy, readPolicyWithNotes } from '../files/policy-file.ts'
+import { readPolicy } from '../files/policy-file.ts'
 import { formatProblems, type Problem } from '../files/problem.ts'
 import { undecidable } from '../files/undecidable.ts'
 import { watchFile } from '../files/watch-files.ts'
@@ -43,8 +43,8 @@ export const readNewPolicy =
   (known: Pick<Config, 'people' | 'servers'>): ReadPolicy =>
   (source, text) => {
     if (text === null) return ok(askForEverything)
-    const read = readPolicyWithNotes(source, text, namesOf(known))
-    return read.ok ? ok({ ...read.value.policy, source }) : err(formatProblems(read.error))
+    const read = readPolicy(source, text, namesOf(known))
+    return read.ok ? ok({ ...read.value, source }) : err(formatProblems(read.error))
   }
 
 export async function openPolicies(deps: {
@@ -148,9 +148,9 @@ type Known = Pick<Config, 'people' | 'agents' | 'localPrincipal' | 'servers'>
 
 /** Everything that a start would have found: names that nobody has, and calls that nobody could decide. */
 function checked(server: ServerConfig, known: Known, name: string, text: string): Result<string, Problem[]> {
-  const read = readPolicyWithNotes(name, text, namesOf(known))
+  const read = readPolicy(name, text, namesOf(known))
   if (!read.ok) return read
-  const stuck = stuckUnder(known, server.name, { ...server.rules, policy: read.value.policy })
+  const stuck = stuckUnder(known, server.name, { ...server.rules, policy: read.value })
   return stuck.length === 0 ? ok(text) : err(stuck)
 }
 

@@ -10,7 +10,8 @@ import { readPolicyWithNotes } from '../../src/files/policy-file.ts'
 import { call, policy } from '../policy/arbitraries.ts'
 import { aJudgedCall } from '../support/builders.ts'
 
-const read = (text: string) => readPolicyWithNotes('p.yaml', text, { people: ['mina'], groups: ['ops'] })
+const read = (text: string) =>
+  readPolicyWithNotes('p.yaml', text, { people: ['mina'], groups: ['ops'], hasIssuers: true })
 const refusals = (text: string) => {
   const reading = read(text)
   return reading.ok ? [] : reading.error
@@ -274,6 +275,55 @@ test('patterns take linear time, and long text is not looked at: what nobody loo
   expect(performance.now() - began).toBeLessThan(5_000)
 })
 
+describe('a pattern for names of one kind, met by an agent of the other', () => {
+  const answers = (rule: string, agent: string, owner = 'jun') => {
+    const { policy } = load(`default: require_approval\n${ruleOf(`tools: t, ${rule}`)}`)
+    return evaluate(policy, aJudgedCall('t', { agent, owner })).kind
+  }
+  const theirs = 'night-evil#Zm9vYmFyYmF6cXV4'
+  test.each([
+    ['agents: "night-*"', 'night-agent'],
+    ['agents: "*"', theirs],
+    ['agents: "night-*#*"', theirs],
+    [`agents: "${theirs}"`, theirs],
+    ['when: { path: agent, starts_with: night- }', 'night-agent'],
+    ['when: { path: agent, matches: "^night-.*#" }', theirs],
+    [`when: { path: agent, eq: "${theirs}" }`, theirs],
+    ['when: { path: agent, neq: night-agent }', theirs],
+  ])('%s is about %s', (rule, agent) => {
+    expect(answers(`${rule}, action: allow`, agent)).toBe('allow')
+    expect(answers(`${rule}, action: deny`, agent)).toBe('deny')
+  })
+  test.each([
+    'agents: "night-*"',
+    'agents: [other, "*night*"]',
+    'when: { path: agent, like: "night-*" }',
+    'when: { path: agent, starts_with: night- }',
+    'when: { path: agent, contains: evil }',
+    'when: { path: agent, matches: "^night" }',
+    'when: { not: { path: agent, starts_with: night- } }',
+  ])('%s opens nothing for an agent that an issuer calls so, and lets it out of nothing', (rule) => {
+    expect(answers(`${rule}, action: allow`, theirs)).toBe('require_approval')
+    expect(answers(`${rule}, action: require_approval`, theirs)).toBe('require_approval')
+    expect(answers(`${rule}, action: deny`, theirs)).toBe('deny')
+  })
+  test.each(['agents: night-evil', 'agents: "day-*"', 'agents: "*-agent"', 'agents: "day-*#*"'])(
+    '%s is not about it',
+    (rule) => {
+      expect(answers(`${rule}, action: allow`, theirs)).toBe('require_approval')
+      expect(answers(`${rule}, action: deny`, theirs)).toBe('require_approval')
+    },
+  )
+  test('an owner whom nobody knows is caught by no pattern for people', () => {
+    const nobody = `unknown:${theirs}`
+    expect(answers('owners: "*n*", action: allow', theirs, nobody)).toBe('require_approval')
+    expect(answers('owners: "*n*", action: deny', theirs, nobody)).toBe('deny')
+    expect(answers('owners: "unknown:*", action: deny', theirs, nobody)).toBe('deny')
+    expect(answers('owners: "*", action: allow', theirs, nobody)).toBe('allow')
+    expect(answers('owners: "j*", action: deny', theirs, nobody)).toBe('require_approval')
+  })
+})
+
 test('argument walks see own properties only', () => {
   for (const path of ['args.toString', 'args.hasOwnProperty', 'args.b.length', 'args.valueOf.name']) {
     const { policy } = load(`default: allow\n${when(`path: ${JSON.stringify(path)}, exists: true`)}`)
@@ -291,6 +341,21 @@ describe('what loads and is probably not meant', () => {
     ['a hidden tool', 'hide: ["t*"]\nallow: [two]', 'its tools are hidden'],
     ['sessions', ruleOf('tools: t, rate_limit: { max: 1, window: 60, per: session }'), 'opens a new session'],
     [
+      'agents by a pattern that lets no agent of an issuer pass',
+      ruleOf('tools: t, agents: "night-*", action: allow'),
+      'none with a token of another issuer',
+    ],
+    [
+      'agents by a pattern that issuers can meet',
+      ruleOf('tools: t, agents: ["night-*", "day-*"], action: deny'),
+      'about those of other issuers',
+    ],
+    [
+      'agents that an issuer names',
+      ruleOf('tools: t, agents: ["night-*", "night-*#*"], action: allow'),
+      'an issuer of `oauth` lets take such a name',
+    ],
+    [
       'different approvers',
       `rules:
   - { tools: "pay*", action: require_approval, approval: { groups: [ops] } }
@@ -301,6 +366,16 @@ describe('what loads and is probably not meant', () => {
     expect(load(text).notes).toMatchObject([
       { message: expect.stringContaining(message), line: expect.any(Number) },
     ])
+  })
+
+  test('exact names and everybody are no patterns, and where there are no issuers no name is theirs', () => {
+    const text = (agents: string) => ruleOf(`tools: t, agents: ${agents}, action: allow`)
+    for (const agents of ['night-agent', '"*"', '["night-agent#aB3_x", mina]'])
+      expect(load(text(agents)).notes).toEqual([])
+    for (const known of [null, { people: [], groups: [], hasIssuers: false }]) {
+      const reading = readPolicyWithNotes('p.yaml', text('"night-*"'), known)
+      expect(reading.ok && reading.value.notes).toEqual([])
+    }
   })
 
   test('exceptions are conditions, and nothing is said about them', () => {

@@ -25,7 +25,7 @@ const regexOf = (source: string) => {
   return regex.value
 }
 
-const words = ['', 'a', 'ab', 'b.c', 'dev', '10', '가나']
+const words = ['', 'a', 'ab', 'b.c', 'dev', '10', '가나', 'a#b', '#', 'unknown:']
 const numbers = [-1, 0, 1, 2.5, 10, 1e9]
 const scalar: fc.Arbitrary<Scalar> = fc.oneof(
   fc.constantFrom(...words),
@@ -71,11 +71,14 @@ const simple: fc.Arbitrary<Comparison> = fc.oneof(
   fc.record({ op: fc.constantFrom('starts_with' as const, 'ends_with' as const), value: word }),
   fc.record({
     op: fc.constant('like' as const),
-    patterns: fc.array(fc.constantFrom('a*', '*b', 'a', '*').map(glob), { minLength: 1, maxLength: 2 }),
+    patterns: fc.array(fc.constantFrom('a*', '*b', 'a', '*', 'a*#*', '*:a*', 'ab#dev').map(glob), {
+      minLength: 1,
+      maxLength: 2,
+    }),
   }),
   fc.record({
     op: fc.constant('matches' as const),
-    regex: fc.constantFrom('^a', 'b$', '^[0-9]+$', 'a|d').map(regexOf),
+    regex: fc.constantFrom('^a', 'b$', '^[0-9]+$', 'a|d', '^a.*#').map(regexOf),
   }),
   fc.record({ op: fc.constant('exists' as const), value: fc.boolean() }),
 )
@@ -293,8 +296,8 @@ export const call: fc.Arbitrary<JudgedCall> = fc.record({
   server: fc.constantFrom('a', 'shop'),
   tool: fc.constantFrom(...names, 'g\u200bet_a'),
   arguments: args,
-  agent: fc.constantFrom('a', 'dev'),
-  owner: fc.constantFrom('b.c', 'ab'),
+  agent: fc.constantFrom('a', 'dev', 'a#b', 'ab#dev'),
+  owner: fc.constantFrom('b.c', 'ab', 'unknown:ab#dev'),
   session: fc.constantFrom(null, 's1'),
   facts: fc.record({ category: fc.constantFrom(null, ...categories), risk: fc.constantFrom(...risks) }),
   nowMs: fc.integer({ min: Date.UTC(2026, 0, 1), max: Date.UTC(2027, 0, 1) }),

@@ -119,6 +119,25 @@ function asks(comparison: Comparison, value: unknown): Answers {
   }
 }
 
+/** The name has a mark; whatever looks at a part of names and has none itself may not have been meant for it. */
+function ofTheOtherKind(comparison: Comparison, answers: Answers, mark: string, name: string): Answers {
+  if (!answers.includes(true)) return answers
+  switch (comparison.op) {
+    case 'like': {
+      const matching = comparison.patterns.filter(({ source }) => star(source, name))
+      return matching.some(({ source }) => /^\*+$/.test(source) || source.includes(mark)) ? answers : either
+    }
+    case 'starts_with':
+    case 'ends_with':
+    case 'contains':
+      return `${comparison.value}`.includes(mark) ? answers : either
+    case 'matches':
+      return comparison.regex.source.includes(mark) ? answers : either
+    default:
+      return answers
+  }
+}
+
 function isSo(condition: Condition, call: JudgedCall): Answers {
   switch (condition.kind) {
     case 'all':
@@ -138,7 +157,15 @@ function isSo(condition: Condition, call: JudgedCall): Answers {
         category: call.facts.category,
         risk: call.facts.risk,
       }[root]
-      return every(condition.is.map((each) => asks(each, found ?? condition.otherwise)))
+      return every(
+        condition.is.map((each) => {
+          const answers = asks(each, found ?? condition.otherwise)
+          const mark = root === 'agent' ? '#' : root === 'owner' ? ':' : null
+          return mark !== null && String(found).includes(mark)
+            ? ofTheOtherKind(each, answers, mark, String(found))
+            : answers
+        }),
+      )
     }
     case 'time': {
       const { zone, days, from, to } = condition.window

@@ -4,6 +4,7 @@ import { foldName } from '../fold-name.ts'
 import { type Comparison, compare } from './comparison.ts'
 import type { Glob } from './glob.ts'
 import type { JudgedCall } from './judged-call.ts'
+import { compareName } from './kinds-of-names.ts'
 import { type Tally, tallyKey } from './tally.ts'
 import { isWithin, type TimeWindow } from './time-window.ts'
 import { allOf, anyOf, not, type Truth } from './truth.ts'
@@ -43,6 +44,10 @@ export function truthOf(condition: Condition, call: JudgedCall): Truth {
         return truthByNames(condition, call.onlyNames)
       }
       const value = read(condition.path, call) ?? condition.otherwise
+      const { root } = condition.path
+      if (root === 'agent' || root === 'owner') {
+        return allOf(condition.is, (comparison) => compareName(root, comparison, value))
+      }
       return allOf(condition.is, (comparison) => compare(comparison, value))
     }
     case 'time':

@@ -2,7 +2,8 @@
 
 import type { z } from 'zod'
 import type { Condition } from '../../domain/policy/condition.ts'
-import { glob } from '../../domain/policy/glob.ts'
+import { type Glob, glob, isExact } from '../../domain/policy/glob.ts'
+import { isEverybody } from '../../domain/policy/kinds-of-names.ts'
 import { type Action, type Rule, usualTerms } from '../../domain/policy/rule.ts'
 import { type Path, pointer } from '../document.ts'
 import { globsOf, readCondition } from './conditions.ts'
@@ -97,6 +98,7 @@ function readParts(
   ] as const) {
     const names = written[key]
     if (names === undefined) continue
+    if (key === 'agents') noteKinds(reader, globsOf(names), written.action ?? null, [...at, key])
     conditions.push({
       kind: 'value',
       path: { source: path, root: path, steps: [] },
@@ -127,4 +129,26 @@ function readParts(
     limits,
     terms,
   }
+}
+
+/** Patterns for names of agents where it is easily missed which agents they are about. */
+function noteKinds(reader: Reader, patterns: readonly Glob[], action: Action | null, at: Path): void {
+  const partial = patterns.filter((pattern) => !isExact(pattern) && !isEverybody(pattern))
+  const others = partial.find(({ source }) => source.includes('#'))
+  if (others !== undefined && action === 'allow') {
+    reader.note(
+      at,
+      `"${others.source}" lets pass whoever an issuer of \`oauth\` lets take such a name`,
+      'write the whole name of the agent, with what follows the #',
+    )
+  }
+  const [own] = partial.filter(({ source }) => !source.includes('#'))
+  if (own === undefined || others !== undefined || reader.known?.hasIssuers !== true) return
+  reader.note(
+    at,
+    action === 'allow'
+      ? `"${own.source}" lets pass agents with tokens of Holdpoint, and none with a token of another issuer`
+      : `"${own.source}" is about agents with tokens of Holdpoint and, to be on the safe side, about those of other issuers that are called so`,
+    `where those are meant as well, add a pattern with a #, as "${own.source}#*"`,
+  )
 }

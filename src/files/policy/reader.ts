@@ -8,6 +8,8 @@ import { checkShape, problemAt, problemAtKey } from '../shape.ts'
 export interface KnownNames {
   readonly people: readonly string[]
   readonly groups: readonly string[]
+  /** Whether agents may come with tokens of other issuers. */
+  readonly hasIssuers: boolean
 }
 
 export interface Reader {
