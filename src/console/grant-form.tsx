@@ -1,21 +1,15 @@
 /** Allowing more than the call that is read: what it would be in a sentence, how many and for how long, and a button of its own. */
 import type { Approval, InstantMs } from '../domain/approval.ts'
 import { type GrantWish, grantOffer, mayGrant } from '../domain/grant.ts'
-import { grantText } from '../domain/grant-text.ts'
+import { grantSpansMs, grantText } from '../domain/grant-text.ts'
 import { spanText } from '../domain/present.ts'
 import type { Person } from '../domain/principal.ts'
-
-const MINUTE_MS = 60_000
-/** What people think in; the longest that the rule allows is there too. */
-const spansMs = [10, 30, 60, 4 * 60, 8 * 60].map((minutes) => minutes * MINUTE_MS)
 
 /** Inside the form of the decision, whose digest and reason it goes with. Never open by itself. */
 export function GrantFields(parts: { approval: Approval; person: Person; nowMs: InstantMs }) {
   const { approval, person, nowMs } = parts
   const offer = grantOffer(approval)
   if (offer === null || !mayGrant(person, approval, nowMs)) return null
-  const { usesMax, durationMsMax } = offer
-  const spans = [...spansMs.filter((ms) => ms < durationMsMax), durationMsMax]
   return (
     <details class="more grant">
       <summary>Approve, and allow more of such calls…</summary>
@@ -31,7 +25,7 @@ export function GrantFields(parts: { approval: Approval; person: Person; nowMs: 
             type="number"
             name="grant_uses"
             min="1"
-            max={String(usesMax)}
+            max={String(offer.usesMax)}
             value="1"
             inputmode="numeric"
             autocomplete="off"
@@ -40,7 +34,7 @@ export function GrantFields(parts: { approval: Approval; person: Person; nowMs: 
         <p class="reason">
           <label for="grant-for">For how long</label>
           <select id="grant-for" name="grant_ms" autocomplete="off">
-            {spans.map((ms) => (
+            {grantSpansMs(offer).map((ms) => (
               <option value={String(ms)}>{spanText(ms)}</option>
             ))}
           </select>

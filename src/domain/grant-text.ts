@@ -66,6 +66,16 @@ function boundText(bound: Bound): string {
   }
 }
 
+const MINUTE_MS = 60_000
+/** What people think in. */
+const spansMs = [10, 30, 60, 4 * 60, 8 * 60].map((minutes) => minutes * MINUTE_MS)
+
+/** For how long a grant may be given here: what people think in, and the longest that the rule allows. */
+export const grantSpansMs = ({ durationMsMax }: GrantTerms): readonly number[] => [
+  ...spansMs.filter((ms) => ms < durationMsMax),
+  durationMsMax,
+]
+
 /** What a rule lets approvers grant. */
 export function grantTermsText(terms: GrantTerms | null): string {
   if (terms === null) return 'none'

@@ -157,6 +157,10 @@ export function grantState(grant: Grant, nowMs: InstantMs): GrantState {
   return grant.used >= grant.usesMax ? 'used_up' : 'stands'
 }
 
+/** All of it that changes while the approval it was given with does not: a card that says something else is drawn anew. */
+export const grantStanding = (grant: Grant, nowMs: InstantMs): string =>
+  `${grant.used} ${grantState(grant, nowMs)}`
+
 /** What a step of an approval means for grants. The ledger writes it in the same statement. */
 export interface GrantEffects {
   readonly gives:

@@ -231,7 +231,8 @@ export async function startGateway(deps: {
     const shown = { setUps, cards: store.setUpCards, channel, servers: [...config.servers.keys()] }
     loops.push(keepShowingSetUps({ ...shown, held: rules.held, clock, stopping: leaving.signal, log }))
   }
-  const slack = await openSlackDoor({ config, store, directory, people: services.people, log })
+  const { people, grants } = services
+  const slack = await openSlackDoor({ config, store, directory, people, grants, log })
 
   const app = new Hono()
   app.route(

@@ -5,6 +5,7 @@ import { createSlackApp } from '../channels/slack/app.ts'
 import { createRetire, createSlackChannel, SLACK } from '../channels/slack/channel.ts'
 import { createClicks } from '../channels/slack/clicks.ts'
 import { CLICK_TIMEOUT_MS, createSlackClient } from '../channels/slack/client.ts'
+import { createGranting } from '../channels/slack/granting.ts'
 import { createSlackRoutes } from '../channels/slack/receiver.ts'
 import { createReview } from '../channels/slack/review.ts'
 import { createSelf } from '../channels/slack/self.ts'
@@ -15,6 +16,7 @@ import type { Channel, SetUpChannel } from '../ports/channels.ts'
 import type { Directory } from '../ports/directory.ts'
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
+import type { Grants } from '../services/grants.ts'
 import { clock } from './clock.ts'
 import type { OpenLedger } from './ledger.ts'
 
@@ -49,8 +51,8 @@ export async function openChannel(parts: SlackParts): Promise<Channel & SetUpCha
 }
 
 /** It needs the ledger and the people, and no upstream. */
-export async function openDoor(parts: SlackParts & { people: People }): Promise<SlackDoor> {
-  const { config, botToken, store, people, log } = parts
+export async function openDoor(parts: SlackParts & { people: People; grants: Grants }): Promise<SlackDoor> {
+  const { config, botToken, store, people, grants, log } = parts
   const { appToken, signingSecret, apiUrl } = config.slack
   const { ledger, cards, identities } = store
   const access = { botToken, apiUrl }
@@ -58,12 +60,21 @@ export async function openDoor(parts: SlackParts & { people: People }): Promise<
   const self = createSelf(client)
   const shared = { ...(await cardDeps(parts)), ledger, channel: SLACK, clock, log }
   const accounts = createAccounts({ ...shared, client, self, identities })
-  const clicks = createClicks({ ...shared, cards, accounts, people, retire: createRetire(client, log) })
+  const clicks = createClicks({
+    ...shared,
+    cards,
+    accounts,
+    people,
+    grants,
+    retire: createRetire(client, log),
+  })
+  const review = createReview({ ...shared, clicks })
   const app = createSlackApp({
     access,
     client,
     clicks,
-    review: createReview({ ...shared, clicks }),
+    review,
+    granting: createGranting({ ...shared, clicks, review }),
     slashCommand: createSlashCommand({ ...shared, identities, accounts }),
     log,
   })

@@ -4,6 +4,7 @@ import { CLI } from '../domain/command-line.ts'
 import type { Channel, SetUpChannel } from '../ports/channels.ts'
 import type { Log } from '../ports/log.ts'
 import type { People } from '../services/decide.ts'
+import type { Grants } from '../services/grants.ts'
 import type { SlackDoor, SlackParts } from './slack-open.ts'
 
 type Parts = Omit<SlackParts, 'botToken' | 'channel'>
@@ -28,7 +29,9 @@ export async function openSlackChannel(parts: Parts): Promise<(Channel & SetUpCh
 }
 
 /** `null`: no click could arrive. */
-export async function openSlackDoor(parts: Parts & { people: People }): Promise<SlackDoor | null> {
+export async function openSlackDoor(
+  parts: Parts & { people: People; grants: Grants },
+): Promise<SlackDoor | null> {
   const whereTo = target(parts.config)
   if (whereTo === null || slackMissing(parts.config) !== null) return null
   const { openDoor } = await import('./slack-open.ts')

@@ -11,6 +11,7 @@ export function createCards(pool: pg.Pool): Cards {
         place: string | null
         shown_version: number
         shown_waiting: boolean | null
+        shown_grant: string | null
         turn: string
       }>({
         name: 'card-take',
@@ -19,21 +20,24 @@ export function createCards(pool: pg.Pool): Cards {
           VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
           ON CONFLICT (approval_id, channel) DO UPDATE SET busy_until = excluded.busy_until, turn = card.turn + 1
             WHERE card.busy_until IS NULL OR card.busy_until <= clock_timestamp()
-          RETURNING place, shown_version, shown_waiting, turn::text`,
+          RETURNING place, shown_version, shown_waiting, shown_grant, turn::text`,
         values: [id, channel, busyMs],
       })
       const [row] = rows
       if (row === undefined) return null
       const { place, turn } = row
-      return { place, turn, shownVersion: row.shown_version, shownWaiting: row.shown_waiting }
+      return {
+        ...{ place, turn, shownVersion: row.shown_version, shownWaiting: row.shown_waiting },
+        shownGrant: row.shown_grant,
+      }
     },
 
-    async shown(id, channel, turn, { place, version, isRequesterWaiting, renderDigest }) {
+    async shown(id, channel, turn, { place, version, isRequesterWaiting, grantStanding, renderDigest }) {
       const { rowCount } = await pool.query(
         `UPDATE holdpoint.card SET place = $4, shown_version = $5, render_digest = $6, shown_waiting = $7,
-           shown_at = clock_timestamp(), busy_until = NULL, problem = NULL
+           shown_grant = $8, shown_at = clock_timestamp(), busy_until = NULL, problem = NULL
          WHERE approval_id = $1 AND channel = $2 AND turn = $3::bigint`,
-        [id, channel, turn, place, version, renderDigest, isRequesterWaiting],
+        [id, channel, turn, place, version, renderDigest, isRequesterWaiting, grantStanding],
       )
       if (rowCount === 1) return
       // Another one draws it now or has drawn it, and ours may lie over theirs: their turn ends as well, and it is drawn anew.
@@ -65,6 +69,7 @@ export function createCards(pool: pg.Pool): Cards {
         text: `
           SELECT a.id FROM holdpoint.approval a
           LEFT JOIN holdpoint.card c ON c.approval_id = a.id AND c.channel = $1
+          LEFT JOIN holdpoint.approval_grant g ON g.approval_id = a.id
           WHERE a.form <= ${FORM_MAX} AND (a.status <> 'settled'
               OR (c.place IS NOT NULL AND a.settled_at > clock_timestamp() - $2 * interval '1 millisecond'))
             AND (coalesce(c.shown_version, 0) < a.version
@@ -73,7 +78,10 @@ export function createCards(pool: pg.Pool): Cards {
                 AND c.shown_waiting IS DISTINCT FROM EXISTS (
                   SELECT 1 FROM holdpoint.waiter w
                   JOIN holdpoint.node n ON n.id = w.node AND n.lease_until > clock_timestamp()
-                  WHERE w.approval_id = a.id)))
+                  WHERE w.approval_id = a.id))
+              -- Nor a grant that an agent uses up in a burst.
+              OR (g.approval_id IS NOT NULL AND c.shown_at < clock_timestamp() - interval '5 seconds'
+                AND c.shown_grant IS DISTINCT FROM holdpoint.grant_standing(g)))
             AND (c.busy_until IS NULL OR c.busy_until <= clock_timestamp())
           ORDER BY a.created_at LIMIT $3`,
         values: [channel, withinMs, limit],

@@ -9,12 +9,16 @@ export interface CardState {
   readonly shownVersion: number
   /** Whether it says that the requester waits; `null`: nothing shown yet. */
   readonly shownWaiting: boolean | null
+  /** What it says of the grant that was given with the approval (`grantStanding`); `null`: nothing. */
+  readonly shownGrant: string | null
 }
 
 export interface DrawnCard {
   readonly place: string
   readonly version: number
   readonly isRequesterWaiting: boolean
+  /** As in `CardState.shownGrant`. */
+  readonly grantStanding: string | null
   readonly renderDigest: string
 }
 
@@ -34,7 +38,8 @@ export interface Cards {
   /** The approval whose card is at this place. */
   approvalAt(channel: string, place: string): Promise<ApprovalId | null>
   /**
-   * Approvals whose card does not show the truth (another version, or a requester that has come or gone meanwhile): unsettled,
+   * Approvals whose card does not show the truth (another version, a requester that has come or gone meanwhile, or a grant
+   * that has been used or is over): unsettled,
    * or with a card and settled within `withinMs`; nobody is drawing them now. Oldest first.
    */
   outdated(channel: string, withinMs: number, limit: number): Promise<readonly ApprovalId[]>

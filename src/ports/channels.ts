@@ -1,5 +1,6 @@
 /** Doors to people outside this process: each shows an approval as it is now, in a card that is changed in place. */
 import type { Approval, InstantMs, Pending, Settled } from '../domain/approval.ts'
+import type { Grant } from '../domain/grant.ts'
 import type { News } from '../domain/news.ts'
 import type { Nudge } from '../domain/nudges.ts'
 import type { Person } from '../domain/principal.ts'
@@ -17,6 +18,8 @@ export interface Showing {
   readonly nowMs: InstantMs
   /** Whether somebody could receive the outcome at this moment. */
   readonly isRequesterWaiting: boolean
+  /** That was given with it; `null`: none. */
+  readonly grant: Grant | null
 }
 
 /** An outcome that somebody should hear of. */

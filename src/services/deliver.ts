@@ -1,5 +1,7 @@
 /** Makes the cards of an approval true in every channel. Level-triggered: it draws the present state, however often it is asked. */
 import type { ApprovalId } from '../domain/approval-id.ts'
+import { grantStanding } from '../domain/grant.ts'
+import { GRANT_DURATION_MS_MAX } from '../domain/policy/grant-terms.ts'
 import type { Cards } from '../ports/cards.ts'
 import { type Channel, ChannelFault } from '../ports/channels.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -16,8 +18,8 @@ export type Deliver = (id: ApprovalId) => Promise<void>
 const BUSY_MS = 7_000
 /** An approval that changes while its card is drawn is drawn again; more rounds than this are left to the reconciler. */
 const ROUNDS_MAX = 5
-/** Settled approvals are not drawn for ever: a card that old has scrolled away. */
-const RECONCILE_SETTLED_MS = 24 * 60 * 60 * 1_000
+/** Settled approvals are not drawn for ever: a card that old has scrolled away. Longer than a grant given with it lasts. */
+const RECONCILE_SETTLED_MS = GRANT_DURATION_MS_MAX + 60 * 60 * 1_000
 const RECONCILE_MS = 3_000
 const RECONCILE_MAX = 100
 /** A channel that does not take this many cards in a row would not take the others either. */
@@ -26,7 +28,7 @@ const NOT_TAKEN_MAX = 3
 const REFUSED_PAUSE_MS = 5_000
 
 export interface DeliverDeps {
-  readonly ledger: Pick<Ledger, 'get' | 'waitingNodes'>
+  readonly ledger: Pick<Ledger, 'get' | 'waitingNodes' | 'grant'>
   readonly cards: Cards
   readonly channels: readonly Channel[]
   readonly log: Log
@@ -128,21 +130,26 @@ async function drawOnce({ ledger, cards }: DeliverDeps, channel: Channel, id: Ap
   try {
     const reading = await ledger.get(id)
     const isRequesterWaiting = (await ledger.waitingNodes(id)).length > 0
+    const isDecided = reading !== null && reading.approval.status !== 'pending'
+    const grant = isDecided ? await ledger.grant(id) : null
+    const standing = grant === null || reading === null ? null : grantStanding(grant, reading.nowMs)
+    const isShown =
+      reading !== null && card.shownVersion >= reading.approval.version && card.shownGrant === standing
     const isTrue =
       reading === null ||
       // What was over before anybody could be asked needs no card any more.
       (reading.approval.status === 'settled' && card.place === null) ||
-      (card.shownVersion >= reading.approval.version && card.shownWaiting === isRequesterWaiting) ||
-      (card.shownVersion >= reading.approval.version && reading.approval.status === 'settled')
+      (isShown && (card.shownWaiting === isRequesterWaiting || reading.approval.status === 'settled'))
     if (isTrue) {
       await cards.giveBack(id, channel.name, card.turn, null)
       return false
     }
     const { approval, nowMs } = reading
-    const shown = await channel.show({ approval, nowMs, isRequesterWaiting }, card.place)
+    const shown = await channel.show({ approval, nowMs, isRequesterWaiting, grant }, card.place)
     await cards.shown(id, channel.name, card.turn, {
       ...shown,
       isRequesterWaiting,
+      grantStanding: standing,
       version: approval.version,
     })
     return true

@@ -40,6 +40,7 @@ const drawn = (version: number) => ({
   place: 'here',
   version,
   isRequesterWaiting: false,
+  grantStanding: null,
   renderDigest: `v${version}`,
 })
 

@@ -30,7 +30,10 @@ function asking(args: JsonObject, change: Partial<Pending['asked']> = {}): Pendi
 }
 
 function drawn(approval: Pending, more: Partial<CardDeps> = {}) {
-  const card = cardOf({ approval, nowMs: NOW_MS, isRequesterWaiting: true }, { ...deps, ...more })
+  const card = cardOf(
+    { approval, nowMs: NOW_MS, isRequesterWaiting: true, grant: null },
+    { ...deps, ...more },
+  )
   const sent: unknown = JSON.parse(JSON.stringify(card.blocks))
   const blocks = Array.isArray(sent) ? sent : []
   expect(refuseMessage({ text: card.text, blocks, textMax: 4_000 })).toBeNull()
@@ -47,9 +50,12 @@ const labels = (approval: Pending, more: Partial<CardDeps> = {}) =>
   drawn(approval, more).buttons.map(({ text }) => text)
 
 function pagesOf(approval: Pending) {
-  const pages = reviewPages(stillOf({ approval, nowMs: NOW_MS, isRequesterWaiting: true }, deps), {
-    withLookups: false,
-  })?.pages
+  const pages = reviewPages(
+    stillOf({ approval, nowMs: NOW_MS, isRequesterWaiting: true, grant: null }, deps),
+    {
+      withLookups: false,
+    },
+  )?.pages
   for (const blocks of pages ?? []) {
     const title = { type: 'plain_text', text: 'Review' }
     expect(refuseView(JSON.parse(JSON.stringify({ type: 'modal', title, blocks })))).toBeNull()
@@ -134,7 +140,7 @@ describe('hostile arguments', () => {
   ])('%s: no yes on the card, and it is drawn without holding up the gateway', (_what, args) => {
     const approval = asking(args)
     const startMs = performance.now()
-    const card = cardOf({ approval, nowMs: NOW_MS, isRequesterWaiting: true }, deps)
+    const card = cardOf({ approval, nowMs: NOW_MS, isRequesterWaiting: true, grant: null }, deps)
     // Laid out as a whole it would take minutes.
     expect(performance.now() - startMs).toBeLessThan(10_000)
     expect(JSON.stringify(card).length).toBeLessThan(20_000)
@@ -303,7 +309,7 @@ describe('a call whose rule changed while it waited', () => {
   test('the void card says where it goes on, and leads there', () => {
     const publicUrl = new URL('https://holdpoint.example.com/')
     const card = cardOf(
-      { approval: settled, nowMs: NOW_MS, isRequesterWaiting: false },
+      { approval: settled, nowMs: NOW_MS, isRequesterWaiting: false, grant: null },
       { ...deps, publicUrl },
     )
     const sent: unknown = JSON.parse(JSON.stringify(card.blocks))

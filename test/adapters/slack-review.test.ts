@@ -7,7 +7,7 @@ import { createReview, PAGE_BACK, PAGE_ON } from '../../src/channels/slack/revie
 import { seal } from '../../src/channels/slack/seal.ts'
 import type { Pending } from '../../src/domain/approval.ts'
 import type { JsonObject } from '../../src/domain/canonical.ts'
-import { ok } from '../../src/domain/result.ts'
+import { err, ok } from '../../src/domain/result.ts'
 import { canonicalParams } from '../../src/domain/tool-call.ts'
 import { clock } from '../../src/launch/clock.ts'
 import { silentLog } from '../../src/launch/log.ts'
@@ -60,6 +60,7 @@ const clicksDeps: Parameters<typeof createClicks>[0] = {
     askAgain: async () => ok(stored),
     takeBack: async () => ok(stored),
   },
+  grants: { end: async () => err({ reason: 'not_found' }) },
   retire() {},
   clock,
   log: silentLog,

@@ -23,8 +23,10 @@ import type { Log } from '../../src/ports/log.ts'
 import { createAnnounce, createChange } from '../../src/services/change.ts'
 import { createPeople } from '../../src/services/decide.ts'
 import { createDeliver, keepReconciling } from '../../src/services/deliver.ts'
+import { createGrants } from '../../src/services/grants.ts'
 import { createPostNudges, keepNudging } from '../../src/services/nudge.ts'
 import { createTell, keepTelling } from '../../src/services/tell.ts'
+import { createUseGrant } from '../../src/services/use-grant.ts'
 import { anApproval, aVerdict } from '../support/builders.ts'
 import { temporaryDirectory } from '../support/gateway-process.ts'
 import { freshDatabase } from '../support/postgres.ts'
@@ -109,6 +111,7 @@ export async function aSlackWorld(options: SlackWorldOptions) {
     log,
   })
   const change = createChange({ ledger, announce, timings: config.timings, log })
+  const rejudge = async () => null
   const people = createPeople({
     ledger,
     announce,
@@ -122,15 +125,17 @@ export async function aSlackWorld(options: SlackWorldOptions) {
       hasPast: false,
       asIf: null,
     }),
-    rejudge: async () => null,
+    rejudge,
     random,
     log,
   })
+  const grants = createGrants({ ledger, change, rejudge, directory, log })
+  const useGrant = createUseGrant({ ledger, change, directory, log })
 
   const listeners: Listener[] = []
   const doors: SlackDoor[] = []
   for (let number = 0; number < (options.gateways ?? 1); number++) {
-    const door = await openSlackDoor({ config, store, directory, people, log })
+    const door = await openSlackDoor({ config, store, directory, people, grants, log })
     if (door === null) throw new Error('the door is configured here')
     doors.push(door)
     const listener = await listen('127.0.0.1', 0)
@@ -210,6 +215,8 @@ export async function aSlackWorld(options: SlackWorldOptions) {
     tell,
     postNudges,
     people,
+    grants,
+    useGrant,
     directory,
     logged,
     useGateway,

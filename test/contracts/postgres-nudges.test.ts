@@ -22,7 +22,13 @@ nudgesContract('PostgreSQL', async () => ({
   async putCard(id) {
     const taken = await cards.take(id, 'slack', 1_000)
     if (taken === null) throw new Error('somebody draws it')
-    const card = { place: `place of ${id}`, version: 1, isRequesterWaiting: false, renderDigest: '' }
+    const card = {
+      place: `place of ${id}`,
+      version: 1,
+      isRequesterWaiting: false,
+      grantStanding: null,
+      renderDigest: '',
+    }
     await cards.shown(id, 'slack', taken.turn, card)
   },
 }))

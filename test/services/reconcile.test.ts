@@ -18,9 +18,10 @@ test('a record of another version is left alone, and the cards behind it are dra
         return { approval: { ...anApproval().approval, id }, nowMs: 0 }
       },
       waitingNodes: async () => [],
+      grant: async () => null,
     },
     cards: {
-      take: async () => ({ place: null, turn: '1', shownVersion: 0, shownWaiting: null }),
+      take: async () => ({ place: null, turn: '1', shownVersion: 0, shownWaiting: null, shownGrant: null }),
       async shown(id) {
         drawn.add(id)
         stopping.abort()

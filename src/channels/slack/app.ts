@@ -6,9 +6,18 @@ import { App, type Receiver, type RespondFn, type webApi } from '@slack/bolt'
 import type { Log } from '../../ports/log.ts'
 import type { Clicks } from './clicks.ts'
 import { clientOptions, quietLogger, type SlackAccess } from './client.ts'
-import { parseCardClick, parseExplanation, parsePageClick, parseSubmission, parseTyped } from './payloads.ts'
+import { GRANT } from './grant-dialog.ts'
+import type { Grantings } from './granting.ts'
+import {
+  parseCardClick,
+  parseExplanation,
+  parseGrantSubmission,
+  parsePageClick,
+  parseSubmission,
+  parseTyped,
+} from './payloads.ts'
 import { REASON, reasonDialog, reasonErrors } from './reason.ts'
-import { PAGE_BACK, PAGE_ON, REVIEW, type Review } from './review.ts'
+import { GRANT_REVIEWED, PAGE_BACK, PAGE_ON, REVIEW, type Review } from './review.ts'
 import type { SlashCommand } from './slash-command.ts'
 import { escaped } from './text.ts'
 import { foreignText } from './words.ts'
@@ -18,10 +27,11 @@ export function createSlackApp(deps: {
   client: webApi.WebClient
   clicks: Clicks
   review: Review
+  granting: Grantings
   slashCommand: SlashCommand
   log: Log
 }): App {
-  const { access, client, clicks, review, slashCommand, log } = deps
+  const { access, client, clicks, review, granting, slashCommand, log } = deps
   const app = new App({
     receiver: noReceiver,
     // With `token` instead Bolt would ask Slack at once, and a Slack that is away would end the process.
@@ -57,7 +67,7 @@ export function createSlackApp(deps: {
     const { answer, ...shown } = asked
     const decided = await clicks.decide({ account, ...shown }, answer, answer, reason)
     if (!decided.ok) return told(decided.error)
-    if (decided.value.kind === 'unexplained') {
+    if (decided.value.kind !== 'decided') {
       return ack({ response_action: 'errors', errors: reasonErrors(decided.value.words) })
     }
     return decided.value.words === null ? ack() : told(decided.value.words)
@@ -79,14 +89,48 @@ export function createSlackApp(deps: {
     tell(respond, taken.ok ? taken.value : taken.error)
   })
 
-  app.action('review', async ({ ack, body, respond }) => {
+  app.action('end-grant', async ({ ack, body, respond }) => {
     const click = parseCardClick(body)
-    const opened = click === null ? null : await review.open(click)
+    const ended = click === null ? null : await clicks.endGrant(click)
     await ack()
-    if (opened === null || !opened.ok) return tell(respond, opened === null ? foreignText : opened.error)
-    await attempt('a review could not be opened', respond, () =>
-      client.views.open({ trigger_id: triggerOf(body), view: opened.value }),
+    if (ended === null) return tell(respond, foreignText)
+    tell(respond, ended.ok ? ended.value : ended.error)
+  })
+
+  for (const [action, opener, failure] of [
+    ['review', review, 'a review could not be opened'],
+    [GRANT, granting, 'the dialog of a grant could not be opened'],
+  ] as const) {
+    app.action(action, async ({ ack, body, respond }) => {
+      const click = parseCardClick(body)
+      const opened = click === null ? null : await opener.open(click)
+      await ack()
+      if (opened === null || !opened.ok) return tell(respond, opened === null ? foreignText : opened.error)
+      await attempt(failure, respond, () =>
+        client.views.open({ trigger_id: triggerOf(body), view: opened.value }),
+      )
+    })
+  }
+
+  // On top of the page, which stays as it is for whoever goes back.
+  app.action(GRANT_REVIEWED, async ({ ack, body }) => {
+    const click = parsePageClick(body)
+    const opened = click === null ? null : await granting.openReviewed(click)
+    await ack()
+    if (opened === null) return
+    const view = opened.ok ? opened.value : review.told(opened.error)
+    await attempt('the dialog of a grant could not be opened', null, () =>
+      client.views.push({ trigger_id: triggerOf(body), view }),
     )
+  })
+
+  app.view(GRANT, async ({ ack, body }) => {
+    const submission = parseGrantSubmission(body)
+    const done = submission === null ? { words: foreignText } : await granting.submit(submission)
+    if ('errors' in done) return ack({ response_action: 'errors', errors: done.errors })
+    return done.words === null
+      ? ack({ response_action: 'clear' })
+      : ack({ response_action: 'update', view: review.told(done.words) })
   })
 
   for (const action of [PAGE_BACK, PAGE_ON]) {
@@ -118,7 +162,10 @@ export function createSlackApp(deps: {
   })
 
   // Bolt answers nothing that nobody listens to, and Slack would show an error after three seconds.
-  const known = new Set(['approve', 'reject', 'take-back', 'ask-again', 'review', PAGE_BACK, PAGE_ON])
+  const known = new Set([
+    ...['approve', 'reject', 'take-back', 'ask-again', 'review', PAGE_BACK, PAGE_ON],
+    ...[GRANT, GRANT_REVIEWED, 'end-grant'],
+  ])
   app.action(/.*/, async ({ ack, action }) => {
     if (!('action_id' in action) || !known.has(action.action_id)) await ack()
   })

@@ -4,12 +4,23 @@
  */
 import { type Approval, successorOf } from '../../domain/approval.ts'
 import { CLI } from '../../domain/command-line.ts'
+import { type Grant, type GrantState, grantState, mayGrant } from '../../domain/grant.ts'
+import { grantStateText } from '../../domain/grant-text.ts'
 import { type Presented, riskWords } from '../../domain/present.ts'
 import type { Risk } from '../../domain/risk.ts'
 import { visible } from '../../domain/visible.ts'
 import type { Showing } from '../../ports/channels.ts'
-import { type Block, context, header, type Line, lines, preformatted, textSum } from './blocks.ts'
-import { type OfferDeps, offer, offerAfter, successorButtons } from './offer.ts'
+import {
+  type Block,
+  context,
+  header,
+  instantMark,
+  type Line,
+  lines,
+  preformatted,
+  textSum,
+} from './blocks.ts'
+import { type OfferDeps, offer, offerAfter, offerEnd, successorButtons } from './offer.ts'
 import { reviewPages } from './review-pages.ts'
 import { type Still, stillOf } from './still.ts'
 import { cut, escaped } from './text.ts'
@@ -42,12 +53,16 @@ const TITLE_MAX = 120
 /** All of what is proposed stands below it anyway. */
 const EDIT_MAX = 1_500
 
-export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: CardDeps): Card {
-  const still = stillOf({ approval, nowMs, isRequesterWaiting }, deps)
+export function cardOf(showing: Showing, deps: CardDeps): Card {
+  const { approval, nowMs, grant } = showing
+  const still = stillOf(showing, deps)
   const { shown } = still
   const head = headLines(shown)
   const title = [header(titleOf(shown)), lines(head.lines), ...evidenceBlocks(shown)]
-  const tail = [context(`${shown.ticket} · digest ${shown.digest.short}`)]
+  const tail = [
+    ...grantBlocks(grant, approval, nowMs, deps),
+    context(`${shown.ticket} · digest ${shown.digest.short}`),
+  ]
   const all = shown.sections.flatMap((section) => section.lines)
   const isSmall =
     still.sent.kind === 'whole' && all.length <= CARD_LINES_MAX && all.join('\n').length <= CARD_TEXT_MAX
@@ -68,7 +83,7 @@ export function cardOf({ approval, nowMs, isRequesterWaiting }: Showing, deps: C
   const onward = successor === null ? [] : successorButtons(successor, deps.publicUrl)
   return {
     text: fallbackText(approval, shown),
-    blocks: [...body, ...tail, ...offered, ...onward],
+    blocks: [...body, ...tail, ...offered, ...offerEnd(approval, grant, nowMs, deps), ...onward],
   }
 }
 
@@ -127,6 +142,25 @@ function lookupBlocks({ lookups, ticket }: Presented): readonly Block[] {
   const where = `behind Evidence or Review, in the console, or with ${CLI} approvals show ${ticket}, for those who may decide and the owner of the agent`
   return [lines([...said, { label: 'What it says', text: where }])]
 }
+
+/** What became of what was allowed besides: the call itself may have been over for long. */
+function grantBlocks(
+  grant: Grant | null,
+  approval: Approval,
+  nowMs: number,
+  { directory }: CardDeps,
+): readonly Block[] {
+  if (grant === null) return []
+  const giver = directory.person(grant.by)
+  const state = grantState(grant, nowMs)
+  const isOrphaned = state === 'stands' && (giver === null || !mayGrant(giver, approval, nowMs))
+  const end = isOrphaned ? 'who gave it may not decide any more, so it covers nothing' : endText(grant, state)
+  const used = `${grant.used} of ${grant.usesMax} calls so far`
+  return [lines([{ label: 'Used', text: cut(end === '' ? used : `${used}; ${end}`, FIELD_MAX).text }])]
+}
+
+const endText = (grant: Grant, state: GrantState) =>
+  state === 'stands' ? `until ${instantMark(grant.untilMs)}` : grantStateText(state, grant)
 
 const notLooked = ({ lookups }: Presented): readonly Block[] =>
   lookups.length === 0

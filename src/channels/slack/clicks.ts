@@ -4,6 +4,7 @@
  */
 import { type Approval, decidersOf } from '../../domain/approval.ts'
 import type { ApprovalId } from '../../domain/approval-id.ts'
+import { decisionIn, type GrantWish } from '../../domain/grant.ts'
 import type { Person } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import type { Cards } from '../../ports/cards.ts'
@@ -12,6 +13,7 @@ import type { Ledger, Reading } from '../../ports/ledger.ts'
 import { NewerForm } from '../../ports/ledger-faults.ts'
 import type { Log } from '../../ports/log.ts'
 import type { DecideRefusal, People } from '../../services/decide.ts'
+import type { Grants } from '../../services/grants.ts'
 import type { Account, Accounts } from './accounts.ts'
 import { type Place, placeText } from './place.ts'
 import { isSealOf, type Purpose, parseSealed, type Sealed } from './seal.ts'
@@ -19,6 +21,9 @@ import {
   changedText,
   decidedText,
   foreignText,
+  grantEndedText,
+  grantMissedText,
+  grantOverText,
   newerFormText,
   refusalText,
   takenBackText,
@@ -37,9 +42,12 @@ const NOTED_PAUSE_MS = 50
 
 export type Decided =
   | { readonly kind: 'decided'; readonly approval: Approval; readonly words: string | null }
-  /** The rule asks for a reason that says something; the words say so. */
+  /**
+   * The rule asks for a reason that says something, or allows less than is wished for; the words say so, and nothing was
+   * decided.
+   */
   | {
-      readonly kind: 'unexplained'
+      readonly kind: 'unexplained' | 'beyond'
       readonly person: Person
       readonly reading: Reading
       readonly words: string
@@ -52,9 +60,13 @@ export interface Clicks {
     answer: 'approve' | 'reject',
     purpose: Purpose,
     reason: string | null,
+    /** What is allowed besides, with a yes. */
+    grant?: GrantWish,
   ): Promise<Result<Decided, string>>
   /** One's own yes, while others are missing. */
   takeBack(shown: Shown): Promise<Result<string, string>>
+  /** Of what was allowed with this approval. */
+  endGrant(shown: Shown): Promise<Result<string, string>>
   /** About a call whose end nobody knows. */
   askAgain(shown: Shown): Promise<Result<string, string>>
   /** Who looks at what, without deciding anything. */
@@ -68,12 +80,13 @@ export function createClicks(deps: {
   cards: Pick<Cards, 'approvalAt'>
   accounts: Accounts
   people: Pick<People, 'decide' | 'askAgain' | 'takeBack'>
+  grants: Pick<Grants, 'end'>
   /** A card of ours that we lost track of: it was posted, and then the answer of Slack or our note of it was lost. */
   retire(place: Place, id: ApprovalId): void
   clock: Clock
   log: Log
 }): Clicks {
-  const { key, channel, ledger, cards, accounts, people, retire, clock, log } = deps
+  const { key, channel, ledger, cards, accounts, people, grants, retire, clock, log } = deps
 
   async function look({ account, place, value }: Shown, purpose: Purpose) {
     const sealed = parseSealed(value)
@@ -139,22 +152,37 @@ export function createClicks(deps: {
       const taken = await people.takeBack({ id: reading.approval.id, person, reason: null, via: 'slack' })
       return taken.ok ? ok(takenBackText(taken.value)) : err(refusalText(taken.error, reading.approval))
     },
-    async decide(shown, answer, purpose, written) {
+    async endGrant(shown) {
+      const looked = await look(shown, 'end-grant')
+      if (!looked.ok) return looked
+      const { person, reading } = looked.value
+      const ended = await grants.end({ id: reading.approval.id, person, reason: null })
+      if (ended.ok) return ok(grantEndedText(ended.value))
+      const isOver = ended.error.reason === 'refused' && ended.error.refusal.reason === 'no_grant'
+      return err(isOver ? grantOverText : refusalText(ended.error, reading.approval))
+    },
+    async decide(shown, answer, purpose, written, grant) {
       const looked = await look(shown, purpose)
       if (!looked.ok) return looked
       const { person, reading } = looked.value
       const { id, proposed } = reading.approval
       // The seal has shown that this digest stood beside the button; the ledger compares it once more as it writes.
       const reason = written === null || written.trim() === '' ? null : written.trim()
-      const said = { id, person, answer, digest: proposed.digest, reason, via: 'slack' } as const
+      const wish = grant === undefined ? {} : { grant }
+      const said = { id, person, answer, digest: proposed.digest, reason, via: 'slack', ...wish } as const
       const decided = await people.decide(said)
       if (decided.ok) {
         return ok({ kind: 'decided', approval: decided.value, words: decidedText(decided.value) })
       }
       const own = await repeated(id, person, answer)
-      if (own !== null) return ok({ kind: 'decided', approval: own, words: null })
+      if (own !== null) {
+        const words = grant === undefined || isGiven(own, grant) ? null : grantMissedText
+        return ok({ kind: 'decided', approval: own, words })
+      }
       const words = refusalText(decided.error, reading.approval)
-      return isUnexplained(decided.error) ? ok({ kind: 'unexplained', person, reading, words }) : err(words)
+      if (isUnexplained(decided.error)) return ok({ kind: 'unexplained', person, reading, words })
+      if (isBeyond(decided.error)) return ok({ kind: 'beyond', person, reading, words })
+      return err(words)
     },
   }
 
@@ -178,6 +206,18 @@ export function createClicks(deps: {
 const isUnexplained = (refusal: DecideRefusal) =>
   refusal.reason === 'refused' &&
   (refusal.refusal.reason === 'reason_required' || refusal.refusal.reason === 'reason_too_long')
+
+const isBeyond = (refusal: DecideRefusal) =>
+  refusal.reason === 'refused' && refusal.refusal.reason === 'grant_beyond'
+
+/** The same wish, delivered a second time. */
+function isGiven(approval: Approval, { uses, durationMs }: GrantWish): boolean {
+  const decision = decisionIn(approval)
+  const gives = decision?.gives ?? null
+  return (
+    decision !== null && gives !== null && gives.uses === uses && gives.untilMs - decision.atMs === durationMs
+  )
+}
 
 const decisionOf = (outcome: Extract<Approval, { status: 'settled' }>['outcome']) =>
   'decision' in outcome ? outcome.decision : null

@@ -2,6 +2,7 @@
 import type { Approval, InstantMs, Settled } from '../../domain/approval.ts'
 import { authorise } from '../../domain/authority.ts'
 import { shortDigest } from '../../domain/canonical.ts'
+import { type Grant, grantOffer, grantState } from '../../domain/grant.ts'
 import { yesesWanted } from '../../domain/quorum.ts'
 import { visible } from '../../domain/visible.ts'
 import type { Directory } from '../../ports/directory.ts'
@@ -15,6 +16,8 @@ export interface OfferDeps {
   /** How people's browsers reach the console; `null`: no card carries a link. */
   readonly publicUrl: URL | null
 }
+
+export const GRANT_WORDS = 'Approve and allow more…'
 
 /** Where all of the call can be read. */
 export type WhereWhole = 'card' | 'review' | 'elsewhere'
@@ -42,7 +45,12 @@ export function offer(
   const evidence = approval.lookups?.some(({ found }) => found.kind === 'answer')
     ? [button({ id: 'review', text: 'Evidence…', value: seal(key, 'review', bound) })]
     : []
-  const first = { card: [yes, ...evidence], review: [review], elsewhere: [] }[whole]
+  // The dialog is the further step; what the owner alone can say is no more than a confirmation.
+  const more =
+    word === 'Approve' && grantOffer(approval) !== null
+      ? [button({ id: 'grant', text: GRANT_WORDS, value: seal(key, 'grant', bound) })]
+      : []
+  const first = { card: [yes, ...more, ...evidence], review: [review], elsewhere: [] }[whole]
   const deny = button({ id: 'reject', text: 'Deny', style: 'danger', value: seal(key, 'reject', bound) })
   // The card is one for all: whoever has said no yes is told so.
   const takeBack =
@@ -57,6 +65,27 @@ export function offer(
       deny,
       ...takeBack,
       ...(publicUrl === null ? [] : [consoleButton(publicUrl, approval.id)]),
+    ]),
+  ]
+}
+
+/** While it stands, for whoever may say no to such a call. */
+export function offerEnd(
+  { id, version, proposed }: Approval,
+  grant: Grant | null,
+  nowMs: InstantMs,
+  { key }: OfferDeps,
+): readonly Block[] {
+  if (grant === null || grantState(grant, nowMs) !== 'stands') return []
+  const bound = { id, version, digest: proposed.digest }
+  const confirm = dialog(
+    'End this grant?',
+    'Nothing begins under it any more: the next such call is asked about. A call that it covered and that is not being sent yet is withdrawn.',
+    'End it',
+  )
+  return [
+    actions([
+      button({ id: 'end-grant', text: 'End the grant', value: seal(key, 'end-grant', bound), confirm }),
     ]),
   ]
 }

@@ -1,7 +1,17 @@
 /** Slack's signed payloads, parsed once: what a person did, in our words. Whatever is missing makes it `null`. */
 import { z } from 'zod'
 import type { Account } from './accounts.ts'
-import { type Explained, type Place, parseExplained, parseReviewed, type Reviewed } from './place.ts'
+import { GRANT_SPAN, GRANT_USES } from './grant-dialog.ts'
+import {
+  type Explained,
+  type Granting,
+  type Place,
+  parseExplained,
+  parseGranting,
+  parseReviewed,
+  type Reviewed,
+} from './place.ts'
+import { REASON } from './reason.ts'
 
 export interface CardClick {
   readonly account: Account
@@ -37,6 +47,15 @@ export interface Explanation {
   readonly reason: string
 }
 
+/** Of the dialog that allows more. A number that is none is `NaN`, which no rule allows. */
+export interface GrantSubmission {
+  readonly account: Account
+  readonly granting: Granting
+  readonly uses: number
+  readonly durationMs: number
+  readonly reason: string | null
+}
+
 export interface Typed {
   readonly account: Account
   readonly text: string
@@ -58,17 +77,26 @@ const view = z.object({
   private_metadata: z.string().max(3_000).transform(parseReviewed),
 })
 const pageClick = actor.extend({ view, actions: z.array(action).length(1) })
-/** Of the one field that our views have. */
-const REASON_FIELD = 'reason'
-const state = z.object({
-  values: z.record(z.string(), z.record(z.string(), z.object({ value: z.string().max(3_000).nullish() }))),
+const field = z.object({
+  value: z.string().max(3_000).nullish(),
+  selected_option: z.object({ value: z.string().max(75) }).nullish(),
 })
+const state = z.object({ values: z.record(z.string(), z.record(z.string(), field)) })
 const submission = actor.extend({ view: view.extend({ state: state.optional() }) })
 const explanation = actor.extend({
   view: z.object({ private_metadata: z.string().max(3_000).transform(parseExplained), state }),
 })
-const reasonOf = (found: z.infer<typeof state> | undefined) =>
-  found?.values[REASON_FIELD]?.[REASON_FIELD]?.value ?? null
+const grantSubmission = actor.extend({
+  view: z.object({ private_metadata: z.string().max(3_000).transform(parseGranting), state }),
+})
+/** In our views a field has the name of its block. */
+function fieldOf(found: z.infer<typeof state> | undefined, name: string): string | null {
+  const filled = found?.values[name]?.[name]
+  return filled?.selected_option?.value ?? filled?.value ?? null
+}
+const reasonOf = (found: z.infer<typeof state> | undefined) => fieldOf(found, REASON)
+const numberOf = (text: string | null) =>
+  text !== null && /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN
 const typed = z.object({ user_id: id, team_id: id, text: z.string().max(1_000) })
 
 export function parseCardClick(body: unknown): CardClick | null {
@@ -103,6 +131,19 @@ export function parseExplanation(body: unknown): Explanation | null {
   if (!parsed.success || parsed.data.view.private_metadata === null) return null
   const { private_metadata: asked, state: found } = parsed.data.view
   return { account: accountOf(parsed.data), asked, reason: reasonOf(found) ?? '' }
+}
+
+export function parseGrantSubmission(body: unknown): GrantSubmission | null {
+  const parsed = grantSubmission.safeParse(body)
+  if (!parsed.success || parsed.data.view.private_metadata === null) return null
+  const { private_metadata: granting, state: found } = parsed.data.view
+  return {
+    account: accountOf(parsed.data),
+    granting,
+    uses: numberOf(fieldOf(found, GRANT_USES)),
+    durationMs: numberOf(fieldOf(found, GRANT_SPAN)),
+    reason: reasonOf(found),
+  }
 }
 
 export function parseTyped(body: unknown): Typed | null {

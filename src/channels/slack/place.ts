@@ -35,6 +35,25 @@ export function parseExplained(text: string): Explained | null {
   }
 }
 
+/** What stood before a person who wants to allow more: a card, or the last page of a review with all that came before it. */
+export interface Granting {
+  readonly place: Place
+  /** The seal of the button, or of the page. */
+  readonly value: string
+  readonly reviewed: Pick<Reviewed, 'page' | 'layout'> | null
+}
+
+export const grantingText = (granting: Granting): string => JSON.stringify(granting)
+
+/** `null`: no dialog of ours. */
+export function parseGranting(text: string): Granting | null {
+  try {
+    return grantingShape.parse(JSON.parse(text))
+  } catch {
+    return null
+  }
+}
+
 /** What a page of a review remembers about itself: which card it belongs to, its number and layout, and the seal on both. */
 export interface Reviewed {
   readonly place: Place
@@ -49,6 +68,12 @@ const reviewedShape = z.object({
   value: z.string(),
   page: z.int().min(1).max(1_000),
   layout: z.string().regex(/^[0-9a-f]{64}$/),
+})
+
+const grantingShape = z.object({
+  place: shape,
+  value: z.string(),
+  reviewed: reviewedShape.pick({ page: true, layout: true }).nullable(),
 })
 
 export const reviewedText = (reviewed: Reviewed): string => JSON.stringify(reviewed)

@@ -4,6 +4,7 @@
  */
 import type { types } from '@slack/bolt'
 import { mayReadReply } from '../../domain/authority.ts'
+import { grantOffer, mayGrant } from '../../domain/grant.ts'
 import { yesOf } from '../../domain/present.ts'
 import type { Person } from '../../domain/principal.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
@@ -12,6 +13,7 @@ import type { Account } from './accounts.ts'
 import { actions, button, context } from './blocks.ts'
 import type { CardDeps } from './card.ts'
 import type { Clicks } from './clicks.ts'
+import { GRANT_WORDS } from './offer.ts'
 import type { CardClick, PageClick, Submission } from './payloads.ts'
 import { type Place, type Reviewed, reviewedText } from './place.ts'
 import { reasonErrors, reasonInput } from './reason.ts'
@@ -22,6 +24,7 @@ import { stillOf } from './still.ts'
 export const REVIEW = 'review-pages'
 export const PAGE_BACK = 'page-back'
 export const PAGE_ON = 'page-on'
+export const GRANT_REVIEWED = 'grant-reviewed'
 
 type View = types.ModalView
 
@@ -30,6 +33,11 @@ export interface Review {
   turn(click: PageClick): Promise<Result<View, string>>
   /** The yes on the last page. The view says what came of it; errors are about what was filled in there. */
   submit(submission: Submission): Promise<View | { readonly errors: Record<string, string> }>
+  /** Whether this account has all pages before it, up to this last one, and they are what would be sent now. */
+  seenAll(
+    account: Account,
+    at: Reviewed,
+  ): Promise<Result<{ readonly person: Person; readonly reading: Reading }, string>>
   /** Some words in place of a page. */
   told(words: string): View
 }
@@ -44,7 +52,8 @@ export function createReview(
     const isRequesterWaiting = (await ledger.waitingNodes(approval.id)).length > 0
     const readsLookups = mayReadReply(person, approval, nowMs)
     const { startWithinMs } = deps
-    const still = stillOf({ approval, nowMs, isRequesterWaiting }, { startWithinMs, readsLookups })
+    const showing = { approval, nowMs, isRequesterWaiting, grant: null }
+    const still = stillOf(showing, { startWithinMs, readsLookups })
     return { shown: still.shown, review: reviewPages(still, { withLookups: readsLookups }) }
   }
 
@@ -85,13 +94,31 @@ export function createReview(
         ...blocks,
         context(`${shown.ticket} · digest ${shown.digest.short} · ${note}`),
         ...(isLast && yes.kind === 'offered' && approval.asking.reasonRequired ? [reasonInput()] : []),
-        ...turning(number, pages.length, value),
+        ...turning(
+          number,
+          pages.length,
+          value,
+          isLast &&
+            yes.kind === 'offered' &&
+            yes.word === 'Approve' &&
+            mayGrant(person, approval, nowMs) &&
+            grantOffer(approval) !== null,
+        ),
       ],
     })
   }
 
+  async function seenAll(account: Account, at: Reviewed) {
+    const looked = await clicks.look({ account, place: at.place, value: at.value }, seenBy(account, at))
+    if (!looked.ok) return looked
+    const { review } = await reviewOf(looked.value.reading, looked.value.person)
+    if (review?.layout !== at.layout) return err(changedText)
+    return at.page === review.pages.length ? looked : err('Nothing was decided: the yes is on the last page.')
+  }
+
   return {
     told,
+    seenAll,
     async open(click) {
       const looked = await clicks.look(click, 'review')
       return looked.ok ? page(click.place, 1, { account: click.account, ...looked.value }, null) : looked
@@ -106,31 +133,28 @@ export function createReview(
     },
     async submit({ account, view: { app, at }, reason }) {
       const shown = { account, place: { ...at.place, app }, value: at.value }
-      const purpose = seenBy(account, at)
-      const looked = await clicks.look(shown, purpose)
-      if (!looked.ok) return told(looked.error)
-      const { review } = await reviewOf(looked.value.reading, looked.value.person)
-      if (review?.layout !== at.layout) return told(changedText)
-      if (at.page !== review.pages.length) return told('Nothing was decided: the yes is on the last page.')
-      const decided = await clicks.decide(shown, 'approve', purpose, reason)
+      const seen = await seenAll(account, { ...at, place: shown.place })
+      if (!seen.ok) return told(seen.error)
+      const decided = await clicks.decide(shown, 'approve', seenBy(account, at), reason)
       if (!decided.ok) return told(decided.error)
-      if (decided.value.kind === 'unexplained') return { errors: reasonErrors(decided.value.words) }
+      if (decided.value.kind !== 'decided') return { errors: reasonErrors(decided.value.words) }
       return told(decided.value.words ?? 'Your yes is recorded. The card shows what comes of it.')
     },
   }
 }
 
 /** What the seal of a page says: this account had this page of these pages before them. */
-const seenBy = ({ user }: Account, { page, layout }: Pick<Reviewed, 'page' | 'layout'>): Purpose =>
+export const seenBy = ({ user }: Account, { page, layout }: Pick<Reviewed, 'page' | 'layout'>): Purpose =>
   `page ${page} ${layout} ${user}`
 
 const changedText =
   'Nothing was decided: what there is to review has changed since you began. Begin again from the card.'
 
-function turning(number: number, count: number, value: string) {
+function turning(number: number, count: number, value: string, mayAllowMore: boolean) {
   const buttons = [
     ...(number > 1 ? [button({ id: PAGE_BACK, text: '← Back', value })] : []),
     ...(number < count ? [button({ id: PAGE_ON, text: 'Next →', value })] : []),
+    ...(mayAllowMore ? [button({ id: GRANT_REVIEWED, text: GRANT_WORDS, value })] : []),
   ]
   return buttons.length === 0 ? [] : [actions(buttons)]
 }

@@ -15,6 +15,8 @@ export type Purpose =
   | 'review'
   | 'ask-again'
   | 'take-back'
+  | 'grant'
+  | 'end-grant'
   | `page ${number} ${string} ${string}`
 
 export interface Sealed {

@@ -3,6 +3,7 @@
 import type { Approval } from '../../domain/approval.ts'
 import type { Unauthorised } from '../../domain/authority.ts'
 import { CLI } from '../../domain/command-line.ts'
+import type { Grant } from '../../domain/grant.ts'
 import { decisionText, outcomeText, unauthorisedText } from '../../domain/present.ts'
 import { progressText } from '../../domain/quorum-text.ts'
 import { refusedStep } from '../../domain/refused-step.ts'
@@ -124,6 +125,15 @@ export function decidedText(approval: Approval): string | null {
     ? 'You answer for this agent, so your yes counts as the owner’s confirmation, not as an approval.'
     : null
 }
+
+export const grantEndedText = ({ used, usesMax }: Pick<Grant, 'used' | 'usesMax'>) =>
+  `Nothing begins under it any more. It covered ${used} of ${usesMax} calls.`
+
+export const grantOverText = 'This grant is over already. The card says how.'
+
+/** They had said yes before, without it or with another one: what they wanted now came too late. */
+export const grantMissedText =
+  'You have decided about this call already, and what you wanted to allow now was not added. The card shows what counts.'
 
 export const takenBackText = ({ asking, votes }: Approval) =>
   `Your yes does not count any more. ${progressText(asking.stages, votes) ?? ''}`
