@@ -17,6 +17,7 @@ export type Source =
       readonly kind: 'server'
       readonly name: string
       readonly upstream: ServerConfig['upstream']
+      readonly isTrusted: boolean
       readonly from: string
     }
   | {
@@ -61,7 +62,11 @@ function configured(name: string | null, { surroundings }: Parts): Found {
   const from = file ?? 'the built-in sample'
   const found = [...servers.values()].filter((server) => name === null || server.name === name)
   if (found.length > 0)
-    return ok(found.map((server) => ({ kind: 'server', name: server.name, upstream: server.upstream, from })))
+    return ok(
+      found.map(({ name: found, upstream, isTrusted }) => ({
+        ...{ kind: 'server', name: found, upstream, isTrusted, from },
+      })),
+    )
   const known = [...servers.keys(), ...Object.keys(clientFiles)]
   const remedy =
     (name === null ? null : didYouMean(name, known)) ??
@@ -75,7 +80,7 @@ function address(target: string): Found {
   const url = new URL(target)
   const common = { headers: {}, oauth: null, requireAuth: false }
   const upstream = { kind: 'http', url, transport: 'auto', ...common } as const
-  return ok([{ kind: 'server', name: url.hostname, upstream, from: target }])
+  return ok([{ kind: 'server', name: url.hostname, upstream, isTrusted: false, from: target }])
 }
 
 const listShape = z.object({ server: z.string().optional(), tools: z.array(z.record(z.string(), z.json())) })
@@ -111,7 +116,7 @@ function fromFile(path: string, { surroundings }: Parts): Found {
     servers.map(
       ({ name, upstream }): Source =>
         upstream.ok
-          ? { kind: 'server', name, upstream: upstream.value, from: path }
+          ? { kind: 'server', name, upstream: upstream.value, isTrusted: false, from: path }
           : { kind: 'unreachable', name, reason: upstream.error, from: path },
     ),
   )

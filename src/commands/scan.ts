@@ -54,7 +54,7 @@ export async function scan(parts: Parts, options: ScanOptions): Promise<ExitCode
   const missed: Missed[] = []
   for (const source of sources) {
     const tools = await listed(source)
-    if (tools.ok) servers.push(scanned(source.name, tools.value, options.trust))
+    if (tools.ok) servers.push(scanned(source.name, tools.value, options.trust || isTrusted(source)))
     else missed.push({ name: source.name, reason: tools.error })
   }
   if (options.explain !== null) return explain(options.explain, servers, parts, options.json)
@@ -71,6 +71,9 @@ export async function scan(parts: Parts, options: ScanOptions): Promise<ExitCode
   }
   return missed.length > 0 ? 1 : 0
 }
+
+/** `trusted: true` in `holdpoint.yaml` counts here as well. */
+const isTrusted = (source: Source) => source.kind === 'server' && source.isTrusted
 
 /** Starting a program is running it with the rights of the person at the terminal: said plainly, with the whole command. */
 async function mayStart(sources: readonly Source[], io: Io, isAgreed: boolean): Promise<boolean> {

@@ -36,9 +36,15 @@ export interface Proposal {
 /** How such a policy is called in rules and revisions: it has no file. */
 export const proposalSource = (server: string): string => `scan of ${server}`
 
-/** @param seen every tool of the server, as it was listed last */
-export function proposalText(server: string, seen: readonly SeenTool[]): string {
-  return proposedPolicy(scannedFrom(server, seen), 'Proposed by Holdpoint from the tools that it lists.')
+/**
+ * @param seen every tool of the server, as it was listed last
+ * @param isTrusted what the server says about its tools in annotations is believed
+ */
+export function proposalText(server: string, seen: readonly SeenTool[], isTrusted: boolean): string {
+  return proposedPolicy(
+    scannedFrom(server, seen, isTrusted),
+    'Proposed by Holdpoint from the tools that it lists.',
+  )
 }
 
 /** @param policy what `proposalText` means */
@@ -47,16 +53,17 @@ export function proposalOf(
   seen: readonly SeenTool[],
   text: string,
   policy: Policy,
+  isTrusted: boolean,
 ): Proposal {
-  const tools = scannedFrom(server, seen).tools.map((tool) => proposed(server, tool, policy))
+  const tools = scannedFrom(server, seen, isTrusted).tools.map((tool) => proposed(server, tool, policy))
   return { server, text, digest: textDigest(text), tools: tools.toSorted(strictestFirst) }
 }
 
-function scannedFrom(server: string, seen: readonly SeenTool[]) {
+function scannedFrom(server: string, seen: readonly SeenTool[], isTrusted: boolean) {
   return scanned(
     server,
     seen.map(({ text }) => definitionOf(text)),
-    false,
+    isTrusted,
   )
 }
 

@@ -30,6 +30,7 @@ export function sampleServer(
     passHeaders: [],
     scopes: [],
     recordsArguments: false,
+    isTrusted: false,
     upstream: {
       kind: 'stdio',
       command: process.execPath,

@@ -27,6 +27,8 @@ export interface ServerConfig {
   readonly scopes: readonly string[]
   /** The decision log keeps the arguments of its calls, not only their names. */
   readonly recordsArguments: boolean
+  /** What it says about its tools in annotations is believed also where that makes them milder. */
+  readonly isTrusted: boolean
   readonly upstream: UpstreamConfig
 }
 
@@ -80,6 +82,7 @@ const serverShape = z.strictObject({
   pass_headers: z.array(passHeaderShape).optional(),
   scopes: scopesShape.optional(),
   record: z.enum(['keys', 'full']).optional(),
+  trusted: z.boolean().optional(),
   methods: z
     .array(
       z
@@ -160,6 +163,7 @@ export function readServer(
     passHeaders: server.pass_headers ?? [],
     scopes: server.scopes ?? [],
     recordsArguments: server.record === 'full',
+    isTrusted: server.trusted ?? false,
     upstream: upstream.value,
   })
 }

@@ -36,6 +36,7 @@ import { createStopsInForce } from '../services/stops-in-force.ts'
 import { createSuggest } from '../services/suggest.ts'
 import { createToolCatalogue } from '../services/tool-catalogue.ts'
 import { createToolReviews } from '../services/tool-reviews.ts'
+import { createTrustedPins } from '../services/trusted-pins.ts'
 import { keepServing } from '../services/void-unserved.ts'
 import {
   createLease,
@@ -100,7 +101,9 @@ export async function startGateway(deps: {
   // Each loop listens once, for as long as this process lives: their number is no leak.
   setMaxListeners(Number.POSITIVE_INFINITY, stopping.signal, leaving.signal)
 
-  const catalogue = createToolCatalogue({ pins: store.toolPins, clock, log })
+  const isTrusted = (server: string) => config.servers.get(server)?.isTrusted ?? false
+  const toolPins = createTrustedPins(store.toolPins, isTrusted)
+  const catalogue = createToolCatalogue({ pins: toolPins, isTrusted, clock, log })
   await catalogue.refresh()
   const policies = await openPolicies({ config, revisions: store.revisions, tools: catalogue, log })
   const { rules } = policies
@@ -190,6 +193,7 @@ export async function startGateway(deps: {
       servers: [...config.servers.keys()],
       rules,
       tools: catalogue,
+      isTrusted,
       policies: policyChanges,
       isOperator,
       log,
@@ -339,7 +343,7 @@ export async function startGateway(deps: {
       timings,
       authenticate: who,
       isOriginAllowed: sites.isOriginAllowed,
-      toolPins: store.toolPins,
+      toolPins,
       mayAccept: (person, server) => isApproverOf(rules, person, server),
       onAccepted: catalogue.refresh,
       log,
@@ -361,9 +365,10 @@ export async function startGateway(deps: {
       inForce: stops,
       setUps,
       toolReviews: createToolReviews({
-        ...{ tools: catalogue, toolPins: store.toolPins, rules, decisionLog: store.decisionLog, log },
+        ...{ tools: catalogue, toolPins, rules, decisionLog: store.decisionLog, log },
         ...{
           nowMs: ledger.nowMs,
+          isTrusted,
           readyFor,
           mayAccept: (person, server) => isApproverOf(rules, person, server),
         },

@@ -41,6 +41,8 @@ export function createSetUps(deps: {
   servers: readonly string[]
   rules: Pick<RulesInForce, 'needsSetUp' | 'held' | 'refresh'>
   tools: Pick<ToolCatalogue, 'known'>
+  /** What this server says about its tools in annotations is believed. */
+  isTrusted: (server: string) => boolean
   /** Why the tools of a server could not be listed. */
   problemOf(server: string): string | null
   policies: Pick<PolicyChanges, 'put'>
@@ -48,14 +50,14 @@ export function createSetUps(deps: {
   isOperator: (person: Person) => boolean
   log: Log
 }): SetUps {
-  const { servers, rules, tools, problemOf, policies, readPolicy, isOperator, log } = deps
+  const { servers, rules, tools, isTrusted, problemOf, policies, readPolicy, isOperator, log } = deps
 
   function proposalFor(server: string): Proposal | null {
     const seen = tools.known(server)
     if (seen.length === 0) return null
-    const text = proposalText(server, seen)
+    const text = proposalText(server, seen, isTrusted(server))
     const policy = readPolicy(proposalSource(server), text)
-    if (policy.ok) return proposalOf(server, seen, text, policy.value)
+    if (policy.ok) return proposalOf(server, seen, text, policy.value, isTrusted(server))
     log.error({ server, problem: policy.error }, 'the policy proposed for a server cannot be read')
     return null
   }

@@ -58,8 +58,14 @@ interface FirstPages {
   wasLookedAt: boolean
 }
 
-export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: Log }): ToolCatalogue {
-  const { pins, clock, log } = deps
+export function createToolCatalogue(deps: {
+  pins: ToolPins
+  /** What this server says about its tools in annotations is believed; `pins` go by the same. */
+  isTrusted: (server: string) => boolean
+  clock: Clock
+  log: Log
+}): ToolCatalogue {
+  const { pins, isTrusted, clock, log } = deps
   let memory = new Map<string, ToolPin>()
   let known = new Set<string>()
   let mark = ''
@@ -80,7 +86,7 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
   }
 
   async function compare(server: string, listed: readonly JsonObject[], isLast: boolean): Promise<void> {
-    const tools = listed.map(seenTool).filter((seen) => seen !== null)
+    const tools = listed.map((tool) => seenTool(tool, isTrusted(server))).filter((seen) => seen !== null)
     if (known.has(server)) return compareWithPins(server, tools)
     const pages = firstPages.get(server) ?? {
       tools: new Map(),
@@ -142,7 +148,7 @@ export function createToolCatalogue(deps: { pins: ToolPins; clock: Clock; log: L
   function isJustChanged(server: string, accepted: SeenTool): boolean {
     for (const listed of passed.get(server) ?? []) {
       const definition = listed.find(({ name }) => name === accepted.tool)
-      const seen = definition === undefined ? null : seenTool(definition)
+      const seen = definition === undefined ? null : seenTool(definition, isTrusted(server))
       if (seen !== null && driftOf(accepted, seen) === 'grave') return true
     }
     return false

@@ -64,21 +64,24 @@ export function createToolReviews(deps: {
   rules: Pick<Rules, 'of'>
   decisionLog: Pick<DecisionLog, 'list'>
   nowMs(): Promise<number>
+  /** What this server says about its tools in annotations is believed. */
+  isTrusted: (server: string) => boolean
   /** The policies that come with this package and name this tool. */
   readyFor(tool: string): readonly string[]
   mayAccept(person: Person, server: string): boolean
   log: Log
 }): ToolReviews {
-  const { tools, toolPins, rules, decisionLog, nowMs, readyFor, mayAccept, log } = deps
+  const { tools, toolPins, rules, decisionLog, nowMs, isTrusted, readyFor, mayAccept, log } = deps
   /** A definition never changes; classifying hundreds of them at each look would. */
   const known = new Map<string, Classification>()
 
-  function classified(digest: string, definition: JsonObject): Classification {
-    const before = known.get(digest)
+  function classified(server: string, digest: string, definition: JsonObject): Classification {
+    const key = `${digest} ${isTrusted(server)}`
+    const before = known.get(key)
     if (before !== undefined) return before
     if (known.size > 10_000) known.clear()
-    const made = classify(definition, { isTrusted: false })
-    known.set(digest, made)
+    const made = classify(definition, { isTrusted: isTrusted(server) })
+    known.set(key, made)
     return made
   }
 
@@ -86,7 +89,7 @@ export function createToolReviews(deps: {
     const seen = pin.waiting ?? pin.accepted
     if (seen === null) return null
     const definition = parsed(seen.text)
-    const classification = classified(seen.digest, definition)
+    const classification = classified(pin.server, seen.digest, definition)
     const { lines, isComplete } =
       pin.waiting === null
         ? { lines: [], isComplete: true }

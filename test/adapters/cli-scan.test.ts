@@ -87,6 +87,24 @@ describe('the servers of a client', () => {
     ])
   })
 
+  test('holdpoint.yaml: `trusted` counts as much as --trust, for the server that has it', async () => {
+    const server = (more: object) => ({ command: process.execPath, args: [filesystem, '.'], ...more })
+    const cwd = folder({
+      'holdpoint.yaml': { servers: { files: server({ trusted: true }), other: server({}) } },
+    })
+    const scanned = async (...flags: string[]) => {
+      const env = { PATH: process.env.PATH ?? '' }
+      const { servers } = JSON.parse(
+        (await holdpoint(['scan', '--json', '--yes', ...flags], { cwd, env })).out,
+      )
+      return servers.map(({ tools }: { tools: { evidence: { rule: string }[] }[] }) =>
+        tools.some(({ evidence }) => evidence.some(({ rule }) => rule === 'trusted-hint')),
+      )
+    }
+    expect(await scanned()).toEqual([true, false])
+    expect(await scanned('--trust')).toEqual([true, true])
+  })
+
   test('VS Code: a server over HTTP, and one that asks for an input', async () => {
     const everything = await startEverything()
     try {

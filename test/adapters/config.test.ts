@@ -219,6 +219,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
       passHeaders: [],
       scopes: [],
       recordsArguments: false,
+      isTrusted: false,
       upstream: {
         kind: 'stdio',
         command: 'npx',
@@ -241,6 +242,7 @@ limits: { body: 8MiB, pending_per_principal: 3, reply: 65536 }
       passHeaders: ['x-mcp-toolsets'],
       scopes: [],
       recordsArguments: false,
+      isTrusted: false,
       upstream: {
         kind: 'http',
         url: new URL('https://example.com/mcp'),

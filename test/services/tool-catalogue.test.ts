@@ -32,7 +32,7 @@ beforeEach(async () => {
   said = []
   const say = (_: object, message: string) => void said.push(message)
   log = { debug: () => {}, info: say, warn: say, error: say }
-  catalogue = createToolCatalogue({ pins, clock, log })
+  catalogue = createToolCatalogue({ pins, isTrusted: () => false, clock, log })
   await catalogue.refresh()
 })
 
@@ -78,7 +78,7 @@ describe('what a server lists', () => {
       monotonicMs: () => nowMs,
       sleep: (ms, signal) => clock.sleep(Math.min(ms, 5), signal),
     }
-    catalogue = createToolCatalogue({ pins, clock: slow, log })
+    catalogue = createToolCatalogue({ pins, isTrusted: () => false, clock: slow, log })
     catalogue.saw('wiki', [page], false)
     await saw()
     expect((await pins.all()).map(({ tool }) => tool)).toEqual(['get_page'])
@@ -158,7 +158,7 @@ describe('what a server lists', () => {
   test('and was accepted by a person at another gateway passes here as well', async () => {
     await saw(page)
     await saw(changed)
-    const there = createToolCatalogue({ pins, clock, log })
+    const there = createToolCatalogue({ pins, isTrusted: () => false, clock, log })
     await there.refresh()
     expect(there.quarantineOf('wiki', 'get_page')).not.toBeNull()
     await pins.accept('wiki', 'get_page', (await pin())?.waiting?.digest ?? '', 'mina')

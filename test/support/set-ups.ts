@@ -10,6 +10,7 @@ import { createRulesInForce } from '../../src/services/rules-in-force.ts'
 import { createSetUps, type SetUps } from '../../src/services/set-up.ts'
 import { createToolCatalogue } from '../../src/services/tool-catalogue.ts'
 import { createToolReviews, type ToolReviews } from '../../src/services/tool-reviews.ts'
+import { createTrustedPins } from '../../src/services/trusted-pins.ts'
 import { approvers } from './builders.ts'
 import { createMemoryDecisionLog } from './memory-decision-log.ts'
 import { createMemoryLedger, type MemoryLedger } from './memory-ledger.ts'
@@ -41,12 +42,18 @@ export const shopTools: readonly JsonObject[] = [
 
 /** One gateway of several: what they share is given. */
 export async function aSetUpGateway(
-  shared: { ledger?: MemoryLedger; pins?: ReturnType<typeof createMemoryToolPins>; operator?: string } = {},
+  shared: {
+    ledger?: MemoryLedger
+    pins?: ReturnType<typeof createMemoryToolPins>
+    operator?: string
+    trusted?: readonly string[]
+  } = {},
 ) {
   const ledger = shared.ledger ?? createMemoryLedger()
-  const pins = shared.pins ?? createMemoryToolPins(() => 0)
+  const isTrusted = (server: string) => shared.trusted?.includes(server) ?? false
+  const pins = createTrustedPins(shared.pins ?? createMemoryToolPins(() => 0), isTrusted)
   const servers = ['shop', 'wiki']
-  const tools = createToolCatalogue({ pins, clock, log: silentLog })
+  const tools = createToolCatalogue({ pins, isTrusted, clock, log: silentLog })
   await tools.refresh()
   const { revisions } = ledger
   const rules = createRulesInForce({
@@ -69,12 +76,14 @@ export async function aSetUpGateway(
   const problems = new Map([['wiki', 'it cannot be reached: connection refused']])
   const setUps = createSetUps({
     ...{ servers, rules, tools, policies, readPolicy: readPolicyText, isOperator, log: silentLog },
+    isTrusted,
     problemOf: (server) => (tools.known(server).length > 0 ? null : (problems.get(server) ?? null)),
   })
   const decisionLog = createMemoryDecisionLog()
   const toolReviews = createToolReviews({
     ...{ tools, toolPins: pins, rules, decisionLog, readyFor, nowMs: async () => Date.now(), log: silentLog },
     mayAccept: isOperator,
+    isTrusted,
   })
   return {
     ...{ ledger, pins, rules, tools, policies, setUps, toolReviews, decisionLog },

@@ -19,17 +19,26 @@ export interface SeenTool extends ToolFacts {
 /** A definition of half a megabyte is a manual or an attack; it is not kept, and stays unknown. */
 const DEFINITION_LENGTH_MAX = 256 * 1024
 
-/** `null`: it has no name, no canonical form, or is too large to keep. */
-export function seenTool(listed: JsonObject): SeenTool | null {
+/**
+ * `null`: it has no name, no canonical form, or is too large to keep.
+ * @param isTrusted the server is marked as trusted: its annotations are believed
+ */
+export function seenTool(listed: JsonObject, isTrusted = false): SeenTool | null {
   if (typeof listed.name !== 'string' || !/^[A-Za-z0-9_.-]{1,128}$/.test(listed.name)) return null
   try {
     const text = canonical(definingPart(listed))
     if (text.length > DEFINITION_LENGTH_MAX) return null
-    const { category, risk } = classify(listed, { isTrusted: false })
+    const { category, risk } = classify(listed, { isTrusted })
     return { tool: listed.name, digest: sha256(text), text, category, risk }
   } catch {
     return null
   }
+}
+
+/** The same definition, classified once more. */
+export function seenAgain<Seen extends SeenTool>(seen: Seen, isTrusted: boolean): Seen {
+  const { category, risk } = classify(parsed(seen.text), { isTrusted })
+  return { ...seen, category, risk }
 }
 
 export type Drift = 'same' | 'words' | 'grave'
