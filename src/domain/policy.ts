@@ -150,11 +150,13 @@ export function withShadow(policy: Policy): Policy {
 
 function evaluateRules(policy: Policy, call: JudgedCall): Verdict {
   if (isHidden(policy, call.tool)) return { kind: 'hide' }
-  const possible = rulesFor(policy.rules, call.tool).flatMap((rule) => {
-    const truth = matches(rule, call)
+  const about = rulesFor(policy.rules, call.tool)
+  const levels = levelsOf(about, call)
+  const possible = about.flatMap((rule) => {
+    const truth = atLevels(rule, levels, call, matches)
     return truth === false ? [] : [{ rule, isSure: truth === true }]
   })
-  const acting: Candidate[] = possible.flatMap(({ rule }) => candidateOf(rule, call))
+  const acting: Candidate[] = possible.flatMap(({ rule }) => candidateOf(rule, levels, call))
   const isCovered = possible.some(({ rule, isSure }) => isSure && rule.action !== null)
   if (!isCovered) acting.push({ ...policy.fallback, risk: 'critical', terms: usualTerms })
 
@@ -181,7 +183,9 @@ function evaluateRules(policy: Policy, call: JudgedCall): Verdict {
   }
   if (winner.action === 'allow') return { kind: 'allow', rule, reservations }
   const asking = acting.filter(({ action }) => action === 'require_approval')
-  const { reason, risk } = winner
+  const { reason, pointer } = winner
+  // The default names no tool: what it asks about is critical.
+  const risk = pointer === policy.fallback.pointer ? winner.risk : worstOf(levels)
   return { kind: 'require_approval', rule, reason, risk, terms: strictestTerms(winner, asking), reservations }
 }
 
@@ -200,14 +204,18 @@ function mildestOf(policy: Policy, call: JudgedCall): Action {
   const certain: Action[] = []
   const open: Action[] = []
   let isCovered = false
-  for (const rule of rulesFor(policy.rules, call.tool)) {
+  const rules = rulesFor(policy.rules, call.tool)
+  const levels = levelsOf(rules, call)
+  for (const rule of rules) {
     const { action, when } = rule
-    const isAbout = concerns(rule, call)
-    const holds = when === null || truthOf(when, call)
+    const isAbout = atLevels(rule, levels, call, concerns)
+    const holds = atLevels(rule, levels, call, (_, at) => when === null || truthOf(when, at))
     if (action === null || isAbout === false || holds === false) continue
-    const isOpen = holds === null && when !== null && leavesOpen(when, call)
+    // By another level than this one it may be about other calls.
+    const isOther = levels.length > 1 && rule.treatAs === null && (isAbout === null || holds === null)
+    const isOpen = isOther || (holds === null && when !== null && leavesOpen(when, call))
     if (!isOpen) certain.push(action)
-    else if (isAbout === true) open.push(action)
+    else if (isOther || isAbout === true) open.push(action)
     if (holds === true && isAbout === true) isCovered = true
   }
   const others = isCovered ? [] : [policy.fallback.action, ...open]
@@ -224,6 +232,41 @@ function matches(rule: Rule, call: JudgedCall): Truth {
   return allOf([concerns(rule, call), rule.when === null || truthOf(rule.when, call)], (each) => each)
 }
 
+/**
+ * How bad a call may be said to be: the highest `treat_as` of the rules that match it, or what is known about the tool where none
+ * does. Several where that cannot be known. A rule with `treat_as` goes by what is known, all others by what it says.
+ */
+function levelsOf(rules: readonly Rule[], call: JudgedCall): readonly Risk[] {
+  const said = rules.flatMap((rule) => {
+    const truth = rule.treatAs === null ? false : matches(rule, call)
+    return rule.treatAs === null || truth === false ? [] : [{ level: rule.treatAs, isSure: truth === true }]
+  })
+  if (said.length === 0) return [call.facts.risk]
+  const sure = said.filter(({ isSure }) => isSure).map(({ level }) => level)
+  const perhaps = said.filter(({ isSure }) => !isSure).map(({ level }) => level)
+  if (sure.length === 0) return [...new Set([call.facts.risk, ...perhaps])]
+  const least = worstOf(sure)
+  return [...new Set([least, ...perhaps.filter((level) => risks.indexOf(level) > risks.indexOf(least))])]
+}
+
+const worstOf = (levels: readonly Risk[]): Risk =>
+  levels.reduce((a, b) => (risks.indexOf(a) >= risks.indexOf(b) ? a : b))
+
+/** The same at each of these levels, or unknown. */
+function atLevels(
+  rule: Rule,
+  levels: readonly Risk[],
+  call: JudgedCall,
+  truth: (rule: Rule, call: JudgedCall) => Truth,
+): Truth {
+  const [first = call.facts.risk, ...others] = rule.treatAs === null ? levels : []
+  const answer = truth(rule, at(first, call))
+  return others.every((level) => truth(rule, at(level, call)) === answer) ? answer : null
+}
+
+const at = (risk: Risk, call: JudgedCall): JudgedCall =>
+  risk === call.facts.risk ? call : { ...call, facts: { ...call.facts, risk } }
+
 /** By what is known about the tool. */
 function concerns({ categories, risks: levels }: Rule, { facts: { category, risk } }: JudgedCall): Truth {
   if (levels !== null && !levels.includes(risk)) return false
@@ -235,8 +278,16 @@ interface Candidate extends Fallback {
   readonly terms: ApprovalTerms
 }
 
-function candidateOf({ action, pointer, reason, treatAs, terms }: Rule, call: JudgedCall): Candidate[] {
-  return action === null ? [] : [{ action, pointer, reason, risk: treatAs ?? call.facts.risk, terms }]
+/** A rule that says nothing about the level goes along where another lowers it, and stays behind where another raises it. */
+function candidateOf(
+  { action, pointer, reason, treatAs, terms }: Rule,
+  levels: readonly Risk[],
+  { facts }: JudgedCall,
+): Candidate[] {
+  if (action === null) return []
+  const said = worstOf(levels)
+  const usual = risks.indexOf(said) < risks.indexOf(facts.risk) ? said : facts.risk
+  return [{ action, pointer, reason, risk: treatAs ?? usual, terms }]
 }
 
 /**

@@ -29,7 +29,7 @@ const quorumOf = (approval: string) => `tools: { t: { action: require_approval, 
 describe('a rule that does not load', () => {
   test.each([
     ['no target', ruleOf('action: deny'), 'which tools this rule is about', '`tools: "*"`'],
-    ['no effect', ruleOf('tools: t'), 'this rule does nothing', 'an `action` or a limit'],
+    ['no effect', ruleOf('tools: t'), 'this rule does nothing', 'an `action`, a limit'],
     ['typo', ruleOf('tools: t, action: deny, wehn: {}'), 'unknown key "wehn"', 'did you mean "when"?'],
     [
       'unknown category',

@@ -197,6 +197,31 @@ function isSo(condition: Condition, call: JudgedCall): Answers {
   }
 }
 
+/** Every level that a call may be said to have: of each choice of rules that may match, the highest. */
+function levels(rules: readonly Rule[], call: JudgedCall): readonly JudgedCall['facts']['risk'][] {
+  const order = ['low', 'medium', 'high', 'critical'] as const
+  let choices: (readonly number[])[] = [[]]
+  for (const rule of rules) {
+    const { treatAs } = rule
+    if (treatAs === null) continue
+    const answers = mayMatch(rule, call)
+    choices = choices.flatMap((before) =>
+      answers.map((answer) => (answer ? [...before, order.indexOf(treatAs)] : before)),
+    )
+  }
+  const found = choices.map((said) =>
+    said.length === 0 ? call.facts.risk : (order[Math.max(...said)] ?? 'low'),
+  )
+  return [...new Set(found)]
+}
+
+/** As the rules say how bad the call is. A rule that says so goes by what is known. */
+function mayMatchAmong(rule: Rule, rules: readonly Rule[], call: JudgedCall): Answers {
+  if (rule.treatAs !== null) return mayMatch(rule, call)
+  const at = levels(rules, call).map((risk) => ({ ...call, facts: { ...call.facts, risk } }))
+  return [...new Set(at.flatMap((each) => mayMatch(rule, each)))]
+}
+
 function mayMatch({ tools, categories, risks, when }: Rule, call: JudgedCall): Answers {
   const { category, risk } = call.facts
   return every([
@@ -226,7 +251,7 @@ function actionOf(policy: Policy, rules: readonly Rule[], call: JudgedCall): Ref
   for (const name of policy.hidden) if (star(name, call.tool)) return 'hide'
   const order = ['allow', 'require_approval', 'deny'] as const
   const acting = rules.filter(({ action }) => action !== null)
-  const answers = acting.map((rule) => mayMatch(rule, call))
+  const answers = acting.map((rule) => mayMatchAmong(rule, rules, call))
   const matched: boolean[][] = answers.reduce<boolean[][]>(
     (before, each) => before.flatMap((done) => each.map((answer) => [...done, answer])),
     [[]],
@@ -240,7 +265,9 @@ function actionOf(policy: Policy, rules: readonly Rule[], call: JudgedCall): Ref
   })
   const action = order[Math.max(...results)] ?? 'deny'
   if (action === 'deny') return 'deny'
-  const counted = rules.flatMap((rule) => (mayMatch(rule, call).includes(true) ? rule.limits : []))
+  const counted = rules.flatMap((rule) =>
+    mayMatchAmong(rule, rules, call).includes(true) ? rule.limits : [],
+  )
   const uncountable = counted.some(({ tally: { amount } }) => {
     const value: unknown = typeof amount === 'number' ? amount : at(call.arguments, amount.steps)
     return !(typeof value === 'number' && value >= 0 && value <= 1e15)

@@ -12,7 +12,7 @@ export type Action = 'allow' | 'deny' | 'require_approval'
 export interface Rule {
   /** JSON Pointer (RFC 6901) of the place in the policy that decided. */
   readonly pointer: string
-  /** `null`: the rule only limits. */
+  /** `null`: the rule only limits, or says how bad a call is. */
   readonly action: Action | null
   readonly reason: string | null
   readonly tools: readonly Glob[]
@@ -20,7 +20,7 @@ export interface Rule {
   readonly categories: readonly Category[] | null
   readonly risks: readonly Risk[] | null
   readonly when: Condition | null
-  /** How bad the call is said to be, instead of what is known about the tool. */
+  /** How bad the call is said to be, instead of what is known about the tool: to this rule and to every rule without it. */
   readonly treatAs: Risk | null
   readonly limits: readonly Limit[]
   readonly terms: ApprovalTerms

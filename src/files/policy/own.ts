@@ -37,7 +37,7 @@ export function readLists(reader: Reader): Rule[] {
 export function readTool(reader: Reader, tool: string, at: Path): Rule | null {
   const written = reader.check(toolShape, at)
   if (written === null) return null
-  if (written.action === undefined && written.rate_limit === undefined && written.spend_limit === undefined) {
+  if (saysNothing(written)) {
     return reader.refuse(at, '"action" is missing', 'write one of: allow, deny, require_approval')
   }
   const about = { tools: [glob(tool)], categories: null, risks: null }
@@ -62,13 +62,17 @@ export function readRules(reader: Reader): Rule[] {
 function readRule(reader: Reader, at: Path): Rule | null {
   const written = reader.check(ruleShape, at)
   if (written === null) return null
-  const { action, tools, category, risk } = written
+  const { tools, category, risk } = written
   if (tools === undefined && category === undefined && risk === undefined) {
     const remedy = 'name `tools`, a `category` or a `risk`; `tools: "*"` means every tool'
     return reader.refuse(at, 'it is not said which tools this rule is about', remedy)
   }
-  if (action === undefined && written.rate_limit === undefined && written.spend_limit === undefined) {
-    return reader.refuse(at, 'this rule does nothing', 'give it an `action` or a limit, or remove it')
+  if (saysNothing(written)) {
+    return reader.refuse(
+      at,
+      'this rule does nothing',
+      'give it an `action`, a limit or a `treat_as`, or remove it',
+    )
   }
   const about = {
     tools: globsOf(tools ?? '*'),
@@ -78,6 +82,9 @@ function readRule(reader: Reader, at: Path): Rule | null {
   const rule = readParts(reader, written, at, about)
   return rule && { ...rule, ...about, pointer: pointer(at) }
 }
+
+const saysNothing = ({ action, rate_limit, spend_limit, treat_as }: z.output<typeof toolShape>) =>
+  [action, rate_limit, spend_limit, treat_as].every((part) => part === undefined)
 
 const listed = <T extends string>(written: T | T[]): T[] => (Array.isArray(written) ? written : [written])
 

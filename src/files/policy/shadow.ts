@@ -18,7 +18,9 @@ export function readShadow(
       if (isOwn) {
         reader.refuseKey(
           [...at, 'shadow'],
-          'a limit cannot be tried: nothing would be counted',
+          rule.limits.length > 0
+            ? 'a limit cannot be tried: nothing would be counted'
+            : 'a level by itself decides nothing that could be tried',
           'remove `shadow`',
         )
       }
@@ -27,7 +29,7 @@ export function readShadow(
     if (isOwn) note(reader, [...at, 'shadow'], 'this rule')
     shadow.push({ ...rule, limits: [] })
     // A limit only ever makes a policy stricter, and is counted by what is really sent.
-    return rule.limits.length === 0 ? [] : [{ ...rule, action: null }]
+    return rule.limits.length === 0 ? [] : [{ ...rule, action: null, treatAs: null }]
   })
   if (isWhole && shadow.length > 0)
     note(reader, ['shadow'], shadow.length === 1 ? 'the one rule' : `each of ${shadow.length} rules`)
