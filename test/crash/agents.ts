@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { connectV1 } from '../support/clients.ts'
 import type { AgentName, Lane } from './lane.ts'
 import type { Launched } from './launched.ts'
+import { untilAsked } from './people.ts'
 import type { Note } from './rules.ts'
 import { callAsTask } from './tasks.ts'
 
@@ -20,8 +21,12 @@ export interface AgentCall {
   /** Where it calls first, as far as that gateway is there. */
   readonly gateway: number
   readonly delayMs: number
+  /** Comes only when the same call has been asked for. */
+  readonly isRepeat?: boolean
   /** Leaves for good after so long. */
   readonly leavesAfterMs: number | null
+  /** That time runs from when its call stands in the ledger, so that something is left behind however slow the machine is. */
+  readonly leavesOnceAsked?: boolean
 }
 
 const answer = z.looseObject({
@@ -61,22 +66,35 @@ export async function callsUntilKnown(
   heard: Heard[],
   isGivenUp: () => boolean,
 ): Promise<boolean> {
-  const leavesAtMs = call.leavesAfterMs === null ? null : performance.now() + call.leavesAfterMs
-  for (let attempt = 0; !isGivenUp(); attempt++) {
-    const leftMs = leavesAtMs === null ? ATTEMPT_MS_MAX : leavesAtMs - performance.now()
-    if (leftMs <= 0) return false
+  let isKnown = false
+  if (call.isRepeat) await untilAsked(lane, call.marker, isGivenUp)
+  const left = leaving(lane, call, () => isKnown || isGivenUp())
+  for (let attempt = 0; !isGivenUp() && !left.aborted; attempt++) {
     const gateways = lane.gateways()
     const gateway = gateways[(call.gateway + attempt) % Math.max(1, gateways.length)]
-    const result =
-      gateway === undefined ? null : await attemptAt(lane, gateway, call, Math.min(leftMs, ATTEMPT_MS_MAX))
+    const result = gateway === undefined ? null : await attemptAt(lane, gateway, call, left)
     if (result !== null && !isNotNow(result)) {
       const one = hearing(call, result)
       heard.push(one)
-      if (one.isOver) return true
+      isKnown = one.isOver
+      if (isKnown) return true
     }
     await sleep(PAUSE_MS)
   }
   return false
+}
+
+/** Aborts when this agent leaves, if it does. */
+function leaving(lane: Lane, call: AgentCall, isOver: () => boolean): AbortSignal {
+  const { marker, leavesAfterMs, leavesOnceAsked = false } = call
+  const left = new AbortController()
+  const leave = async (afterMs: number) => {
+    if (leavesOnceAsked) await untilAsked(lane, marker, isOver)
+    await sleep(afterMs)
+    left.abort()
+  }
+  if (leavesAfterMs !== null) void leave(leavesAfterMs)
+  return left.signal
 }
 
 /** Nobody was asked, because the server is away or an operator has stopped it: there is no ticket, and these agents try again. */
@@ -106,19 +124,17 @@ async function attemptAt(
   lane: Lane,
   { url }: Launched,
   call: AgentCall,
-  withinMs: number,
+  left: AbortSignal,
 ): Promise<Answer | null> {
-  const leaving = new AbortController()
-  const given = sleep(withinMs, null, { signal: leaving.signal }).catch(() => null)
+  const ended = new AbortController()
+  const signal = AbortSignal.any([ended.signal, left])
+  const given = sleep(ATTEMPT_MS_MAX, null, { signal }).catch(() => null)
   try {
-    return await Promise.race([
-      request(`${url}/mcp/pay`, lane.tokens[call.agent], call, leaving.signal),
-      given,
-    ])
+    return await Promise.race([request(`${url}/mcp/pay`, lane.tokens[call.agent], call, signal), given])
   } catch {
     return null
   } finally {
-    leaving.abort()
+    ended.abort()
   }
 }
 

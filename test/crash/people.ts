@@ -49,6 +49,10 @@ export async function rowsOf({ pool }: Lane, marker: string): Promise<Row[]> {
   return rows
 }
 
+export async function untilAsked(lane: Lane, marker: string, isOver: () => boolean): Promise<void> {
+  while (!isOver() && (await rowsOf(lane, marker)).length === 0) await sleep(LOOK_MS)
+}
+
 /** Waits until the call waits for a decision, and acts until it does not wait any more. */
 export async function actsOn(
   lane: Lane,

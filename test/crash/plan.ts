@@ -16,6 +16,8 @@ export interface Trial {
   readonly isReplacedAtOnce: boolean
   /** For everything else that is left to chance in it. */
   readonly seed: number
+  /** How many times it was tried before, and nobody passed its point. */
+  readonly again: number
 }
 
 export interface Wish {
@@ -53,10 +55,21 @@ export function planOf({ seed, trials, point, signal, only }: Wish): Trial[] {
         nth: dice.chance(0.7) ? 1 : 2,
         isReplacedAtOnce: dice.chance(0.5),
         seed: own,
+        again: 0,
       })
     }
   }
   return plan.slice(0, trials).filter(({ index }) => only === null || index === only)
+}
+
+/** Whether somebody passes a point is left to chance as well: then the same trial is tried with other dice, so often at the most. */
+const AGAIN_MAX = 5
+
+/** `null`: it was tried often enough. */
+export function againOf(trial: Trial): Trial | null {
+  const again = trial.again + 1
+  // The simplest of its kind: at the first passing.
+  return again > AGAIN_MAX ? null : { ...trial, again, nth: 1, seed: trial.seed + again * 500_009 }
 }
 
 function shuffled<T>(items: readonly T[], seed: number): T[] {

@@ -2,7 +2,7 @@
 import type { Broken } from '../support/promises.ts'
 import { checkCards } from './cards.ts'
 import { type Lane, type LaneOptions, openLane } from './lane.ts'
-import { shapeOf, type Trial } from './plan.ts'
+import { againOf, shapeOf, type Trial } from './plan.ts'
 import { checkSeals } from './seals.ts'
 import type { LaneStores } from './stores.ts'
 import { runTrial, type Tried } from './trial.ts'
@@ -54,7 +54,10 @@ export async function runTrials(plan: readonly Trial[], options: RunOptions): Pr
       for (let trial = take(n); trial !== undefined; trial = take(n)) {
         const tried = await withCards(lane, await runTrial(lane, trial, options.patienceMs), options)
         all.push(tried)
-        options.tell(line(tried, all.length, plan.length))
+        // A mutant may keep everybody from ever passing it.
+        const again = tried.victim === null && options.mutant === null ? againOf(trial) : null
+        if (again !== null) waiting.push(again)
+        options.tell(line(tried, all.length, plan.length, again))
         if (options.isEnough(tried)) waiting.length = 0
       }
       const seals = await checkSeals(lane)
@@ -74,10 +77,24 @@ async function withCards(lane: Lane, tried: Tried, { mutant }: RunOptions): Prom
 
 export const inWords = ({ invariant, harm, text }: Broken): string => `${invariant} (${harm}): ${text}`
 
-function line({ trial, victim, recoveryMs, outcomes, broken }: Tried, count: number, of: number): string {
+/** Those whose point nobody passed, however often they were tried: they prove nothing. */
+export const neverPassed = (tried: readonly Tried[]): Trial[] =>
+  tried.flatMap(({ trial }) =>
+    trial.again === 0 && !tried.some((one) => one.trial.index === trial.index && one.victim !== null)
+      ? [trial]
+      : [],
+  )
+
+function line(
+  { trial, victim, recoveryMs, outcomes, broken }: Tried,
+  count: number,
+  of: number,
+  again: Trial | null,
+): string {
   const what = `${trial.signal === 'SIGKILL' ? 'killed' : 'stopped'} at "${trial.point.name}"`
   const who = victim === null ? 'nobody passed' : `${victim} ${what}`
   const back = recoveryMs === null ? '' : `, all known after ${(recoveryMs / 1_000).toFixed(1)} s`
   const end = broken.length === 0 ? 'all promises kept' : broken.map(inWords).join('; ')
-  return `${String(count).padStart(3)}/${of} #${trial.index} ${victim === null ? `${who} "${trial.point.name}"` : who}${back} [${outcomes.join(' ')}] ${end}`
+  const next = again === null ? '' : `; tried again with other dice (${again.again})`
+  return `${String(count).padStart(3)}/${of} #${trial.index} ${victim === null ? `${who} "${trial.point.name}"` : who}${back} [${outcomes.join(' ')}] ${end}${next}`
 }

@@ -5,25 +5,31 @@ import type { AgentCall } from './agents.ts'
 import { type Lane, type PersonName, personNames } from './lane.ts'
 import { lift, rowsOf, stop, type Wanted } from './people.ts'
 import type { Scenario } from './points.ts'
-import { REMINDER_MS } from './rules.ts'
+
+/** What a scenario waits for, so that it brings about what it is for on any machine. */
+export interface Course {
+  /** There is nothing more to do to these calls, or everybody has given up. */
+  isOver(): boolean
+  /** The point was passed: nothing needs to be waited for any more. */
+  hasStruck(): boolean
+  hasLeft(marker: string): boolean
+}
 
 export interface Batch {
   readonly calls: readonly AgentCall[]
   readonly acts: readonly Wanted[]
   /** Before people act. */
-  prepare(): Promise<void>
+  prepare(course: Course): Promise<void>
   /** While calls go on. Ends when there is nothing more to do to them. */
-  meddle(isOver: () => boolean): Promise<void>
+  meddle(course: Course): Promise<void>
 }
 
 /** Longer than it takes to see that a request is under way, to kill its gateway. */
 const SLOW_MS = 400
-const VERY_SLOW_MS = 2_500
-/** The agent that leaves has asked by then; a call whose agent has gone lapses. */
-const LEAVES_AFTER_MS = 700
+const VERY_SLOW_MS = 8_000
+/** From when its call is in the ledger: long enough to be waiting for it. */
+const LEAVES_AFTER_MS = 400
 const AWAY_MS = 900
-/** From when a reminder is due until it usually stands there. */
-const POSTED_MS = 1_500
 const LOOK_MS = 30
 
 const nothing = async () => {}
@@ -74,20 +80,38 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
     case 'repeats': {
       const first = aCall({ era: 'legacy', gateway: 0 })
       const second = aCall()
-      return plain(
-        [first, { ...first, gateway: 1 }, first, second],
-        [act(first, 'approve'), act(second, 'approve')],
-      )
+      // They come once the call is there, two at each gateway, and nobody decides before all of them wait for it.
+      const again = [0, 1, 0, 1].map((gateway) => ({ ...first, gateway, isRepeat: true }))
+      const calls = [first, ...again, second]
+      return {
+        ...plain(calls, [act(first, 'approve'), act(second, 'approve')]),
+        prepare: (course) =>
+          untilSo(
+            course,
+            async () =>
+              (await waitersOf(lane, first.marker)) > again.length || (await isPast(lane, first.marker)),
+          ),
+      }
     }
     case 'nobody decides': {
       const decided = aCall()
       return plain([decided, aCall(), aCall()], [act(decided, 'approve')])
     }
     case 'agent leaves': {
-      const [leaver, stayer] = [aCall({ leavesAfterMs: LEAVES_AFTER_MS }), aCall()]
+      const [leaver, stayer] = [
+        aCall({ leavesAfterMs: LEAVES_AFTER_MS, leavesOnceAsked: true }),
+        aCall({ delayMs: SLOW_MS }),
+      ]
+      const { marker } = leaver
       return {
         ...plain([leaver, stayer], [act(leaver, 'approve'), act(stayer, 'approve')]),
-        prepare: () => sleep(LEAVES_AFTER_MS + 300),
+        prepare: (course) =>
+          untilSo(
+            course,
+            async () =>
+              (course.hasLeft(marker) && (await waitersOf(lane, marker)) === 0) ||
+              (await isPast(lane, marker)),
+          ),
       }
     }
     case 'withdrawn': {
@@ -98,8 +122,8 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
       const batch = some()
       return {
         ...batch,
-        async prepare() {
-          await allAsked(batch.calls, () => false)
+        async prepare({ isOver }) {
+          await allAsked(batch.calls, isOver)
           lane.upstream.redefine('echo', `Answers with the arguments; described anew for ${prefix}.`)
         },
       }
@@ -108,12 +132,14 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
       const batch = some()
       return {
         ...batch,
-        async prepare() {
-          await allAsked(batch.calls, () => false)
+        async prepare({ isOver }) {
+          await allAsked(batch.calls, isOver)
           await lane.upstream.refuse()
         },
-        async meddle() {
+        async meddle(course) {
           await sleep(AWAY_MS)
+          const markers = batch.calls.map(({ marker }) => marker)
+          await untilSo(course, () => areAllPutOff(lane, markers))
           await lane.upstream.accept()
         },
       }
@@ -123,7 +149,7 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
       const other = aCall()
       return {
         ...plain([slow, other], [act(slow, 'approve'), act(other, 'approve')]),
-        async meddle(isOver) {
+        async meddle({ isOver }) {
           const isSent = () => lane.upstream.executed.some(({ args }) => args.message === slow.marker)
           while (!isOver() && !isSent()) await sleep(LOOK_MS)
           if (isSent()) await killSenderOf(lane, slow.marker)
@@ -158,14 +184,18 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
       return plain([waiting, second, gone], [act(waiting, 'approve'), act(second, 'reject')])
     }
     case 'ends when gone': {
-      const leaver = { note: 'ends when gone', leavesAfterMs: LEAVES_AFTER_MS } as const
+      const leaver = {
+        note: 'ends when gone',
+        leavesAfterMs: LEAVES_AFTER_MS,
+        leavesOnceAsked: true,
+      } as const
       const [first, second, stayer] = [aCall(leaver), aCall(leaver), aCall()]
       return plain([first, second, stayer], [act(stayer, 'approve')])
     }
     case 'kill switch': {
       const [first, second, third] = [aCall(), aCall(), aCall()]
       const calls = [first, second, third].map((call) => ({ ...call, agent: 'night-agent' }) as const)
-      return { ...plain(calls, []), meddle: (isOver) => stopsAndLifts(lane, calls, isOver) }
+      return { ...plain(calls, []), meddle: ({ isOver }) => stopsAndLifts(lane, calls, isOver) }
     }
     case 'called again': {
       const called = [aCall({ note: 'called again' }), aCall({ note: 'called again' })]
@@ -174,7 +204,7 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
           called,
           called.map((call) => act(call, 'approve')),
         ),
-        prepare: () => sleep(REMINDER_MS + POSTED_MS),
+        prepare: (course) => untilSo(course, () => areAllCalledAgain(lane, called)),
       }
     }
     case 'server breaks off': {
@@ -212,6 +242,52 @@ async function untilDone<Result>(
     await sleep(LOOK_MS)
   }
   return null
+}
+
+async function untilSo({ isOver, hasStruck }: Course, isSo: () => Promise<boolean>): Promise<void> {
+  while (!isOver() && !hasStruck() && !(await isSo())) await sleep(LOOK_MS)
+}
+
+/** It waited for a decision, and does no more. */
+async function isPast(lane: Lane, marker: string): Promise<boolean> {
+  const rows = await rowsOf(lane, marker)
+  return rows.length > 0 && rows.every(({ status }) => status !== 'pending')
+}
+
+const countOf = async ({ pool }: Lane, query: string, marker: string): Promise<number> =>
+  (await pool.query(query, [marker])).rowCount ?? 0
+
+const waitersOf = (lane: Lane, marker: string) =>
+  countOf(
+    lane,
+    `SELECT FROM holdpoint.waiter w JOIN holdpoint.approval a ON a.id = w.approval_id WHERE strpos(a.record::text, $1) > 0`,
+    marker,
+  )
+
+/** A reminder to each stands in the channel, and that is noted; or its time is over. */
+async function areAllCalledAgain(lane: Lane, calls: readonly AgentCall[]): Promise<boolean> {
+  const each = calls.map(async ({ marker }) => {
+    const posted = await countOf(
+      lane,
+      `SELECT FROM holdpoint.nudge n JOIN holdpoint.approval a ON a.id = n.approval_id
+       WHERE n.posted_at IS NOT NULL AND strpos(a.record::text, $1) > 0`,
+      marker,
+    )
+    return posted > 0 || isPast(lane, marker)
+  })
+  return !(await Promise.all(each)).includes(false)
+}
+
+/** What was approved could not be sent, each at least once; the others are over. */
+async function areAllPutOff(lane: Lane, markers: readonly string[]): Promise<boolean> {
+  const open = markers.map((marker) =>
+    countOf(
+      lane,
+      `SELECT FROM holdpoint.approval a WHERE a.status <> 'settled' AND a.unsent_reason IS NULL AND strpos(a.record::text, $1) > 0`,
+      marker,
+    ),
+  )
+  return (await Promise.all(open)).every((count) => count === 0)
 }
 
 const isEmpty = (rows: readonly unknown[]) => rows.length === 0
