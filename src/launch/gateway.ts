@@ -291,6 +291,7 @@ export async function startGateway(deps: {
       random,
       // Refused soon where the ledger does not answer, instead of waiting for it in a queue.
       ask: (request) => store.pulse.whileAnswering(() => services.ask(request)),
+      findEarlier: (call) => store.pulse.whileAnswering(() => services.findEarlier(call)),
       awaitOutcome: services.awaitOutcome,
       ownCalls: services.ownCalls,
       pollers: services.pollers,

@@ -17,6 +17,7 @@ import { createAwaitOutcome } from '../services/await-outcome.ts'
 import { createCancelStopped } from '../services/cancel-stopped.ts'
 import { createAnnounce, createChange } from '../services/change.ts'
 import { createPeople } from '../services/decide.ts'
+import { createFindEarlier } from '../services/earlier-call.ts'
 import { createExecute } from '../services/execute.ts'
 import { createGrants } from '../services/grants.ts'
 import { createJudge, createJudgeBy, createJudgeNow } from '../services/judge.ts'
@@ -74,6 +75,7 @@ export function createServices(deps: ServicesDeps) {
   const lookUp = createLookUp({ ...deps, change, judge })
   return {
     lookUp,
+    findEarlier: createFindEarlier(deps),
     ask: createAsk({ ...deps, announce, limiter, lookUp, useGrant: createUseGrant({ ...deps, change }) }),
     attend: createAttend({ ledger, change }),
     change,

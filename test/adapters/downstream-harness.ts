@@ -92,6 +92,7 @@ export function aHarness(options: HarnessOptions = {}) {
       asked.push(request)
       return ok({ kind: 'waiting', approval, isNew: true })
     },
+    findEarlier: async () => null,
     async awaitOutcome(request) {
       awaited.push(request)
       return { kind: 'still_waiting', approval }

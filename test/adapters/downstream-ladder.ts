@@ -31,6 +31,7 @@ export async function aLadder(
   const harness = aHarness({
     ...overrides,
     ask: (request) => gateway.ask(request.call, request.session),
+    findEarlier: gateway.findEarlier,
     awaitOutcome(request) {
       holdsMs.push(request.holdMs)
       return gateway.awaitOutcome(request)

@@ -81,7 +81,7 @@ describe('a limited tool', () => {
     const harness = aHarness({ policy, counters })
     const refused = await harness.post(call('search'))
     expect(refused.status).toBe(503)
-    expect(await refused.text()).toContain('Nothing was executed')
+    expect(await refused.text()).toContain('NOT EXECUTED')
     expect(harness.exchanges).toHaveLength(0)
     expect(await outcome(await harness.post(call('free')))).toBe('passed')
   })

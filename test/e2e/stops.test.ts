@@ -72,3 +72,52 @@ test('a stop at one gateway holds at both; a call that waits at the other is can
     for (const cleanUp of cleanUps.reverse()) await cleanUp()
   }
 })
+
+test('a call that is being sent when it is stopped: its repeat, at the other gateway, waits for the real answer', async () => {
+  const database = await freshDatabase()
+  const cleanUps: (() => Promise<unknown>)[] = [() => database.drop(), async () => upstream.behave()]
+  try {
+    const policy = join(temporaryDirectory(), 'policy.yaml')
+    writeFileSync(policy, 'default: require_approval\n')
+    const servers = { pay: { url: upstream.url.href, policy, approvers: ['ops'] } }
+    const start = async () => {
+      const config = { databaseUrl: database.connectionString, servers, more: { operators: ['mina'] } }
+      const gateway = await startGateway(config)
+      cleanUps.push(() => gateway.stop())
+      return gateway
+    }
+    const [first, second] = [await start(), await start()]
+    const token = await mintToken(database.connectionString, [first, second], 'agent', 'night-agent')
+    const personToken = await mintToken(database.connectionString, first, 'person', 'mina')
+    const mina = aPerson(first.url, personToken)
+    const args = { amount: 77, charge: 'ch_stopped' }
+    const call = async ({ url }: typeof first) => {
+      const client = await connectV1(`${url}/mcp/pay`, token)
+      return textOf(await client.call('create_refund', args))
+    }
+    const before = upstream.callsOf('create_refund').length
+    upstream.misbehave('tools/call', { kind: 'never_answer' })
+    const called = call(second)
+    const [id = ''] = await mina.waitForPending()
+    await mina.decide(id, 'approve')
+    await expect.poll(() => upstream.callsOf('create_refund').length).toBe(before + 1)
+    const stopped = await fetch(`${first.url}/api/v1/stops`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${personToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ agent: 'night-agent', reason: 'it runs wild' }),
+    })
+    expect(stopped.status).toBe(200)
+    const repeated = call(first)
+    // Another call of the same agent is refused there by now; the repeat would have been as well.
+    const other = await connectV1(`${first.url}/mcp/pay`, token)
+    expect(textOf(await other.call('create_refund', { ...args, amount: 78 }))).toContain('STOPPED by mina')
+    upstream.behave()
+    for (const text of [await called, await repeated]) {
+      expect(text).toContain('re_')
+      expect(text).not.toContain('NOT EXECUTED')
+    }
+    expect(upstream.callsOf('create_refund')).toHaveLength(before + 1)
+  } finally {
+    for (const cleanUp of cleanUps.reverse()) await cleanUp()
+  }
+})

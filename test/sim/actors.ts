@@ -6,6 +6,7 @@ import { parseApprovalId, TICKET_ALPHABET } from '../../src/domain/approval-id.t
 import { defaultLimits } from '../../src/domain/limits.ts'
 import type { Person, Principal } from '../../src/domain/principal.ts'
 import { err } from '../../src/domain/result.ts'
+import { attachKey, type ToolCall } from '../../src/domain/tool-call.ts'
 import { silentLog } from '../../src/launch/log.ts'
 import { readPolicyText } from '../../src/launch/policies.ts'
 import { createServices, type ServicesDeps } from '../../src/launch/services.ts'
@@ -13,6 +14,7 @@ import type { Ledger } from '../../src/ports/ledger.ts'
 import type { Nudges } from '../../src/ports/nudges.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
 import { keepStopped } from '../../src/services/cancel-stopped.ts'
+import type { Judged } from '../../src/services/judge.ts'
 import { keepNudging } from '../../src/services/nudge.ts'
 import { keepJudged } from '../../src/services/rejudge.ts'
 import { createRulesInForce } from '../../src/services/rules-in-force.ts'
@@ -177,11 +179,10 @@ export function requestOf(world: SimWorld, gateway: Gateway, principal: Principa
     const judged = await services.judge({
       ...{ server, tool, principal, arguments: { call }, session: null, nowMs: scheduler.nowMs() },
     })
-    // Allowed and denied calls are no matter of approvals.
-    if (judged?.verdict.kind !== 'require_approval') return
-    const { verdict, approvers, revision } = judged
-    const asked = await services.ask({ call: toolCall, verdict, approvers, revision, client: null, session })
-    if (!asked.ok) return
+    // Allowed calls are no matter of approvals.
+    if (judged === null || judged.verdict.kind === 'allow') return
+    const asked = await askedOrFound(toolCall, judged)
+    if (asked === null || !asked.ok) return
     const { approval } = asked.value
     const awaited = await services.awaitOutcome({
       id: approval.id,
@@ -195,6 +196,20 @@ export function requestOf(world: SimWorld, gateway: Gateway, principal: Principa
     world.told.push({ atStep: scheduler.count(), principal, approval: awaited.approval, replyText })
     if (awaited.kind === 'settled') await world.ledger.markDelivered(awaited.approval.id)
   }
+
+  /** As the gate does it: under a stop or a forbidding rule nobody is asked, and only what is known from before is followed. */
+  async function askedOrFound(toolCall: ToolCall, { verdict, approvers, revision }: Judged) {
+    // Or a limit holds it back.
+    const isStopped = world.ledger.stops.over(toolCall) !== null || (world.isStormy && dice.chance(0.15))
+    if (verdict.kind === 'require_approval' && !isStopped)
+      return services.ask({ call: toolCall, verdict, approvers, revision, client: null, session })
+    const askedAtStep = scheduler.count()
+    const found = await services.findEarlier(toolCall)
+    const toldAtStep = scheduler.count()
+    if (found === null) world.refused.push({ askedAtStep, toldAtStep, attachKey: attachKey(toolCall) })
+    return found
+  }
+
   // A ledger that refuses ends the request; a dead gateway never answers it.
   run().catch(() => {})
 }

@@ -22,6 +22,7 @@ export async function brokenPromises(world: SimWorld): Promise<string[]> {
 
   broken.push(...(await wrongGrants(world)))
   broken.push(...wrongNudges(world))
+  broken.push(...wrongRefusals(world))
   broken.push(...world.pastStops.map((what) => `I3: ${what} although it was stopped`))
 
   for (const story of stories.values()) broken.push(...brokenPromisesOf(story).map(inWords))
@@ -111,6 +112,24 @@ function grantedWhat({ asked, proposed, asking }: Approval): string {
     fixed,
   ])
 }
+
+/** Nobody who asks again while their call is being sent, and has been received, is told that it was not executed. */
+function wrongRefusals({ refused, history, hits }: SimWorld): string[] {
+  return refused.flatMap(({ askedAtStep, toldAtStep, attachKey }) => {
+    const own = history.filter(({ approval }) => approval.asked.attachKey === attachKey)
+    const last = (step: number) => own.findLast(({ atStep }) => atStep <= step)?.approval
+    const [then, now] = [last(askedAtStep), last(toldAtStep)]
+    const isSent = hits.some(({ approvalId, atStep }) => approvalId === then?.id && atStep <= askedAtStep)
+    if (then?.status !== 'executing' || !isSent || isLookedAt(now)) return []
+    return [`I5: whoever asked again for ${then.id}, which was being sent, was told that it was not executed`]
+  })
+}
+
+/** A person has said since what became of it, or asked about it again. */
+const isLookedAt = (approval: Approval | undefined) =>
+  approval?.status === 'settled' &&
+  approval.outcome.kind === 'indeterminate' &&
+  (approval.outcome.annotations.length > 0 || approval.outcome.successor !== null)
 
 const sendable = ['answered', 'indeterminate']
 

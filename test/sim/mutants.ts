@@ -433,6 +433,10 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'what is refused is refused unseen, also while the same call is being sent',
+    services: (services) => ({ ...services, findEarlier: async () => null }),
+  },
+  {
     name: 'a reminder is noted once it was sent',
     nudges: (nudges) => ({
       ...nudges,

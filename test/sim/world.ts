@@ -37,6 +37,13 @@ export interface Told {
   readonly replyText: string | null
 }
 
+/** Whoever asked at that step, at a gateway that refuses, was told that this call was not executed. */
+export interface RefusedCall {
+  readonly askedAtStep: number
+  readonly toldAtStep: number
+  readonly attachKey: string
+}
+
 /** A reminder or an escalation that a gateway took in hand, and how things stood in that very step. */
 export interface TakenNudge {
   readonly atStep: number
@@ -55,6 +62,7 @@ export interface SimWorld {
   readonly pastStops: string[]
   readonly hits: Hit[]
   readonly told: Told[]
+  readonly refused: RefusedCall[]
   /** What channel posts are taken from; made by the first gateway. */
   nudges: Nudges | null
   readonly takenNudges: TakenNudge[]
@@ -177,6 +185,7 @@ export function createSimWorld(seed: number): SimWorld {
     pastStops,
     hits: [],
     told: [],
+    refused: [],
     nudges: null,
     takenNudges: [],
     postedNudges: [],

@@ -3,6 +3,7 @@ import type { JsonValue } from '../../domain/canonical.ts'
 import type { Verdict } from '../../domain/policy.ts'
 import type { RecordedKind } from '../../domain/recorded-verdict.ts'
 import type { Clock } from '../../ports/clock.ts'
+import { NewerForm } from '../../ports/ledger-faults.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Rules } from '../../ports/rules.ts'
 import { type Judge, type Judged, ruleOf, type ToJudge } from '../../services/judge.ts'
@@ -17,16 +18,9 @@ import type { Pause } from './pause.ts'
 import { deniedAnswer, limitedAnswer, notSetUpAnswer, stoppedAnswer, unknownTool } from './refusals.ts'
 import { isOwnRequestState } from './request-state.ts'
 import type { Requester } from './requester.ts'
-import {
-  type Answer,
-  answerMessage,
-  type Id,
-  INTERNAL_ERROR,
-  jsonResponse,
-  refusal,
-  refusalResponse,
-} from './rpc.ts'
+import { type Answer, answerMessage, INTERNAL_ERROR, jsonResponse, refusal, refusalResponse } from './rpc.ts'
 import { type NamedCall, readDecidableCall, readNamedCall } from './tool-call-params.ts'
+import { NOT_EXECUTED, NOTHING_HERE, unavailable } from './unavailable.ts'
 import { isWaitToolName, type WaitTool } from './wait-tool.ts'
 
 export interface GateRequest extends Requester {
@@ -90,7 +84,9 @@ export function createGate(deps: {
       } as const
       recordVerdict({ ...unjudged, ...said })
       log.info({ server, tool, stop: stop.number, principal: principal.name }, 'a stopped call was refused')
-      return answered(request, stoppedAnswer(stop, spoken.era))
+      return unlessEarlier(request, named.value, (opening) =>
+        answered(request, stoppedAnswer(stop, spoken.era, opening)),
+      )
     }
     const args = params.arguments ?? {}
     const call = { server, tool, principal, arguments: args, session: sessionId }
@@ -99,10 +95,12 @@ export function createGate(deps: {
     const judged = await judge({ ...call, nowMs })
     const judgedInMs = clock.monotonicMs() - begunMs
     if (judged === null) {
-      if (rules.needsSetUp?.(server) !== true) return withoutRules(server, message.id)
+      if (rules.needsSetUp?.(server) !== true) return withoutRules(request, named.value)
       recordVerdict({ ...unjudged, verdict: 'not_set_up', rule: null, revision: 0, atMs: nowMs })
       log.info({ server, tool, principal: principal.name }, 'a call to a server without a policy was refused')
-      return answered(request, notSetUpAnswer(server, setUpLink(server), spoken.era))
+      return unlessEarlier(request, named.value, (opening) =>
+        answered(request, notSetUpAnswer(server, setUpLink(server), spoken.era, opening)),
+      )
     }
     return act({ request, named: named.value, call, judged, nowMs, judgedInMs })
   }
@@ -124,11 +122,13 @@ export function createGate(deps: {
       case 'allow':
         return (await mismatched(request, tool, call.arguments)) ?? passLimited(decision, verdict, record)
       case 'hide':
-        return answered(request, unknownTool(tool))
+        return unlessEarlier(request, named, () => answered(request, unknownTool(tool)))
       case 'deny': {
         const { rule, reason } = verdict
         log.info({ server, tool, rule, principal: principal.name }, 'the policy denied a call')
-        return answered(request, deniedAnswer({ server, tool, rule, reason }, spoken.era))
+        return unlessEarlier(request, named, (opening) =>
+          answered(request, deniedAnswer({ server, tool, rule, reason }, spoken.era, opening)),
+        )
       }
       case 'require_approval': {
         const decidable = readDecidableCall(named, spoken)
@@ -154,7 +154,7 @@ export function createGate(deps: {
     { rule: allowing, reservations }: Allowing,
     record: (kind: RecordedKind, rule: string) => void,
   ): Promise<Response> {
-    const { request, call, judged } = decision
+    const { request, named, call, judged } = decision
     if (reservations.length === 0) {
       record('allow', allowing)
       return request.passOn(null)
@@ -170,7 +170,7 @@ export function createGate(deps: {
         : judged
       if (again?.verdict.kind !== 'allow') {
         await allowance.release()
-        return again === null ? withoutRules(server, message.id) : act({ ...decision, judged: again })
+        return again === null ? withoutRules(request, named) : act({ ...decision, judged: again })
       }
       record('allow', allowing)
     } else record('limited', allowance.kind === 'exceeded' ? allowance.rule : allowing)
@@ -180,11 +180,15 @@ export function createGate(deps: {
       case 'exceeded': {
         const { rule, reason } = allowance
         log.info({ server, tool, rule, principal: principal.name }, 'a call was over a limit')
-        return answered(request, limitedAnswer({ server, tool, rule, reason }, spoken.era))
+        return unlessEarlier(request, named, (opening) =>
+          answered(request, limitedAnswer({ server, tool, rule, reason }, spoken.era, opening)),
+        )
       }
       case 'unavailable': {
-        const text = 'Its limits cannot be counted right now. Nothing was executed. Retry later.'
-        return refusalResponse(refusal(503, INTERNAL_ERROR, text, message.id))
+        return unlessEarlier(request, named, (opening) => {
+          const text = `Its limits cannot be counted right now. ${opening} Retry later.`
+          return refusalResponse(refusal(503, INTERNAL_ERROR, text, message.id))
+        })
       }
     }
   }
@@ -196,10 +200,35 @@ export function createGate(deps: {
     return answeredOr(request, await pause.resume(request, { ...call.value, tool: named.name }))
   }
 
-  function withoutRules(server: string, id: Id): Response {
+  function withoutRules(request: GateRequest, named: NamedCall): Promise<Response> {
+    const { server } = request.upstream
     log.error({ server }, 'a server was called whose policy in force cannot be read here')
-    const message = `The policy in force for "${server}" cannot be read by this gateway, so this request executed nothing. An operator must look.`
-    return refusalResponse(refusal(503, INTERNAL_ERROR, message, id))
+    return unlessEarlier(request, named, (opening) => {
+      const text = `The policy in force for "${server}" cannot be read by this gateway. ${opening} An operator must look.`
+      return refusalResponse(refusal(503, INTERNAL_ERROR, text, request.message.id))
+    })
+  }
+
+  /**
+   * Only what is refused is looked up: an allowed call asks nobody, and one that people decide about is looked up when it asks.
+   * The same call may have been let through before, and be running now; then its caller follows it.
+   */
+  async function unlessEarlier(
+    request: GateRequest,
+    named: NamedCall,
+    refuse: (opening: string) => Response,
+  ): Promise<Response> {
+    const call = readDecidableCall(named, request.spoken)
+    // Of what people cannot decide about, nothing was ever let through.
+    if (!call.ok) return refuse(NOT_EXECUTED)
+    try {
+      const earlier = await pause.earlier(request, { ...call.value, tool: named.name })
+      return earlier === null ? refuse(NOT_EXECUTED) : answeredOr(request, earlier)
+    } catch (error) {
+      if (error instanceof NewerForm) return unavailable(error, request.message.id, 'call')
+      log.warn({ err: error }, 'whether a refused call runs from before could not be looked up')
+      return refuse(NOTHING_HERE)
+    }
   }
 }
 

@@ -12,6 +12,7 @@ import type { Rules } from '../../ports/rules.ts'
 import type { WakeUps } from '../../ports/wake-ups.ts'
 import type { Ask } from '../../services/ask.ts'
 import type { AwaitOutcome } from '../../services/await-outcome.ts'
+import type { FindEarlier } from '../../services/earlier-call.ts'
 import type { OwnCalls } from '../../services/own-calls.ts'
 import type { Pollers } from '../../services/pollers.ts'
 import type { StopsInForce } from '../../services/stops-in-force.ts'
@@ -47,6 +48,7 @@ export function createLadder(deps: {
   onWakeUp: WakeUps['onWakeUp']
   read: Ledger['get']
   ask: Ask
+  findEarlier: FindEarlier
   awaitOutcome: AwaitOutcome
   ownCalls: OwnCalls
   pollers: Pollers

@@ -7,6 +7,7 @@ import { attachKey, canonicalParams, type ToolCall } from '../../domain/tool-cal
 import type { Log } from '../../ports/log.ts'
 import type { UpstreamSession } from '../../ports/upstream-session.ts'
 import type { Answered, Ask, AskRefusal } from '../../services/ask.ts'
+import type { FindEarlier } from '../../services/earlier-call.ts'
 import type { OwnCalls } from '../../services/own-calls.ts'
 import { eventIdsFor, type StreamSeal } from './event-ids.ts'
 import type { GateRequest } from './gate.ts'
@@ -22,8 +23,11 @@ import { type About, unavailable } from './unavailable.ts'
 import type { WaitTool } from './wait-tool.ts'
 import type { WaitingTerms } from './waiting-terms.ts'
 
-export interface Pausing extends DecidableCall {
+interface NamedDecidable extends DecidableCall {
   readonly tool: string
+}
+
+export interface Pausing extends NamedDecidable {
   readonly verdict: Extract<Verdict, { kind: 'require_approval' }>
   readonly approvers: ApproverChain
   /** The number of the policy revision that asks. */
@@ -34,11 +38,20 @@ export interface Pause {
   /** @returns the open response, or what to answer at once */
   (request: GateRequest, pausing: Pausing): Promise<Response | Answer>
   /** A call that comes back with a state of ours waits on, whatever the policy says by now: it is asked again before it runs. */
-  resume(request: GateRequest, call: DecidableCall & { readonly tool: string }): Promise<Response | Answer>
+  resume(request: GateRequest, call: NamedDecidable): Promise<Response | Answer>
+  /**
+   * Follows the same call from before, where there is one that a refusal would contradict. `null`: there is none.
+   * @throws where the ledger does not answer
+   */
+  earlier(request: GateRequest, call: NamedDecidable): Promise<Response | Answer | null>
 }
+
+/** What becomes of a call whose place is taken already. */
+type Asking = (session: UpstreamSession) => Promise<Result<Answered, AskRefusal>>
 
 export function createPause(deps: {
   ask: Ask
+  findEarlier: FindEarlier
   ownCalls: OwnCalls
   holdCall: HoldCall
   createTask: CreateTask
@@ -52,6 +65,7 @@ export function createPause(deps: {
 }): Pause {
   const {
     ask,
+    findEarlier,
     ownCalls,
     holdCall,
     createTask,
@@ -64,19 +78,31 @@ export function createPause(deps: {
     log,
   } = deps
 
-  async function pause(request: GateRequest, pausing: Pausing): Promise<Response | Answer> {
-    if (pausing.asTask) return guarded(request, pausing, 'call', () => asTask(request, pausing))
-    const held = hold(request, pausing, callOf(request, pausing), null)
+  const pause = (request: GateRequest, pausing: Pausing): Promise<Response | Answer> =>
+    waitFor(request, pausing, (session) => askFor(request, pausing, session))
+
+  async function earlier(request: GateRequest, call: NamedDecidable): Promise<Response | Answer | null> {
+    const found = await findEarlier(callOf(request, call))
+    return found === null ? null : waitFor(request, call, async () => found)
+  }
+
+  async function waitFor(
+    request: GateRequest,
+    call: NamedDecidable,
+    asking: Asking,
+  ): Promise<Response | Answer> {
+    if (call.asTask) return guarded(request, call, 'call', () => asTask(request, call, asking))
+    const held = hold(request, call, callOf(request, call), null)
     if (!held.ok) return held.error
-    return guarded(request, pausing, 'call', async () => {
+    return guarded(request, call, 'call', async () => {
       try {
-        const asked = await askFor(request, pausing, held.value.session)
+        const asked = await asking(held.value.session)
         if (asked.ok) {
           const isRepeat = asked.value.kind === 'waiting' && !asked.value.isNew
           return held.value.wait(asked.value.approval, isRepeat)
         }
         held.value.release()
-        return refusedAnswer(request, pausing, asked.error)
+        return refusedAnswer(request, call, asked.error)
       } catch (error) {
         held.value.release()
         throw error
@@ -84,22 +110,23 @@ export function createPause(deps: {
     })
   }
 
-  async function asTask(request: GateRequest, pausing: Pausing): Promise<Response | Answer> {
-    return createTask(request, pausing, async (session) => {
-      const asked = await askFor(request, pausing, session)
+  async function asTask(
+    request: GateRequest,
+    call: NamedDecidable,
+    asking: Asking,
+  ): Promise<Response | Answer> {
+    return createTask(request, call, async (session) => {
+      const asked = await asking(session)
       if (asked.ok) return { ok: true, value: asked.value.approval }
       const { error } = asked
       // Of a call that people have refused there is a task, too: it has ended.
       if (error.reason === 'cool_down' || error.reason === 'unresolved')
         return { ok: true, value: error.approval }
-      return { ok: false, error: refusedAnswer(request, pausing, error) }
+      return { ok: false, error: refusedAnswer(request, call, error) }
     })
   }
 
-  async function resume(
-    request: GateRequest,
-    call: DecidableCall & { readonly tool: string },
-  ): Promise<Response | Answer> {
+  async function resume(request: GateRequest, call: NamedDecidable): Promise<Response | Answer> {
     const owner = { principal: request.principal, server: request.upstream.server }
     const wanted = callOf(request, call)
     const state = requestStates.open(owner, attachKey(wanted), call.requestState ?? '')
@@ -169,9 +196,12 @@ export function createPause(deps: {
     return ask({ call: callOf(request, pausing), verdict, approvers, revision, client, session })
   }
 
-  function refusedAnswer({ upstream, principal, spoken }: GateRequest, pausing: Pausing, error: AskRefusal) {
+  function refusedAnswer(
+    { upstream, principal, spoken }: GateRequest,
+    { tool }: NamedDecidable,
+    error: AskRefusal,
+  ) {
     const { server } = upstream
-    const { tool } = pausing
     log.info({ server, tool, principal: principal.name, reason: error.reason }, 'nobody was asked')
     return askRefusedAnswer(error, { server, tool, era: spoken.era, coolDownMs: timings.coolDownMs })
   }
@@ -191,13 +221,10 @@ export function createPause(deps: {
     }
   }
 
-  return Object.assign(pause, { resume })
+  return Object.assign(pause, { resume, earlier })
 }
 
-function callOf(
-  { upstream, principal, spoken, session }: GateRequest,
-  call: DecidableCall & { readonly tool: string },
-): ToolCall {
+function callOf({ upstream, principal, spoken, session }: GateRequest, call: NamedDecidable): ToolCall {
   const { tool, arguments: args, meta, answers, idempotencyKey } = call
   return {
     server: upstream.server,

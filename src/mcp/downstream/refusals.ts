@@ -6,7 +6,7 @@ import type { AskRefusal } from '../../services/ask.ts'
 import { toldOutcome } from './replies.ts'
 import { type Answer, errorAnswer, httpCode, type Id, INVALID_PARAMS, type Refusal, refusal } from './rpc.ts'
 import { approvalMeta, iso, noDetour, type Told, tellUser, toolError } from './told.ts'
-import { newerFormText } from './unavailable.ts'
+import { NOT_EXECUTED, newerFormText } from './unavailable.ts'
 
 /** The call was not accepted as a new one. */
 export function askRefusedAnswer(
@@ -27,7 +27,7 @@ export function askRefusedAnswer(
     case 'unresolved':
       return told(approvalMeta(refused.approval), toldOutcome(refused.approval, coolDownMs))
     case 'limited':
-      return limitedAnswer({ server, tool, rule: refused.rule, reason: refused.because }, era)
+      return limitedAnswer({ server, tool, rule: refused.rule, reason: refused.because }, era, NOT_EXECUTED)
     case 'limits_unavailable':
       return told(refusedMeta, {
         text: 'NOT EXECUTED, and nobody was asked: its limits cannot be counted right now. Try again later.',
@@ -79,7 +79,7 @@ export function askRefusedAnswer(
   }
 }
 
-/** The policy says no, without asking anybody. */
+/** The policy says no, without asking anybody. @param opening what is known of the same call from before */
 export function deniedAnswer(
   denied: {
     readonly server: string
@@ -88,13 +88,14 @@ export function deniedAnswer(
     readonly reason: string | null
   },
   era: Era,
+  opening: string,
 ): Answer {
   const { server, tool, rule, reason } = denied
   return toolError(
     { status: 'denied', outcome: null, rule, reason },
     {
       text:
-        `NOT EXECUTED. The policy of "${server}" forbids ${tool}${reason === null ? '' : `: ${reason}`} (${rule}). ` +
+        `${opening} The policy of "${server}" forbids ${tool}${reason === null ? '' : `: ${reason}`} (${rule}). ` +
         `Nobody was asked and a repeat gets the same answer. ${noDetour} Continue without it, or tell your user, ` +
         'who can ask an operator to change the policy.',
       retry: 'never',
@@ -104,8 +105,8 @@ export function deniedAnswer(
 }
 
 /** A person has used the kill switch. */
-export function stoppedAnswer(stop: Stop, era: Era): Answer {
-  return toolError(stopMeta(stop), { text: `NOT EXECUTED. ${stoppedText(stop)}`, retry: 'never' }, era)
+export function stoppedAnswer(stop: Stop, era: Era, opening: string): Answer {
+  return toolError(stopMeta(stop), { text: `${opening} ${stoppedText(stop)}`, retry: 'never' }, era)
 }
 
 /** The same for a request that is no call of a tool. */
@@ -130,10 +131,10 @@ const stopMeta = ({ number, by, atMs, reason, scope }: Stop): JsonObject => ({
 })
 
 /** @param link where a person sets it up; `null`: nobody outside could follow it */
-export function notSetUpAnswer(server: string, link: string | null, era: Era): Answer {
+export function notSetUpAnswer(server: string, link: string | null, era: Era, opening: string): Answer {
   const where = link === null ? 'in the Holdpoint console, or on its command line' : `at ${link}`
   const text =
-    `NOT EXECUTED. Nobody has accepted a policy for "${server}" yet, and until then none of its tools can be called. ` +
+    `${opening} Nobody has accepted a policy for "${server}" yet, and until then none of its tools can be called. ` +
     `An operator does it ${where}. ${tellUser} A repeat gets the same answer until then.`
   return toolError({ status: 'not_set_up', outcome: null, server, link }, { text, retry: 'same' }, era)
 }
@@ -147,12 +148,13 @@ export function limitedAnswer(
     readonly reason: string
   },
   era: Era,
+  opening: string,
 ): Answer {
   const { server, tool, rule, reason } = limited
   return toolError(
     { status: 'limited', outcome: null, rule, reason },
     {
-      text: `NOT EXECUTED. A limit of "${server}" for ${tool} holds this call back: ${reason} (${rule}). ${noDetour}`,
+      text: `${opening} A limit of "${server}" for ${tool} holds this call back: ${reason} (${rule}). ${noDetour}`,
       retry: 'same',
     },
     era,

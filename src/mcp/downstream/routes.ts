@@ -16,6 +16,7 @@ import type { Rules } from '../../ports/rules.ts'
 import type { WakeUps } from '../../ports/wake-ups.ts'
 import type { Ask } from '../../services/ask.ts'
 import type { AwaitOutcome } from '../../services/await-outcome.ts'
+import type { FindEarlier } from '../../services/earlier-call.ts'
 import { createJudge } from '../../services/judge.ts'
 import { createLimiter } from '../../services/limits.ts'
 import type { OwnCalls } from '../../services/own-calls.ts'
@@ -56,6 +57,7 @@ export interface McpDeps extends DoorDeps {
   readonly counters: Counters
   readonly random: Random
   readonly ask: Ask
+  readonly findEarlier: FindEarlier
   readonly held: HeldRequests
   readonly awaitOutcome: AwaitOutcome
   readonly ownCalls: OwnCalls

@@ -2,6 +2,13 @@
 import { NewerForm, type Unread } from '../../ports/ledger-faults.ts'
 import { type Id, INTERNAL_ERROR, refusal, refusalResponse } from './rpc.ts'
 
+/** How a refusal begins, where the same call is known not to run, nor to have run, from before. */
+export const NOT_EXECUTED = 'NOT EXECUTED.'
+
+/** How it begins where that cannot be looked up. */
+export const NOTHING_HERE =
+  'This request executed nothing; whether an earlier one of the same call did, cannot be looked up now.'
+
 /** Gateways are replaced one after the other: soon every one of them reads it. */
 export const newerFormText = ({ id, form }: Unread): string =>
   `Ticket ${id} was written by a newer Holdpoint (form ${form}), and this gateway does not touch it: nothing was executed ` +
@@ -17,8 +24,7 @@ export type About = 'call' | 'known'
 /** @param why what is in the way here, as a sentence */
 export function unknownHere(why: string, about: About): string {
   return about === 'call'
-    ? `${why} This request executed nothing; whether an earlier one of the same call did, cannot be looked up now. Retry later ` +
-        'with identical arguments.'
+    ? `${why} ${NOTHING_HERE} Retry later with identical arguments.`
     : `${why} What became of this call cannot be looked up now, and nothing is said about it. Ask again later.`
 }
 
