@@ -131,11 +131,12 @@ function editedOf(approval: Approval): CallView['edited'] {
 }
 
 /** Texts of the network and of answers that came too late are for people. */
-const summaryOf = ({ send, after, lateReplies }: Evidence): CallView['evidence'] => ({
+const summaryOf = ({ send, after, lateReplies, unsent }: Evidence): CallView['evidence'] => ({
   progress: send.progress,
   httpStatus: send.httpStatus,
   wasReachableAfterwards: after?.isReachable ?? null,
   lateReplies: lateReplies.length,
+  isProvedUnsent: unsent !== null,
 })
 
 /** What failed on our side, and what people noted about it, is for people. */

@@ -173,6 +173,10 @@ const evidence = z
     lateReplies: z
       .array(reply.extend({ at: instant }))
       .openapi({ description: 'what the upstream said after all; it does not change the outcome' }),
+    unsent: z.object({ at: instant, reason: z.string() }).nullable().openapi({
+      description:
+        'the gateway that had claimed it came back and proved that it had sent nothing; it does not change the outcome',
+    }),
   })
   .openapi('Evidence', {
     description:
@@ -436,6 +440,7 @@ export const callView = z
         httpStatus: z.number().int().nullable(),
         wasReachableAfterwards: z.boolean().nullable(),
         lateReplies: z.number().int(),
+        isProvedUnsent: z.boolean(),
       })
       .nullable()
       .openapi({

@@ -240,21 +240,23 @@ const undated = <T extends { readonly at: string }>({ at, ...rest }: T) => ({ ..
 
 type EvidenceView = Extract<OutcomeView, { kind: 'indeterminate' }>['evidence']
 
-const evidenceView = ({ before, send, after, lateReplies }: Evidence): EvidenceView => ({
+const evidenceView = ({ before, send, after, lateReplies, unsent }: Evidence): EvidenceView => ({
   before: before === null ? null : dated(before),
   send,
   after: after === null ? null : dated(after),
   lateReplies: lateReplies.map(dated),
+  unsent: unsent === null ? null : dated(unsent),
 })
 
 const evidenceOf = (
-  { before, send, after, lateReplies }: EvidenceView,
+  { before, send, after, lateReplies, unsent }: EvidenceView,
   lookupsAfter: LookupsView['after'],
 ): Evidence => ({
   before: before === null ? null : undated(before),
   send,
   after: after === null ? null : undated(after),
   lateReplies: lateReplies.map(undated),
+  unsent: unsent === null ? null : undated(unsent),
   lookupsAfter: lookupsAfter?.map(undated) ?? null,
 })
 

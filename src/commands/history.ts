@@ -83,6 +83,8 @@ function sentence(kind: string, details: Readonly<Record<string, unknown>>): str
       return `afterwards the upstream ${details.isReachable === true ? 'answered' : 'could not be reached'}${why('reason')}`
     case 'late_reply':
       return 'the upstream answered after all; the outcome stays unknown'
+    case 'prove_unsent':
+      return `its gateway came back and knows that it sent nothing; the outcome stays unknown${why('reason')}`
     case 'annotate':
       return `${text('by')} looked: it ${text('finding') === 'happened' ? 'happened' : 'did not happen'}${said('note')}`
     default:

@@ -29,6 +29,7 @@ const words: Readonly<Record<string, string>> = {
   lose_track: 'Nobody knows whether it happened',
   ask_again: 'Asked again',
   look_after: 'The upstream afterwards',
+  prove_unsent: 'Its gateway came back and knows that it sent nothing; the outcome stays unknown',
   late_reply: 'The server answered after all; the outcome stays unknown',
 }
 const decisions: Readonly<Record<string, string>> = {

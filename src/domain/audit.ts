@@ -100,6 +100,7 @@ function details(event: AuditedEvent, next: Omit<Approval, 'auditHead'>, atMs: I
         digest: event.reply.digest,
         bytes: event.reply.bytes,
       }
+    case 'prove_unsent':
     case 'fail_unsent':
       return { reason: event.reason }
     case 'lose_track': {

@@ -1,6 +1,6 @@
 /** The evidence about a call whose end nobody knows, in lines for people. It never says what happened: that is for them to find out. */
 import type { InstantMs } from './approval.ts'
-import type { Evidence, LateReply, SendTrace } from './evidence.ts'
+import type { Evidence, LateReply, ProvedUnsent, SendTrace } from './evidence.ts'
 import { visible } from './visible.ts'
 
 export interface EvidenceLine {
@@ -13,7 +13,7 @@ export function evidenceLines(
   evidence: Evidence,
   when: (atMs: InstantMs) => string,
 ): readonly EvidenceLine[] {
-  const { before, send, after, lateReplies } = evidence
+  const { before, send, after, lateReplies, unsent } = evidence
   return [
     {
       label: 'Before',
@@ -31,6 +31,7 @@ export function evidenceLines(
           : `${when(after.atMs)}: ${after.isReachable ? visible(after.said) : `it could not be reached: ${visible(after.said)}`}`,
     },
     ...lateReplies.map((reply) => ({ label: 'Came later', text: lateText(reply, when) })),
+    ...(unsent === null ? [] : [{ label: 'Came later', text: unsentText(unsent, when) }]),
   ]
 }
 
@@ -45,6 +46,9 @@ function sendText({ progress, httpStatus, error }: SendTrace): string {
       return `it arrived, and a response began (HTTP ${httpStatus ?? 'unknown'}), without an answer${end}`
   }
 }
+
+const unsentText = ({ atMs, reason }: ProvedUnsent, when: (atMs: InstantMs) => string) =>
+  `${when(atMs)}: the gateway that had claimed it came back and knows that it sent nothing (${visible(reason)}). The outcome stays unknown until a person says what happened.`
 
 const lateText = ({ atMs, kind, isError, digest, bytes }: LateReply, when: (atMs: InstantMs) => string) => {
   const what =

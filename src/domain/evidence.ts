@@ -32,6 +32,15 @@ export interface LookedAfter {
 /** What the upstream said after the outcome had been settled. Its text is kept beside the record. It changes no outcome. */
 export type LateReply = ReplyRef & { readonly atMs: InstantMs }
 
+/**
+ * Its gateway stood still, was taken for dead, and came back to prove that it had sent nothing: no byte left. It changes no
+ * outcome, because others were told by then that nobody knows.
+ */
+export interface ProvedUnsent {
+  readonly atMs: InstantMs
+  readonly reason: string
+}
+
 export interface Evidence {
   /** `null`: not kept. */
   readonly before: Checked | null
@@ -39,6 +48,8 @@ export interface Evidence {
   /** `null`: nobody could look, or not yet. */
   readonly after: LookedAfter | null
   readonly lateReplies: readonly LateReply[]
+  /** `null`: nobody has proved it. */
+  readonly unsent: ProvedUnsent | null
   /** What the rule's look-ups found afterwards; `null`: not yet. */
   readonly lookupsAfter: readonly Lookup[] | null
 }
@@ -51,5 +62,6 @@ export const noEvidence: Evidence = {
   send: unknownSend,
   after: null,
   lateReplies: [],
+  unsent: null,
   lookupsAfter: [],
 }

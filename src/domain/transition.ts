@@ -109,6 +109,8 @@ export type ApprovalEvent =
   | { readonly kind: 'look_after'; readonly looked: Omit<LookedAfter, 'atMs'> }
   /** The upstream did answer, after that end. Kept as evidence: the outcome stays what it is. */
   | { readonly kind: 'late_reply'; readonly reply: ReplyRef }
+  /** Its gateway proves, after that end, that nothing was sent. Kept as evidence, too. */
+  | { readonly kind: 'prove_unsent'; readonly reason: string }
   | { readonly kind: 'annotate'; readonly annotation: Omit<Annotation, 'atMs'> }
 
 /** The ledger's clock must agree with this at the moment of writing, whatever the caller believed. */
@@ -392,6 +394,14 @@ export function transition(
       if (evidence.lateReplies.length >= LATE_REPLIES_MAX) return err({ reason: 'enough_evidence' })
       const lateReplies = [...evidence.lateReplies, { ...event.reply, atMs: nowMs }]
       const outcome = { ...approval.outcome, evidence: { ...evidence, lateReplies } }
+      return ok({ next: { ...approval, version, outcome }, deadline: none })
+    }
+    case 'prove_unsent': {
+      if (approval.status !== 'settled' || approval.outcome.kind !== 'indeterminate') return wrongStatus
+      const { evidence } = approval.outcome
+      if (evidence.unsent !== null) return err({ reason: 'enough_evidence' })
+      const unsent = { reason: event.reason, atMs: nowMs }
+      const outcome = { ...approval.outcome, evidence: { ...evidence, unsent } }
       return ok({ next: { ...approval, version, outcome }, deadline: none })
     }
     case 'annotate': {

@@ -118,6 +118,7 @@ const evidence = z.object({
   }),
   after: z.object({ atMs: z.number(), isReachable: z.boolean(), said: z.string() }).nullable(),
   lateReplies: z.array(reply.extend({ atMs: z.number() })),
+  unsent: z.object({ atMs: z.number(), reason: z.string() }).nullable().default(null),
   lookupsAfter: z.array(lookup).nullable().default([]),
 })
 const outcome = z.discriminatedUnion('kind', [

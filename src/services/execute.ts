@@ -189,6 +189,8 @@ export function createExecute(deps: {
             'an outcome came too late',
           )
         }
+        // Proved too late to be the outcome; whoever finds out what happened wants to know.
+        if (event.kind === 'fail_unsent') await change(id, { kind: 'prove_unsent', reason: event.reason })
         if (reply === null) return
         if (!isTextKept) await ledger.keepEvidence(id, reply.text)
         isTextKept = true

@@ -49,6 +49,7 @@ const events: Record<string, ApprovalEvent> = {
   ask_again: { kind: 'ask_again', by: 'mina', via: 'cli', reason: null, successor: aTicket() },
   look_after: { kind: 'look_after', looked: { isReachable: true, said: 'it answers' } },
   late_reply: { kind: 'late_reply', reply },
+  prove_unsent: { kind: 'prove_unsent', reason: 'it stood still' },
   edit: anEdit(pending),
   extend: { kind: 'extend', expiresAtMs: 100 + 60_000, by: 'mina', via: 'cli', reason: null },
 }
@@ -79,6 +80,7 @@ const arrows: Record<string, Record<string, string>> = {
     annotate: 'indeterminate',
     look_after: 'indeterminate',
     late_reply: 'indeterminate',
+    prove_unsent: 'indeterminate',
   },
   answered: {},
 }

@@ -2,6 +2,8 @@
 import { expect, test } from 'vitest'
 import type { Approval } from '../../src/domain/approval.ts'
 import { sha256 } from '../../src/domain/canonical.ts'
+import { evidenceLines } from '../../src/domain/evidence-text.ts'
+import { toldOutcome } from '../../src/mcp/downstream/replies.ts'
 import type { Sent } from '../../src/ports/upstream-session.ts'
 import { aGateway, aWorld, type World } from '../support/world.ts'
 
@@ -37,6 +39,7 @@ test('the pre-flight, how far the sending came, and the upstream afterwards', as
     send: { progress: 'response', httpStatus: 502, error: 'bad gateway' },
     after: { atMs: expect.any(Number), isReachable: true, said: 'it answers, and still offers this tool' },
     lateReplies: [],
+    unsent: null,
     lookupsAfter: [],
   })
 })
@@ -97,4 +100,42 @@ test('what comes later is kept with digest, size and text; the outcome stays wha
   expect(await world.ledger.lateReplies(id)).toEqual([{ atMs: expect.any(Number), text }])
   expect(await now()).toMatchObject({ outcome: { kind: 'indeterminate', annotations: [] } })
   expect(await world.ledger.replyText(id)).toBeNull()
+})
+
+test('a gateway that comes back and knows that it sent nothing says so: kept, shown and in the audit; the outcome stays', async () => {
+  const world = aWorld()
+  let answer = (_sent: Sent) => {}
+  const { gateway, id, held, now } = await sentInto(
+    world,
+    () =>
+      new Promise((resolve) => {
+        answer = resolve
+      }),
+  )
+  await expect.poll(async () => (await now())?.status).toBe('executing')
+  await world.ledger.dropLease('gateway-1')
+  await gateway.attend(id)
+  expect(await held).toMatchObject({ approval: { outcome: { kind: 'indeterminate' } } })
+  expect(evidenceOf(await now())?.unsent).toBeNull()
+  answer({ kind: 'not_sent', reason: 'the gateway stood still' })
+  await expect
+    .poll(async () => evidenceOf(await now())?.unsent)
+    .toEqual({ reason: 'the gateway stood still', atMs: expect.any(Number) })
+  const approval = await now()
+  if (approval?.status !== 'settled') throw new Error('it has ended')
+  expect(approval).toMatchObject({ outcome: { kind: 'indeterminate', annotations: [] } })
+  const evidence = evidenceOf(approval)
+  if (evidence === null) throw new Error('nobody knows how it ended')
+  expect(evidenceLines(evidence, String).at(-1)).toMatchObject({
+    label: 'Came later',
+    text: expect.stringMatching(/came back and knows that it sent nothing \(the gateway stood still\)/),
+  })
+  const trail = await world.ledger.auditTrail(id)
+  expect(trail).toHaveLength(approval.version)
+  expect(JSON.parse(trail.at(-1)?.payload ?? '')).toMatchObject({
+    event: 'prove_unsent',
+    details: { reason: 'the gateway stood still' },
+  })
+  const { text } = toldOutcome(approval, 0)
+  expect(text).toMatch(/MAY OR MAY NOT.*came back to say that it had sent nothing.*Do not repeat it/)
 })

@@ -228,10 +228,12 @@ function indeterminate(
 }
 
 /** A gateway may have died before the first byte, and an answer may have come after the end was noted. */
-const howFar = ({ lateReplies }: Evidence): string =>
-  lateReplies.length === 0
+function howFar({ lateReplies, unsent }: Evidence): string {
+  if (lateReplies.length > 0) return 'it was sent, and its answer came too late to be its outcome'
+  return unsent === null
     ? 'it may have been sent, and no answer was noted'
-    : 'it was sent, and its answer came too late to be its outcome'
+    : 'its gateway was taken for dead, and came back to say that it had sent nothing'
+}
 
 /** An outcome is handed over until a while after a stream has carried it, because nobody can know what a client has read. */
 const asksLater =
