@@ -52,6 +52,13 @@ export const EXTENSION_MIN_MS = 1 * minutes
  */
 export const UNSERVED_MS = 15 * minutes
 
+/**
+ * A gateway that has said nothing for so long, and no goodbye either, has died with the requests that it held. Until then it may
+ * only have lost the database, and its clients wait at it all the while. Nothing runs for whoever may be gone, so that being
+ * wrong costs a card that stands too long.
+ */
+export const UNHEARD_MS = 15 * minutes
+
 export const defaultTimings: Timings = {
   decisionMs: 4 * hours,
   decisionMaxMs: 7 * days,

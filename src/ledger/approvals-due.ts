@@ -4,7 +4,7 @@ import { LOOKUP_AFTER_MS } from '../domain/lookups.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import { only } from './connect.ts'
 import { FORM_MAX } from './forms.ts'
-import { isAwaited, isGoneFor } from './gone.ts'
+import { isGoneFor, mayBeAwaited } from './gone.ts'
 import { parseId } from './record.ts'
 
 type ApprovalsDue = Pick<
@@ -54,7 +54,7 @@ export function createApprovalsDue(pool: pg.Pool): ApprovalsDue {
         name: 'approval-abandoned',
         text: `
           WITH open AS (
-            SELECT a.id, a.gone_since, ${isAwaited('a.id')} AS is_awaited, ${isGoneFor('a', '$1')} AS is_gone
+            SELECT a.id, a.gone_since, ${mayBeAwaited('a.id')} AS is_awaited, ${isGoneFor('a', '$1')} AS is_gone
             FROM holdpoint.approval a
             WHERE a.ends_when_gone AND a.status IN ('pending', 'approved') AND a.form <= ${FORM_MAX}
           ), noted AS (

@@ -165,8 +165,9 @@ export interface Ledger {
 
   /**
    * Pending and approved ones that end when their requester is gone, and that nobody has waited for since somebody looked at
-   * least `ms` ago. Looking notes since when nobody waits; a new waiter clears it. None, unless one gateway has held its lease
-   * for as long without a gap: nobody can wait where there is no gateway.
+   * least `ms` ago. Looking notes since when nobody waits; a new waiter clears it. Whom a gateway holds that is not heard of waits
+   * on, for `UNHEARD_MS` after its lease: it may have lost the database and nothing else. None, unless one gateway has held its
+   * lease for as long without a gap: nobody can wait where there is no gateway.
    */
   abandoned(ms: number, limit: number): Promise<readonly ApprovalId[]>
 

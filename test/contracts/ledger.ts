@@ -6,7 +6,7 @@ import { auditEvent, CHAIN_START, chainHash } from '../../src/domain/audit.ts'
 import { unknownSend } from '../../src/domain/evidence.ts'
 import { grantScope } from '../../src/domain/grant.ts'
 import { LOOKUP_AFTER_MS } from '../../src/domain/lookups.ts'
-import { defaultTimings as timings } from '../../src/domain/timings.ts'
+import { defaultTimings as timings, UNHEARD_MS } from '../../src/domain/timings.ts'
 import { type ApprovalEvent, type Deadline, transition } from '../../src/domain/transition.ts'
 import type { Ledger, SeenLast } from '../../src/ports/ledger.ts'
 import { NewerForm } from '../../src/ports/ledger-faults.ts'
@@ -835,6 +835,30 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
           ...{ approval: { ...approval, predecessor }, audit, pendingPerPrincipalMax: PENDING_MAX },
         })
         expect(await isFoundAtLast(approval.id)).toBe(false)
+      })
+
+      test('whom a gateway holds that is not heard of is there, until it is taken to have died with them', async () => {
+        const { id } = await created(leaving)
+        await ledger.renewLease('cut off', 1_000)
+        await ledger.addWaiter(id, 'cut off')
+        await pass(60_000)
+        expect(await ledger.hasLiveLease('cut off')).toBe(false)
+        expect(await ledger.waitingNodes(id)).toEqual([])
+        expect(await isFoundAtLast(id)).toBe(false)
+        expect(await end(id)).toBe(false)
+        await pass(UNHEARD_MS)
+        expect(await isFoundAtLast(id)).toBe(true)
+        expect(await end(id)).toBe(true)
+      })
+
+      test('who leaves a gateway, and whom one lets go that stops, are gone at once', async () => {
+        const [left, released] = [await created(leaving), await created(leaving)]
+        await ledger.renewLease('stopping', 1_000)
+        await ledger.removeWaiter(await ledger.addWaiter(left.id, 'stopping'))
+        await ledger.addWaiter(released.id, 'stopping')
+        expect(await isFoundAtLast(left.id)).toBe(true)
+        await ledger.dropLease('stopping')
+        expect(await isFoundAtLast(released.id)).toBe(true)
       })
 
       test('whom a dead gateway held is gone as well', async () => {

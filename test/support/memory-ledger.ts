@@ -6,6 +6,7 @@ import { LATE_REPLIES_MAX } from '../../src/domain/evidence.ts'
 import { type Grant, grantEffects, grantState } from '../../src/domain/grant.ts'
 import { isTooLateToLook, wantsLookup } from '../../src/domain/lookups.ts'
 import { refusedAfter } from '../../src/domain/same-call-again.ts'
+import { UNHEARD_MS } from '../../src/domain/timings.ts'
 import type { Change, Ledger, Seen } from '../../src/ports/ledger.ts'
 import { NewerForm } from '../../src/ports/ledger-faults.ts'
 import type { Revisions } from '../../src/ports/revisions.ts'
@@ -91,10 +92,14 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
 
   const isAwaited = (id: ApprovalId) =>
     [...waiters.values()].some((waiter) => waiter.id === id && isAlive(waiter.node))
+  const mayBeAwaited = (id: ApprovalId) =>
+    [...waiters.values()].some(
+      (waiter) => waiter.id === id && (leases.get(waiter.node)?.untilMs ?? 0) > nowMs - UNHEARD_MS,
+    )
   const wasOpenFor = (ms: number) =>
     [...leases].some(([node, { sinceMs }]) => isAlive(node) && sinceMs <= nowMs - ms)
   const isGoneFor = ({ approval: { id }, goneSinceMs }: Row, ms: number) =>
-    goneSinceMs !== null && goneSinceMs <= nowMs - ms && !isAwaited(id) && wasOpenFor(ms)
+    goneSinceMs !== null && goneSinceMs <= nowMs - ms && !mayBeAwaited(id) && wasOpenFor(ms)
 
   const isOpen = ({ status }: Approval) => status === 'pending' || status === 'approved'
   const stopOf = ({ asked: { server, tool, requester: principal } }: Approval) =>
@@ -324,7 +329,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
         if (wayWhenGone(row.approval) !== 'cancel' || (status !== 'pending' && status !== 'approved'))
           continue
         if (isGoneFor(row, ms)) found.push(id)
-        row.goneSinceMs = isAwaited(id) ? null : (row.goneSinceMs ?? nowMs)
+        row.goneSinceMs = mayBeAwaited(id) ? null : (row.goneSinceMs ?? nowMs)
       }
       return found.slice(0, limit)
     },
