@@ -47,7 +47,7 @@ export { durationMs } from './files/duration.ts'
 export { packageVersion } from './files/package-root.ts'
 export { policyJsonSchema } from './files/policy/json-schema.ts'
 export { converted, readPolicyDocument, runTestsBeside, spellingOf } from './files/policy-documents.ts'
-export type { PolicyTestReport } from './files/policy-tests.ts'
+export { type PolicyTestReport, policyTestsJsonSchema } from './files/policy-tests.ts'
 export { formatProblems, type Problem } from './files/problem.ts'
 export type { ServerConfig } from './files/server-config.ts'
 

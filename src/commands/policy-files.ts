@@ -6,6 +6,7 @@ import {
   type PolicyTestReport,
   type Problem,
   policyJsonSchema,
+  policyTestsJsonSchema,
   readPolicyDocument,
   runTestsBeside,
 } from '../config.ts'
@@ -64,8 +65,8 @@ export function convertPolicy({ io, surroundings }: Parts, file: string): ExitCo
   return 0
 }
 
-export function printPolicySchema({ io }: Parts): ExitCode {
-  io.out(policyJsonSchema().trimEnd())
+export function printPolicySchema({ io }: Parts, { tests }: { tests: boolean }): ExitCode {
+  io.out((tests ? policyTestsJsonSchema() : policyJsonSchema()).trimEnd())
   return 0
 }
 

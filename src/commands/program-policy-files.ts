@@ -32,8 +32,9 @@ export function addPolicyFiles(policy: Command, parts: Parts, finish: (code: Exi
   policy
     .command('schema')
     .description('print the JSON Schema of policies, for editors')
-    .action(async () => {
+    .option('--tests', 'of the table tests beside policies')
+    .action(async ({ tests = false }: { tests?: boolean }) => {
       const { printPolicySchema } = await import('./policy-files.ts')
-      finish(printPolicySchema(parts))
+      finish(printPolicySchema(parts, { tests }))
     })
 }

@@ -11,6 +11,7 @@ import { categories, risks, unknownTool } from '../domain/risk.ts'
 import { parseStrictJson } from '../domain/strict-json.ts'
 import { type Path, readDocument } from './document.ts'
 import { createReader } from './policy/reader.ts'
+import { grantMismatch, grantsShape } from './policy-test-grants.ts'
 import type { Problem } from './problem.ts'
 import { says } from './shape.ts'
 
@@ -53,7 +54,15 @@ const testShape = z.strictObject({
   as_if: z.enum(kinds).optional(),
   rule: z.string().optional(),
   reason: z.string().optional(),
+  grants: grantsShape.optional(),
 })
+
+/** The JSON Schema of these files, for editors. */
+export function policyTestsJsonSchema(): string {
+  const shape = topShape.extend({ tests: z.array(testShape).optional() })
+  const schema = z.toJSONSchema(shape, { target: 'draft-7', io: 'input' })
+  return `${JSON.stringify({ title: 'Tests of a Holdpoint policy', ...schema }, null, 2)}\n`
+}
 
 /** @param file the name people know */
 export function runPolicyTests(
@@ -67,7 +76,19 @@ export function runPolicyTests(
   const shape = reader.check(topShape, [])
   const reached = new Set<string>()
   const run = (written: z.output<typeof testShape>, args: JsonValue, path: Path): PolicyTest => {
-    const { verdict, tried } = judge(policy, written, args)
+    const { call, verdict, tried } = judge(policy, written, args)
+    const wantedGrants = written.grants
+    const listOf = (key: string) => {
+      const list = reader.document.get([...path, 'grants', key])
+      return Array.isArray(list) ? list : []
+    }
+    const grants =
+      wantedGrants === undefined
+        ? { expected: [], got: [] }
+        : grantMismatch(wantedGrants, { call, verdict }, (later) => judge(policy, written, later), {
+            covers: listOf('covers'),
+            asks: listOf('asks'),
+          })
     const rule = 'rule' in verdict ? verdict.rule.slice(policy.source.length + 1) : null
     if (rule !== null) reached.add(rule)
     if (tried !== null && 'rule' in tried) reached.add(tried.rule.slice(policy.source.length + 1))
@@ -75,6 +96,7 @@ export function runPolicyTests(
     const wouldBe = (tried ?? verdict).kind
     const isSame =
       verdict.kind === expect &&
+      grants.expected.length === 0 &&
       (wantedRule === undefined || wantedRule === rule) &&
       (wantedTried === undefined || wantedTried === wouldBe) &&
       (reason === undefined || ('reason' in verdict && verdict.reason === reason))
@@ -85,10 +107,12 @@ export function runPolicyTests(
       expected: [
         wantedRule === undefined ? expect : `${expect} by ${wantedRule}`,
         ...(wantedTried === undefined ? [] : [`as if ${wantedTried}`]),
+        ...grants.expected,
       ].join(', '),
       got: [
         [verdict.kind, ...(rule === null ? [] : [`by ${rule}`])].join(' '),
         ...(wouldBe === verdict.kind ? [] : [`as if ${wouldBe}`]),
+        ...grants.got,
       ].join(', '),
       passed: isSame,
     }
@@ -133,7 +157,7 @@ function judge(
   policy: Policy,
   written: z.output<typeof testShape>,
   args: JsonValue,
-): { verdict: Verdict; tried: Verdict | null } {
+): { call: JudgedCall; verdict: Verdict; tried: Verdict | null } {
   const call: JudgedCall = {
     server: written.server ?? 'test',
     tool: written.call,
@@ -147,5 +171,5 @@ function judge(
   const { before } = written
   const wanted = before === undefined ? [] : talliesToRead(policy, call)
   const whole = { ...call, tallies: new Map(wanted.map(({ key }) => [key, before ?? 0])) }
-  return { verdict: evaluate(policy, whole), tried: asIf(policy, whole) }
+  return { call: whole, verdict: evaluate(policy, whole), tried: asIf(policy, whole) }
 }

@@ -12,7 +12,7 @@ interface ReadyPolicy {
 function readyPolicies(): readonly ReadyPolicy[] {
   const directory = join(packageRoot(), 'policies')
   return readdirSync(directory)
-    .filter((name) => /\.(?:ya?ml|json)$/.test(name) && !/\.test\.ya?ml$/.test(name))
+    .filter((name) => /\.(?:ya?ml|json)$/.test(name) && !/\.(?:test\.ya?ml|schema\.json)$/.test(name))
     .map((name) => {
       const text = readFileSync(join(directory, name), 'utf8')
       return { file: `policies/${name}`, tools: [...new Set(text.match(/[A-Za-z0-9_.-]+/g) ?? [])] }

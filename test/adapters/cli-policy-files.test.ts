@@ -47,6 +47,75 @@ describe('test', () => {
     expect(err).toContain('name the policy that it stands beside: npx holdpoint test shop.yaml')
   })
 
+  describe('of grants', () => {
+    const policy = `default: deny
+tools:
+  pay:
+    action: require_approval
+    approval:
+      grants: { max_uses: 3, max_duration: 90m, may_differ: [args.note, { path: args.n, gte: 0, lte: 50 }] }
+  drop: { action: require_approval }
+rules:
+  - { tools: pay, action: deny, when: { path: args.note, eq: gift } }
+`
+    const run = async (grants: string, call = 'pay') => {
+      write({
+        'shop.yaml': policy,
+        'shop.test.yaml': `tests:\n  - { call: ${call}, arguments: { to: a, n: 20, note: '첫' }, expect: require_approval, grants: ${grants} }\n`,
+      })
+      const { code, out, err } = await holdpoint(['test', '--json', 'shop.yaml'], { cwd })
+      const [one] = out === '' ? [] : (JSON.parse(out).policies[0]?.tests ?? [])
+      return {
+        code,
+        expected: one?.expected,
+        got: one?.got,
+        problems: out === '' ? err : JSON.parse(out).problems,
+      }
+    }
+
+    test.each([
+      ['{ max_uses: 3, max_duration: 90m }', 'pay'],
+      ['{}', 'pay'],
+      ['none', 'drop'],
+      ['{ covers: [{ to: a, n: 0, note: 다른 }, { to: a, n: 50, note: "" }] }', 'pay'],
+      [
+        '{ asks: [{ to: b, n: 20, note: x }, { to: a, n: 51, note: x }, { to: a, n: -1, note: x }, { to: a, n: "20", note: x }, { to: a, note: x }, { to: a, n: 20, note: x, more: 1 }, { to: a, n: 20, note: gift }] }',
+        'pay',
+      ],
+    ])('%s holds for %s', async (grants, call) => {
+      expect(await run(grants, call)).toMatchObject({ code: 0 })
+    })
+
+    test.each([
+      ['none', 'pay', 'grants none', 'grants 3 for 90m'],
+      ['{ max_uses: 4 }', 'pay', 'grants 4', 'grants 3 for 90m'],
+      ['{ max_duration: 1h }', 'pay', 'grants some for 1h', 'grants 3 for 90m'],
+      ['{}', 'drop', 'grants some', 'grants none'],
+      [
+        '{ covers: [{ to: b, n: 1, note: x }] }',
+        'pay',
+        'covers {"to":"b","n":1,"note":"x"}',
+        'it differs where the rule does not let it',
+      ],
+      ['{ covers: [{ to: a, n: 51, note: x }] }', 'pay', 'covers', 'it is out of the bounds of the rule'],
+      ['{ covers: [{ to: a, n: 1, note: gift }] }', 'pay', 'covers', 'its own verdict is deny'],
+      ['{ asks: [{ to: a, n: 1, note: x }] }', 'pay', 'asks about', 'it is covered'],
+    ])('%s of %s fails, and says why', async (grants, call, expected, got) => {
+      const ran = await run(grants, call)
+      expect(ran.code).toBe(1)
+      expect(ran.expected).toContain(expected)
+      expect(ran.got).toContain(got)
+    })
+
+    test('that say nothing sensible are refused with their place', async () => {
+      for (const grants of ['some', '{ max_use: 3 }', '{ covers: [] }', '{ asks: [3] }']) {
+        const ran = await run(grants)
+        expect([grants, ran.code]).toEqual([grants, 2])
+        expect(JSON.stringify(ran.problems)).toContain('/tests/0/grants')
+      }
+    })
+  })
+
   test('is readable for programs', async () => {
     write({ 'shop.yaml': shop, 'shop.test.yaml': 'tests:\n  - { call: read, expect: deny }\n' })
     const { code, out } = await holdpoint(['test', '--json', 'shop.yaml'], { cwd })

@@ -7,6 +7,7 @@ import { evaluate, type Policy, talliesToRead } from '../../src/domain/policy.ts
 import { policyJsonSchema } from '../../src/files/policy/json-schema.ts'
 import { writePolicy } from '../../src/files/policy/write.ts'
 import { readPolicyWithNotes } from '../../src/files/policy-file.ts'
+import { policyTestsJsonSchema } from '../../src/files/policy-tests.ts'
 import { call, policy } from '../policy/arbitraries.ts'
 import { aJudgedCall } from '../support/builders.ts'
 
@@ -487,6 +488,10 @@ test('where several rules ask, the one that names the approvers names the escala
 
 test('the JSON Schema beside the policies is the one of these shapes', async () => {
   await expect(policyJsonSchema()).toMatchFileSnapshot('../../policies/policy.schema.json')
+})
+
+test('the JSON Schema of their tests, too', async () => {
+  await expect(policyTestsJsonSchema()).toMatchFileSnapshot('../../policies/policy.test.schema.json')
 })
 
 describe('shadow', () => {

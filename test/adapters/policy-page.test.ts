@@ -9,7 +9,7 @@ import { aJudgedCall } from '../support/builders.ts'
 
 const page = readFileSync(new URL('../../policies/README.md', import.meta.url), 'utf8')
 const blocks = [
-  ...page.matchAll(/```(yaml|json|calls|tests)( refused)?\n((?!# \.github|# holdpoint).*?)```/gs),
+  ...page.matchAll(/```(yaml|json|calls|tests|grants)( refused)?\n((?!# \.github|# holdpoint).*?)```/gs),
 ].map(([, language, refused, text = '']) => ({ language, text, isRefused: refused !== undefined }))
 const policies = blocks.filter(({ language }) => language === 'yaml' || language === 'json')
 
@@ -48,6 +48,15 @@ test('the tests that the page shows pass for its first example', () => {
   const report = runPolicyTests(read.value, 'README.test.yaml', tests)
   expect(report.ok ? report.value.tests.filter(({ passed }) => !passed) : report.error).toEqual([])
   expect(report.ok && report.value.tests.length).toBe(5)
+})
+
+test('the tests of grants that the page shows pass for its example', () => {
+  const policy = policies.find(({ text }) => text.includes('may_differ:'))
+  const read = readPolicy('README.md', policy?.text ?? '')
+  const tests = blocks.find(({ language }) => language === 'grants')?.text ?? ''
+  if (!read.ok) throw new Error('it does not load')
+  const report = runPolicyTests(read.value, 'README.test.yaml', tests)
+  expect(report.ok ? report.value.tests : report.error).toMatchObject([{ passed: true }])
 })
 
 test('what the page says of rules in shadow is so', () => {

@@ -16,6 +16,8 @@ const tableShape = z.strictObject({
   server: z.string(),
   source: z.string(),
   calls: z.array(z.string()).min(2),
+  // Run by `holdpoint test`, as every user does.
+  tests: z.array(z.unknown()).optional(),
 })
 
 const ready = readdirSync(directory)
