@@ -39,11 +39,11 @@ export function createNotices(pool: pg.Pool): Notices {
       )
     },
 
-    async giveBack(id, channel, turn, problem) {
+    async giveBack(id, channel, turn, { problem, pauseMs }) {
       await pool.query(
-        `UPDATE holdpoint.notice SET busy_until = NULL, problem = $4
+        `UPDATE holdpoint.notice SET busy_until = clock_timestamp() + $5 * interval '1 millisecond', problem = $4
          WHERE approval_id = $1 AND channel = $2 AND turn = $3::bigint`,
-        [id, channel, turn, problem],
+        [id, channel, turn, problem, pauseMs],
       )
     },
 

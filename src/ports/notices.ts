@@ -17,8 +17,13 @@ export interface Notices {
   told(id: ApprovalId, channel: string, turn: string, person: string): Promise<void>
   /** Nobody is left to be told here. */
   done(id: ApprovalId, channel: string, turn: string): Promise<void>
-  /** Gives the right back with somebody left. */
-  giveBack(id: ApprovalId, channel: string, turn: string, problem: string | null): Promise<void>
+  /** Gives the right back with somebody left; nobody takes it again for `pauseMs`. */
+  giveBack(
+    id: ApprovalId,
+    channel: string,
+    turn: string,
+    left: { readonly problem: string; readonly pauseMs: number },
+  ): Promise<void>
   /** Settled within `withinMs`, and somebody may be left; nobody is telling them now. Oldest first. */
   untold(channel: string, withinMs: number, limit: number): Promise<readonly ApprovalId[]>
 }

@@ -7,6 +7,7 @@ import { type Channel, ChannelFault } from '../ports/channels.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
+import { isRefusal } from './channel-round.ts'
 
 /** @throws when a channel did not take the card for a passing reason: the queue tries again, and the reconciler after it */
 export type Deliver = (id: ApprovalId) => Promise<void>
@@ -158,9 +159,6 @@ async function drawOnce({ ledger, cards }: DeliverDeps, channel: Channel, id: Ap
     throw error
   }
 }
-
-/** The channel will not take this as it is; trying again at once is no use. */
-const isRefusal = (error: unknown) => error instanceof ChannelFault && !error.isTemporary
 
 /** How long the channel asked to be left alone. */
 const pauseMs = (error: unknown) => (error instanceof ChannelFault ? error.retryAfterMs : null)

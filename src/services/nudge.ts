@@ -14,12 +14,15 @@ import type { Directory } from '../ports/directory.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Nudges } from '../ports/nudges.ts'
+import { actOnEach, isRefusal } from './channel-round.ts'
 
 /** @throws when a channel did not take a message for a passing reason: the queue tries again, and the loop after it */
 export type PostNudges = (id: ApprovalId) => Promise<void>
 
 const LOOK_MS = 3_000
 const PER_ROUND_MAX = 50
+/** What was refused is tried again after this time: whoever repairs the set-up hears of what waits within a minute. */
+const REFUSED_MS = 60_000
 
 export interface NudgeDeps {
   readonly ledger: Pick<Ledger, 'get'>
@@ -31,7 +34,16 @@ export interface NudgeDeps {
 
 export function createPostNudges(deps: NudgeDeps): PostNudges {
   return async function postNudges(id) {
-    for (const channel of deps.channels) await postIn(deps, channel, id)
+    const faults: unknown[] = []
+    for (const channel of deps.channels) {
+      try {
+        await postIn(deps, channel, id)
+      } catch (error) {
+        // What a channel refused is the loop's to try again.
+        if (!isRefusal(error)) faults.push(error)
+      }
+    }
+    if (faults.length > 0) throw faults[0]
   }
 }
 
@@ -45,26 +57,31 @@ async function keepNudgingIn(
   channel: Channel,
 ): Promise<void> {
   const { nudges, clock, stopping, log } = deps
+  const leftUntilMs = new Map<ApprovalId, number>()
   let said = ''
   while (!stopping.aborted) {
-    let pauseMs = LOOK_MS
-    let problem = ''
-    try {
-      for (const id of await nudges.untaken(channel.name, PER_ROUND_MAX)) {
-        if (stopping.aborted) return
-        await postIn(deps, channel, id)
-      }
-    } catch (error) {
-      problem = error instanceof Error ? error.message : String(error)
-      pauseMs = (error instanceof ChannelFault ? error.retryAfterMs : null) ?? LOOK_MS
-    }
-    if (problem !== '' && problem !== said) {
-      log.warn({ channel: channel.name, reason: problem }, 'reminders wait for their channel')
-    }
-    said = problem
-    await clock.sleep(Math.max(pauseMs, LOOK_MS), stopping)
+    const fault = await round().catch((error: unknown) => error)
+    const reason = fault === null ? '' : reasonOf(fault)
+    if (fault !== null && reason !== said)
+      log.warn({ channel: channel.name, reason }, 'reminders wait for their channel')
+    said = reason
+    const pauseMs = fault instanceof ChannelFault ? fault.retryAfterMs : null
+    await clock.sleep(Math.max(pauseMs ?? LOOK_MS, LOOK_MS), stopping)
+  }
+
+  async function round(): Promise<unknown> {
+    for (const [id, untilMs] of leftUntilMs) if (untilMs <= clock.monotonicMs()) leftUntilMs.delete(id)
+    const untaken = await nudges.untaken(channel.name, PER_ROUND_MAX)
+    const act = (id: ApprovalId) => postIn(deps, channel, id)
+    const refused = (id: ApprovalId) => leftUntilMs.set(id, clock.monotonicMs() + REFUSED_MS)
+    return actOnEach(
+      untaken.filter((id) => !leftUntilMs.has(id)),
+      { act, refused, stopping },
+    )
   }
 }
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 async function postIn(deps: NudgeDeps, channel: Channel, id: ApprovalId): Promise<void> {
   const { ledger } = deps
@@ -107,10 +124,6 @@ async function postOne(
         { err: error, approval: id, channel: channel.name },
         'a reminder was perhaps posted; it is left',
       )
-      return
-    }
-    if (!error.isTemporary) {
-      log.warn({ approval: id, channel: channel.name, reason: error.message }, 'a reminder was refused')
       return
     }
     await nudges.giveBack(id, channel.name, number)

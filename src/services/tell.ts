@@ -10,6 +10,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
 import type { Log } from '../ports/log.ts'
 import type { Notices } from '../ports/notices.ts'
+import { actOnEach, isRefusal } from './channel-round.ts'
 
 /** @throws when a channel did not take a message for a passing reason: the queue tries again, and the loop after it */
 export type Tell = (id: ApprovalId) => Promise<void>
@@ -20,6 +21,8 @@ const BUSY_MS = 15_000
 const NEWS_MS = 24 * 60 * 60 * 1_000
 const LOOK_MS = 3_000
 const PER_ROUND_MAX = 50
+/** What was refused is tried again after this time, for a day: whoever repairs the set-up sees it told within a minute. */
+const REFUSED_MS = 60_000
 /** An end that nobody knows is told with what was found right afterwards, where that comes soon. */
 const EVIDENCE_MS = 5_000
 
@@ -32,7 +35,16 @@ export interface TellDeps {
 
 export function createTell(deps: TellDeps): Tell {
   return async function tell(id) {
-    for (const channel of deps.channels) await tellIn(deps, channel, id)
+    const faults: unknown[] = []
+    for (const channel of deps.channels) {
+      try {
+        await tellIn(deps, channel, id)
+      } catch (error) {
+        // One channel that is away must not keep the others from telling; what it refused is the loop's to try again.
+        if (!isRefusal(error)) faults.push(error)
+      }
+    }
+    if (faults.length > 0) throw faults[0]
   }
 }
 
@@ -48,25 +60,21 @@ async function keepTellingIn(
   const { notices, clock, stopping, log } = deps
   let said = ''
   while (!stopping.aborted) {
-    let pauseMs = LOOK_MS
-    let problem = ''
-    try {
-      for (const id of await notices.untold(channel.name, NEWS_MS, PER_ROUND_MAX)) {
-        if (stopping.aborted) return
-        await tellIn(deps, channel, id)
-      }
-    } catch (error) {
-      problem = reasonOf(error)
-      pauseMs = (error instanceof ChannelFault ? error.retryAfterMs : null) ?? LOOK_MS
-    }
-    if (problem !== '' && problem !== said) {
-      log.warn({ channel: channel.name, reason: problem }, 'outcomes wait to be told')
-    }
-    said = problem
-    await clock.sleep(Math.max(pauseMs, LOOK_MS), stopping)
+    const fault = await round().catch((error: unknown) => error)
+    const reason = fault === null ? '' : reasonOf(fault)
+    if (fault !== null && reason !== said)
+      log.warn({ channel: channel.name, reason }, 'outcomes wait to be told')
+    said = reason
+    await clock.sleep(Math.max(pauseMs(fault) ?? LOOK_MS, LOOK_MS), stopping)
+  }
+
+  async function round(): Promise<unknown> {
+    const untold = await notices.untold(channel.name, NEWS_MS, PER_ROUND_MAX)
+    return actOnEach(untold, { act: (id) => tellIn(deps, channel, id), stopping })
   }
 }
 
+/** @throws what kept somebody from being told, after the others were */
 async function tellIn({ ledger, notices, log }: TellDeps, channel: Channel, id: ApprovalId): Promise<void> {
   const reading = await ledger.get(id)
   if (reading === null || reading.approval.status !== 'settled') return
@@ -74,24 +82,34 @@ async function tellIn({ ledger, notices, log }: TellDeps, channel: Channel, id: 
   if (isEvidenceOnItsWay(approval, nowMs)) return
   const turn = await notices.take(id, channel.name, BUSY_MS)
   if (turn === null) return
-  try {
-    for (const { person, why } of newsOf(approval)) {
-      if (turn.told.includes(person)) continue
+  const faults: unknown[] = []
+  for (const { person, why } of newsOf(approval)) {
+    if (turn.told.includes(person)) continue
+    try {
       const isTold = await channel.tell({ approval, nowMs, person, why, cardPlace: turn.cardPlace })
       if (isTold) await notices.told(id, channel.name, turn.turn, person)
+    } catch (error) {
+      log.warn(
+        { approval: id, channel: channel.name, person, reason: reasonOf(error) },
+        'an outcome was not told',
+      )
+      faults.push(error)
+      // Perhaps it is this person's account alone; the others are told.
+      if (!isRefusal(error)) break
     }
-    await notices.done(id, channel.name, turn.turn)
-  } catch (error) {
-    if (error instanceof ChannelFault && !error.isTemporary) {
-      // Trying again would not help, and the console has it.
-      log.warn({ approval: id, channel: channel.name, reason: error.message }, 'an outcome could not be told')
-      await notices.done(id, channel.name, turn.turn)
-      return
-    }
-    await notices.giveBack(id, channel.name, turn.turn, reasonOf(error))
-    throw error
   }
+  if (faults.length === 0) return notices.done(id, channel.name, turn.turn)
+  const fault = faults.at(-1)
+  const isPassing = fault instanceof ChannelFault && fault.isTemporary
+  await notices.giveBack(id, channel.name, turn.turn, {
+    problem: reasonOf(fault),
+    pauseMs: isPassing ? 0 : REFUSED_MS,
+  })
+  throw fault
 }
+
+/** How long the channel asked to be left alone. */
+const pauseMs = (error: unknown) => (error instanceof ChannelFault ? error.retryAfterMs : null)
 
 const isEvidenceOnItsWay = ({ outcome, settledAtMs }: Settled, nowMs: number): boolean =>
   outcome.kind === 'indeterminate' && outcome.evidence.after === null && nowMs < settledAtMs + EVIDENCE_MS

@@ -1,16 +1,22 @@
 /** How people hear of outcomes in Slack: the owner by a direct message, whoever said yes to an unknown end by a mention. */
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Approval } from '../../src/domain/approval.ts'
 import type { ApprovalEvent } from '../../src/domain/transition.ts'
 import { aSlackWorld, type SlackWorld } from './slack-world.ts'
 
 let world: SlackWorld
+let pool: pg.Pool
 beforeAll(async () => {
   world = await aSlackWorld({ mode: 'http', tells: true })
+  pool = new pg.Pool({ connectionString: world.databaseUrl, max: 1 })
   await world.link('mina')
   await world.link('jun')
 })
-afterAll(() => world.close())
+afterAll(async () => {
+  await pool.end()
+  await world.close()
+})
 
 const about =
   ({ id }: Approval, words: string) =>
@@ -45,6 +51,18 @@ const looked: ApprovalEvent = {
   kind: 'look_after',
   looked: { isReachable: false, said: 'connect ECONNREFUSED' },
 }
+
+const ofApproval = 'WHERE approval_id = $1'
+async function problemOf({ id }: Approval): Promise<string | null> {
+  const { rows } = await pool.query(
+    `SELECT problem FROM holdpoint.notice ${ofApproval} AND busy_until > clock_timestamp()`,
+    [id],
+  )
+  return rows[0]?.problem ?? null
+}
+/** As if the minute were over in which it is left alone. */
+const soonAgain = ({ id }: Approval) =>
+  pool.query(`UPDATE holdpoint.notice SET busy_until = NULL ${ofApproval}`, [id])
 
 describe('the owner of an agent', () => {
   test('hears how a call ended, once, without its arguments', async () => {
@@ -101,6 +119,24 @@ describe('the owner of an agent', () => {
 })
 
 describe('when nobody knows the end', () => {
+  test('who said yes is mentioned although the message to the owner is refused; the owner hears once Slack takes it', async () => {
+    const approval = await world.ask()
+    const card = await world.card(approval.id)
+    world.slack.failNext('chat.postMessage', 'token_revoked')
+    await through(approval, yes(approval), claim, lost, looked)
+    const reply = await world.slack.waitForMessage((one) => one.threadTs === card.ts)
+    expect(reply.text).toContain(`<@${world.users.mina}>`)
+    // It is left alone for a minute, and not for ever.
+    await expect
+      .poll(() => problemOf(approval), { timeout: 30_000 })
+      .toContain('Slack refused: token_revoked. The token was revoked')
+    expect(told(approval)).toEqual([])
+    await soonAgain(approval)
+    await world.tell(approval.id)
+    await world.slack.waitForMessage((one) => isDirect(one) && about(approval, 'What to do')(one))
+    expect(world.slack.messages().filter((one) => one.threadTs === card.ts)).toHaveLength(1)
+  })
+
   test('who said yes is mentioned in the thread of the card, with the evidence; the owner hears as well', async () => {
     const approval = await world.ask()
     const card = await world.card(approval.id)

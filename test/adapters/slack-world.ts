@@ -219,6 +219,8 @@ export async function aSlackWorld(options: SlackWorldOptions) {
     useGrant,
     directory,
     logged,
+    /** For what only time brings about. */
+    databaseUrl: database.connectionString,
     useGateway,
     ask,
     card,

@@ -246,6 +246,17 @@ describe('in a channel', () => {
     expect(calledIn(all.posts)).toEqual(['escalation: sora', 'reminder: mina, sora'])
   })
 
+  test('what was refused, as with a token that was revoked, is posted once somebody has repaired the set-up', async () => {
+    const all = await due(20)
+    all.fails(new ChannelFault('token_revoked', false, null, { isCertainlyUnposted: true }))
+    await all.post(all.id)
+    expect(await all.nudges.untaken('slack', 10)).toEqual([all.id])
+    all.fails(null)
+    await all.post(all.id)
+    await all.post(all.id)
+    expect(calledIn(all.posts)).toEqual(['escalation: sora', 'reminder: mina, sora'])
+  })
+
   test('what was perhaps posted is not posted again', async () => {
     const all = await due(10)
     all.fails(new ChannelFault('no answer', true, null), true)
