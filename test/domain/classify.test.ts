@@ -34,6 +34,21 @@ describe('names', () => {
     ['ｄｅｌｅｔｅ', 'destructive critical'],
     ['run_command', 'execute critical'],
     ['get_secret', 'read high'],
+    ['list_leave_types', 'read low'],
+    ['read_apex_trigger', 'read low'],
+    ['trigger_build', 'execute high'],
+    ['leave_channel', 'destructive high'],
+    ['get_and_leave', 'destructive high'],
+    ['start_search', 'read low'],
+    ['start_search_and_delete', 'destructive critical'],
+    ['bash_read_file', 'read low'],
+    ['bash', 'execute critical'],
+    ['bash_read_and_run', 'execute critical'],
+    ['close_page', 'execute medium'],
+    ['close_issue', 'write medium'],
+    ['complete_database_migration', 'execute high'],
+    ['mute_host', 'write high'],
+    ['create_deposit', 'financial critical'],
     ['파일_삭제', 'destructive critical'],
     ['frobnicate', 'null critical'],
     ['', 'null critical'],
@@ -48,6 +63,26 @@ describe('descriptions', () => {
     ['Looks up a user and deletes it', 'destructive critical'],
     ['This tool will permanently remove the entry', 'destructive critical'],
     ['Run a search over the documents', 'read low'],
+    ['Execute SOQL queries', 'read low'],
+    ['Execute SQL queries', 'execute critical'],
+    ['Logs out the current user', 'destructive critical'],
+    ['Stops and cleans up the environment', 'destructive critical'],
+    ['This tool helps debug builds by retrieving their logs', 'read low'],
+    ['This tool helps delete builds by listing them', 'destructive critical'],
+    ['Get advice: indexes, drop index suggestions', 'read low'],
+    ['Get a page, drop the index', 'destructive critical'],
+    ['Send input to an existing terminal', 'execute critical'],
+    ['Set a custom user agent for the browser', 'execute high'],
+    ['Open a form in the browser', 'execute high'],
+    ['Get a list of pages open in the browser', 'read low'],
+    ['Close a named session', 'execute medium'],
+    ['Starts an OAuth login', 'write high'],
+    ['사용자 로그인을 시작합니다', 'write high'],
+    ['Approve a payroll timesheet', 'financial critical'],
+    ['Record a customer payment', 'financial critical'],
+    ['Record a note about the payment', 'write medium'],
+    // What stands beside a verb that nobody knows does not speak for it.
+    ['Frobnicate everything and list it', 'null critical'],
     ['저장된 인증 정보와 토큰을 모두 삭제합니다', 'destructive critical'],
     ['삭제된 파일을 조회합니다', 'read low'],
     ['결제를 환불합니다', 'financial critical'],
@@ -85,6 +120,9 @@ describe('arguments', () => {
   test('SQL and commands are execution, a promise to read only makes SQL less bad', () => {
     expect(takes({ sql: { type: 'string' } })).toBe('execute critical')
     expect(takes({ command: { type: 'string' } }, 'helper_get')).toBe('execute critical')
+    expect(takes({ query: { type: 'string', description: 'The SQL to run' } })).toBe('execute critical')
+    expect(takes({ query: { type: 'string', description: 'SQL-like filter' } })).toBe('read low')
+    expect(takes({ query: { type: 'string', description: 'What to look for' } })).toBe('read low')
     const inputSchema = { properties: { sql: { type: 'string' } } }
     expect(short({ name: 'query', description: 'Run a read-only SQL query', inputSchema })).toBe(
       'execute high',

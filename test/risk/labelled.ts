@@ -6,7 +6,7 @@ import type { JsonValue } from '../../src/domain/canonical.ts'
 import { type Classification, classify } from '../../src/domain/risk/classify.ts'
 import { type Category, categories, type Risk, risks } from '../../src/domain/risk.ts'
 
-export const parts = ['tuning', 'held-out'] as const
+export const parts = ['tuning', 'seen', 'held-out'] as const
 export type Part = (typeof parts)[number]
 
 const fileShape = z.strictObject({

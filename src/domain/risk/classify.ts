@@ -5,7 +5,7 @@
  */
 import type { JsonObject, JsonValue } from '../canonical.ts'
 import { type Category, type Risk, risks, type ToolFacts, unknownTool } from '../risk.ts'
-import { type Evidence, worseCategory, worseRisk } from './evidence.ts'
+import { type Evidence, RUNS_SQL, worseCategory, worseRisk } from './evidence.ts'
 import { asInBrowser, evidenceOfName, informationInName } from './name.ts'
 import { evidenceOfProse, moneyInProse } from './prose.ts'
 import { evidenceOfSchema } from './schema.ts'
@@ -81,7 +81,7 @@ function settle(
   // A claim to read only makes SQL less bad, not harmless: whether the server enforces it, nobody here can see.
   const isSql = counted
     .filter(({ risk: level }) => level === 'critical')
-    .every(({ rule, quote }) => rule === 'code-argument' && /sql/i.test(quote))
+    .every(({ reason }) => reason === RUNS_SQL)
   if (
     category === 'execute' &&
     risk === 'critical' &&

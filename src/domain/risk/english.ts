@@ -42,8 +42,10 @@ const pairs = new Map([
   ['api keys', 'apikeys'],
   ['private key', 'secret'],
   ['access key', 'secret'],
+  ['connection string', 'secret'],
   ['credit card', 'creditcard'],
   ['gift card', 'giftcard'],
+  ['sales receipt', 'salesreceipt'],
 ])
 
 /** camelCase, snake_case, kebab-case, dots, slashes and digits apart; lower case; compatibility forms and invisible characters undone. */
@@ -63,6 +65,18 @@ export function wordsOf(text: string): string[] {
     if (pair !== undefined) at++
   }
   return joined
+}
+
+/** In prose "check out" mostly means to look. */
+const notInProse = new Set(['checkout'])
+
+/** "Logs out", "shut down": two words of a sentence that are one verb, in the form they have; `undefined`: they are not. */
+export function pairOf(word: string, next: string): string | undefined {
+  const base = pairs.get(`${word} ${next}`)
+  const third = word.endsWith('s') ? pairs.get(`${word.slice(0, -1)} ${next}`) : undefined
+  const pair = base ?? third
+  if (pair === undefined || notInProse.has(pair)) return undefined
+  return base === undefined ? `${pair}s` : pair
 }
 
 /** The verb in its base form, or nothing. */

@@ -17,6 +17,9 @@ export interface Evidence {
   readonly isVague: boolean
 }
 
+/** The reason of evidence that is about SQL, which a server may hold to reading. */
+export const RUNS_SQL = 'runs SQL that the caller writes'
+
 export const worseCategory = (a: Category, b: Category): Category =>
   categories.indexOf(a) >= categories.indexOf(b) ? a : b
 

@@ -4,8 +4,9 @@
  * are looked for there.
  */
 import type { Category } from '../risk.ts'
-import { inflectedVerb, thingOf } from './english.ts'
-import { type Evidence, quoted, worseCategory } from './evidence.ts'
+import { actsIn, startsLogin } from './acts.ts'
+import { inflectedVerb, pairOf, thingOf } from './english.ts'
+import { type Evidence, quoted, RUNS_SQL, worseCategory } from './evidence.ts'
 import { japaneseMeanings, japanesePredicate } from './words/ja.ts'
 import { koreanMeanings, koreanPredicate } from './words/ko.ts'
 import type { Meaning } from './words/meaning.ts'
@@ -30,11 +31,13 @@ export function evidenceOfProse(text: string, field: string, isTitle = false): E
       : /[\u4E00-\u9FFF]/.test(sentence)
         ? chinese(sentence)
         : english(sentence, isTitle)
-  const evidence = verbs.map(({ quote, meaning }): Evidence => {
-    const { category, risk, reason, isVague = false } = meaning
-    return { field, quote: quoted(quote), rule: 'verb-in-description', reason, category, risk, isVague }
-  })
-  return [...evidence, ...noReturn(plain, field, evidence)]
+  const evidence = verbs
+    .filter(({ quote }) => !startsLogin(sentence, quote))
+    .map(({ quote, meaning }): Evidence => {
+      const { category, risk, reason, isVague = false } = meaning
+      return { field, quote: quoted(quote), rule: 'verb-in-description', reason, category, risk, isVague }
+    })
+  return [...evidence, ...actsIn(sentence, field), ...noReturn(plain, field, evidence)]
 }
 
 interface Verb {
@@ -66,29 +69,64 @@ const fillers = new Set(
 const besides = new Set(['and', 'or', 'then', ',', '/', '&'])
 
 function english(sentence: string, isTitle = false): Verb[] {
-  const words = sentence.match(/[\p{L}\p{M}]+(?:-[\p{L}\p{M}]+)*|[,/&]/gu) ?? []
+  const words = pairsJoined(sentence.match(/[\p{L}\p{M}]+(?:-[\p{L}\p{M}]+)*|[,/&]/gu) ?? [])
   const lower = words.map((word) => word.toLowerCase())
-  const first = lower.findIndex((word) => !fillers.has(word) && !besides.has(word))
+  const said = lower.findIndex((word) => !fillers.has(word) && !besides.has(word))
+  const first = meansOf(lower, said) ?? said
   const head = first === -1 ? undefined : inflectedVerb(lower[first] ?? '')
   // "Run a search" and "Perform a query" look something up, whatever "run" means elsewhere.
   const start =
     head === undefined || isLightVerb(lower, first) ? lightVerb(lower, first) : { head, at: first }
+  // Beside a verb that no list has, others say nothing: they would speak for what is not known.
   if (start === null || (isTitle && start.head.sense.maybeNoun)) return []
-  const verbs = [{ quote: words[start.at] ?? '', meaning: start.head.sense.meaning }]
+  const isSql = isLightVerb(lower, start.at) && lower.slice(start.at, start.at + 6).includes('sql')
+  const meaning: Meaning = isSql ? runsSql : start.head.sense.meaning
+  const verbs = [{ quote: words[start.at] ?? '', meaning }]
   for (let at = start.at + 1; at < lower.length; at++) {
     if (!besides.has(lower[at - 1] ?? '')) continue
     const next = inflectedVerb(lower[at] ?? '')
     if (next === undefined || next.sense.maybeNoun || next.form !== start.head.form) continue
+    if (isAdvised(lower, at)) continue
     verbs.push({ quote: words[at] ?? '', meaning: next.sense.meaning })
   }
   return verbs
 }
 
-const lightVerbs = new Set(['run', 'runs', 'running', 'execute', 'executes', 'make', 'makes', 'do', 'does'])
+function pairsJoined(words: readonly string[]): readonly string[] {
+  const joined: string[] = []
+  for (let at = 0; at < words.length; at++) {
+    const pair = pairOf((words[at] ?? '').toLowerCase(), (words[at + 1] ?? '').toLowerCase())
+    joined.push(pair ?? words[at] ?? '')
+    if (pair !== undefined) at++
+  }
+  return joined
+}
+
+/** "Helps debug failures by retrieving their logs": what it is for, and then what it does. */
+function meansOf(words: readonly string[], purpose: number): number | null {
+  if (!/^helps?$/.test(words[purpose - 1] ?? '')) return null
+  const isGrave = ['destructive', 'financial'].includes(
+    inflectedVerb(words[purpose] ?? '')?.sense.meaning.category ?? '',
+  )
+  const by = words.indexOf('by', purpose)
+  return isGrave || by === -1 || inflectedVerb(words[by + 1] ?? '')?.form !== 'ing' ? null : by + 1
+}
+
+/** "Drop index suggestions" are read. */
+const isAdvised = (words: readonly string[], at: number): boolean =>
+  words.slice(at + 1, at + 4).some((word) => /^(?:suggestion|recommendation)s?$/.test(word))
+
+const lightVerbs = new Set([
+  ...['run', 'runs', 'running', 'execute', 'executes', 'make', 'makes', 'do', 'does'],
+  ...['start', 'starts', 'starting'],
+])
+/** Whoever may write SQL may do anything with it that the database lets them do. */
+const runsSql: Meaning = { category: 'execute', risk: 'critical', reason: RUNS_SQL, verbs: [] }
 const lookUps = new Set([
   'search',
   'searches',
   'query',
+  'queries',
   'aggregation',
   'find',
   'lookup',
@@ -102,6 +140,7 @@ const isLightVerb = (words: readonly string[], at: number) => lightVerbs.has(wor
 function lightVerb(words: readonly string[], from: number) {
   for (let at = Math.max(0, from); at < Math.min(words.length, from + 6); at++) {
     const word = words[at] ?? ''
+    if (word === 'sql') break
     if (!lookUps.has(word)) continue
     const head = inflectedVerb(word) ?? inflectedVerb('search')
     return head === undefined ? null : { head, at }
@@ -169,18 +208,26 @@ function noReturn(text: string, field: string, verbs: readonly Evidence[]): Evid
   ]
 }
 
+const movesMoney =
+  /^(?:(?:capture|transfer|settle|approve|record|receive|issue|make|schedule|initiate|release)s?|process(?:es)?|authorize|accept)$/
+const prepositions = new Set(['of', 'for', 'about', 'from', 'with', 'on', 'to', 'in', 'by', 'against', 'and'])
+const madeAboutMoney = new Set(['reminder', 'reminders', 'link', 'code', 'report', 'template', 'settings'])
+
 /** Money as the object of the verb in a sentence, where the name does not say it: "Capture a payment". */
 export function moneyInProse(text: string, field: string): Evidence[] {
   const words =
     firstSentence(text.slice(0, SENTENCE_LENGTH_MAX))
       .toLowerCase()
       .match(/\p{L}+/gu) ?? []
-  const verb = words.findIndex((word) =>
-    /^(?:capture|captures|transfer|transfers|settle|settles|authorize|accept)$/.test(word),
-  )
+  const verb = words.findIndex((word) => movesMoney.test(word))
   if (verb === -1) return []
-  const object = words.slice(verb + 1, verb + 5).find((word) => thingOf(word)?.kind === 'money')
-  if (object === undefined) return []
+  const after = words.slice(verb + 1, verb + 5)
+  const end = after.findIndex((word) => prepositions.has(word))
+  const object = (end === -1 ? after : after.slice(0, end)).findLastIndex(
+    (word) => thingOf(word)?.kind === 'money',
+  )
+  // "Send a payment reminder" moves none.
+  if (object === -1 || madeAboutMoney.has(after[object + 1] ?? '')) return []
   const quote = quoted(words.slice(verb, verb + 5).join(' '))
   const reason = 'moves money, or owes it'
   return [

@@ -4,7 +4,7 @@
  */
 import type { JsonObject, JsonValue } from '../canonical.ts'
 import { wordsOf } from './english.ts'
-import { type Evidence, quoted } from './evidence.ts'
+import { type Evidence, quoted, RUNS_SQL } from './evidence.ts'
 import { evidenceOfName } from './name.ts'
 
 /** The largest of 860 tools of public servers has 60; what has more cannot be looked through by a person either. */
@@ -112,6 +112,8 @@ const maybeCodeNames = new Set([
   'program',
   'snippet',
 ])
+/** A query is a look, unless it is written in a language that can do anything. */
+const saysSql = /\bSQL\b(?!-like)/iu
 const saysCode =
   /\b(?:java ?script|typescript|python|sql|shell|code (?:to|snippet)|script|executed?|evaluated?)\b|실행|実行|执行/iu
 
@@ -125,9 +127,9 @@ function codeIn({ name, words, field, schema }: Property): Evidence[] {
     Array.isArray(schema.type)
   if (!isFree || !takesText) return []
   const description = typeof schema.description === 'string' ? schema.description.slice(0, 300) : ''
-  const isCode = codeNames.has(last) || (maybeCodeNames.has(last) && saysCode.test(description))
-  if (!isCode) return []
-  const reason = 'takes code or commands that the caller writes'
+  const isSql = last === 'sql' || (/^quer(?:y|ies)$/.test(last) && saysSql.test(description))
+  if (!isSql && !codeNames.has(last) && !(maybeCodeNames.has(last) && saysCode.test(description))) return []
+  const reason = isSql ? RUNS_SQL : 'takes code or commands that the caller writes'
   return [
     {
       field,
