@@ -11,6 +11,7 @@ import type { Action, Rule } from '../domain/policy/rule.ts'
 import type { Fallback, Policy, Spelling } from '../domain/policy.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { type Path, pointer, readDocument } from './document.ts'
+import { refuseUncounted } from './policy/counters.ts'
 import { readAllTools, readHostedTool } from './policy/hosted.ts'
 import { readIntercept } from './policy/intercept.ts'
 import { noteOddities } from './policy/oddities.ts'
@@ -46,6 +47,15 @@ export function readPolicy(
   return read.ok ? ok(read.value.policy) : read
 }
 
+/**
+ * A text that was put in force before. What it does is known and goes on: a mistake that only later versions find is no reason to
+ * leave a server without rules. It is refused when that text is put in force again.
+ */
+export function readPolicyInForce(file: string, text: string): Result<Policy, Problem[]> {
+  const read = readParts(file, text, null, true)
+  return read.ok ? ok(read.value.policy) : read
+}
+
 /** As `readPolicy`, with what loads and deserves a word. */
 export function readPolicyWithNotes(
   file: string,
@@ -63,10 +73,11 @@ function readParts(
   file: string,
   text: string,
   known: KnownNames | null,
+  isInForce = false,
 ): Result<{ readonly policy: Policy; readonly reader: Reader }, Problem[]> {
   const read = readDocument(file, text, ifEmpty)
   if (!read.ok) return read
-  const reader = createReader(read.value, known)
+  const reader = createReader(read.value, known, isInForce)
   reader.check(topShape, [])
   const action = reader.check(actionShape.optional(), ['default']) ?? null
   const hidden = reader.check(z.array(nameShape).optional(), ['hide']) ?? []
@@ -80,6 +91,7 @@ function readParts(
     ...readRules(reader),
   ])
   refuseSecondRules(reader, rules)
+  refuseUncounted(reader, rules)
   if (reader.problems.length > 0) return err([...reader.problems])
 
   const policy: Policy = {

@@ -199,7 +199,7 @@ export async function startGateway(deps: {
       log,
     },
     problemOf: firstLook.problemOf,
-    readPolicy: readPolicyText,
+    readPolicy: readNewPolicy(config),
   })
 
   const openServers = watchOpenServers(config, leaving.signal, log)

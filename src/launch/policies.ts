@@ -5,7 +5,7 @@ import { CLI } from '../domain/command-line.ts'
 import { type ApproverChain, askForEverything } from '../domain/policy.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { type Offer, type PutBy, putByText, textDigest } from '../domain/revision.ts'
-import { readPolicy } from '../files/policy-file.ts'
+import { readPolicy, readPolicyInForce } from '../files/policy-file.ts'
 import { formatProblems, type Problem } from '../files/problem.ts'
 import { undecidable } from '../files/undecidable.ts'
 import { watchFile } from '../files/watch-files.ts'
@@ -32,9 +32,10 @@ interface Local {
   problem: string | null
 }
 
+/** Of a text that is in force. */
 export const readPolicyText: ReadPolicy = (source, text) => {
   if (text === null) return ok(askForEverything)
-  const read = readPolicy(source, text)
+  const read = readPolicyInForce(source, text)
   return read.ok ? ok({ ...read.value, source }) : err(formatProblems(read.error))
 }
 

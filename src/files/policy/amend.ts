@@ -9,7 +9,7 @@ import type { Policy } from '../../domain/policy.ts'
 import { err, ok, type Result } from '../../domain/result.ts'
 import type { Suggestion } from '../../domain/suggestion.ts'
 import type { Path } from '../document.ts'
-import { readPolicy } from '../policy-file.ts'
+import { readPolicyInForce } from '../policy-file.ts'
 import { formatProblems } from '../problem.ts'
 
 /** A suggestion may have to get past several rules; more than this many are a policy that a person should look at. */
@@ -25,7 +25,7 @@ export function amended(
   { action, tool, when, reason }: Suggestion,
   asking: (policy: Policy) => string | null,
 ): Result<string, string> {
-  const read = readPolicy(source, text)
+  const read = readPolicyInForce(source, text)
   if (!read.ok) return err(formatProblems(read.error))
   if (read.value.spelling === 'hosted' || read.value.spelling === 'intercept') {
     return err(
@@ -42,7 +42,7 @@ export function amended(
   })
   if (action === 'allow' && when !== null) {
     for (let round = 0; round < EXEMPTED_MAX; round++) {
-      const now = readPolicy(source, written(document, text))
+      const now = readPolicyInForce(source, written(document, text))
       if (!now.ok) return err(formatProblems(now.error))
       const pointer = asking(now.value)
       if (pointer === null) break

@@ -74,6 +74,7 @@ function conditionOf(
       const message = 'it is not said what is counted'
       return reader.refuse([...at, 'history'], message, 'name `tools`, or the `counter` of a limit')
     }
+    if (tally !== null && tools === null) reader.askedCounts.push({ tally, at: [...at, 'history'] })
     return tally && { kind: 'history', tally, tools, is }
   }
   const parsed = parsePath(path ?? '')

@@ -1,5 +1,6 @@
 /** Reads the parts of one document and collects what is wrong with them, so that all of it is said at once. */
 import type { z } from 'zod'
+import type { Tally } from '../../domain/policy/tally.ts'
 import { type Document, type Path, pointer } from '../document.ts'
 import type { Problem } from '../problem.ts'
 import { checkShape, problemAt, problemAtKey } from '../shape.ts'
@@ -12,6 +13,12 @@ export interface KnownNames {
   readonly hasIssuers: boolean
 }
 
+/** A condition about a count that it does not keep itself. */
+export interface AskedCount {
+  readonly tally: Tally
+  readonly at: Path
+}
+
 export interface Reader {
   readonly document: Document
   /** `null`: the policy is read by itself, and names cannot be checked. */
@@ -20,14 +27,18 @@ export interface Reader {
   readonly problems: Problem[]
   /** What loads and deserves a word: `holdpoint validate` says it. */
   readonly notes: Problem[]
+  readonly askedCounts: AskedCount[]
   /** `null` where the part does not have the shape; the problems are collected. */
   check<Schema extends z.ZodType>(schema: Schema, path: Path): z.output<Schema> | null
   refuse(path: Path, message: string, remedy: string): null
   refuseKey(path: Path, message: string, remedy: string): null
+  /** Refuses what loads by its form and cannot have been meant; a policy that is in force already goes on as it did. */
+  mistake(path: Path, message: string, remedy: string): void
   note(path: Path, message: string, remedy: string): void
 }
 
-export function createReader(document: Document, known: KnownNames | null): Reader {
+/** @param isInForce the text was put in force before, perhaps by a version that found less */
+export function createReader(document: Document, known: KnownNames | null, isInForce = false): Reader {
   const problems: Problem[] = []
   const notes: Problem[] = []
   return {
@@ -35,6 +46,7 @@ export function createReader(document: Document, known: KnownNames | null): Read
     known,
     problems,
     notes,
+    askedCounts: [],
     check(schema, path) {
       const checked = checkShape(document, schema, path)
       if (checked.ok) return checked.value
@@ -48,6 +60,9 @@ export function createReader(document: Document, known: KnownNames | null): Read
     refuseKey(path, message, remedy) {
       problems.push(problemAtKey(document, path, message, remedy))
       return null
+    },
+    mistake(path, message, remedy) {
+      if (!isInForce) problems.push(problemAt(document, path, message, remedy))
     },
     note(path, message, remedy) {
       // One word about one place is enough.
