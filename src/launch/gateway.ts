@@ -34,6 +34,7 @@ import { createSimulate } from '../services/simulate.ts'
 import { createStopChanges } from '../services/stop-changes.ts'
 import { createStopsInForce } from '../services/stops-in-force.ts'
 import { createSuggest } from '../services/suggest.ts'
+import { keepSweepingCounts } from '../services/sweep-counts.ts'
 import { createToolCatalogue } from '../services/tool-catalogue.ts'
 import { createToolReviews } from '../services/tool-reviews.ts'
 import { createTrustedPins } from '../services/trusted-pins.ts'
@@ -221,6 +222,7 @@ export async function startGateway(deps: {
     newerForms.keep(leaving.signal),
     openServers.ended,
     recorder.keep(leaving.signal),
+    keepSweepingCounts({ counters: store.counters, clock, stopping: leaving.signal, log }),
     policies.keep(leaving.signal),
     catalogue.keepFresh(leaving.signal),
     catalogue.keepWhole((server) => firstLook.look(server, leaving.signal), leaving.signal),

@@ -13,6 +13,10 @@ export interface Counters {
   reserve(id: string, reservations: readonly Counted[]): Promise<Reserved>
   /** Takes back what was counted under the id: nothing was sent. */
   release(id: string): Promise<void>
+  /** The first of the reservations that has no room now, by the same arithmetic as `reserve`; nothing is counted. `null`: all have. */
+  full(reservations: readonly Counted[]): Promise<number | null>
+  /** Takes away at most `limit` counts whose window is over, of whatever key. @returns how many */
+  sweep(limit: number): Promise<number>
   /** The sums now, by key; a key that was never counted has 0. */
   read(tallies: readonly Pick<Reservation, 'key' | 'window'>[]): Promise<ReadonlyMap<string, number>>
 }

@@ -42,11 +42,8 @@ export function createLimiter(deps: {
       const limiting = reservations.filter(({ max }) => max !== null)
       if (limiting.length === 0) return null
       try {
-        const used = await counters.read(limiting)
-        const full = limiting.find(
-          ({ key, amount, max }) => max !== null && (used.get(key) ?? 0) + amount > max,
-        )
-        return full === undefined ? null : exceeded(full)
+        const full = await counters.full(limiting)
+        return full === null ? null : exceeded(limiting[full])
       } catch (error) {
         log.error({ err: error }, 'a limit could not be read; nobody was asked')
         return { kind: 'unavailable' }

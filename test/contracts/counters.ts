@@ -50,6 +50,36 @@ export function countersContract(
       expect((await reserve({ ...tenth, amount: 0 })).kind).toBe('reserved')
     })
 
+    test('whether there is room is asked by the same arithmetic, and counts nothing', async () => {
+      for (const [first, second, max] of [
+        [1.1, 2.2, 3.3],
+        [0.1, 0.2, 0.3],
+        [16.1, 3.8, 19.9],
+      ] as const) {
+        const spend = aWish({ key: `spend up to ${max}`, amount: first, max })
+        await reserve(spend)
+        expect(await counters.full([{ ...spend, amount: second }]), `${first} + ${second}`).toBeNull()
+        expect(await counters.full([aWish(), { ...spend, amount: second + 0.01 }])).toBe(1)
+        expect((await reserve({ ...spend, amount: second })).kind).toBe('reserved')
+      }
+      expect(await counters.full([aWish({ key: 'nobody', max: 0 }), aWish({ key: 'nobody' })])).toBe(0)
+      expect(await counters.full([aWish({ max: null })])).toBeNull()
+    })
+
+    test('what no window reaches any more is swept, whoever it was counted for, and nothing else', async () => {
+      const long = aWish({ key: 'long', window: { kind: 'sliding', seconds: 7_200 } })
+      const today = aWish({ key: 'today', window: { kind: 'calendar', unit: 'day' } })
+      for (let session = 0; session < 5; session++) await reserve(aWish({ key: `session ${session}` }))
+      await reserve(long)
+      expect(await counters.sweep(100)).toBe(0)
+      await age(3_601)
+      await reserve(today)
+      expect(await counters.sweep(3)).toBe(3)
+      expect(await counters.sweep(3)).toBe(2)
+      expect(await counters.sweep(3)).toBe(0)
+      expect([await sum(long), await sum(today)]).toEqual([1, 1])
+    })
+
     test('an amount beyond all limits counts nothing', async () => {
       expect(await reserve(aWish({ amount: 1e15 }))).toEqual({ kind: 'exceeded', index: 0 })
       expect(await sum()).toBe(0)

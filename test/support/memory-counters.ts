@@ -1,9 +1,10 @@
 /** Counters in memory, under the same contract as those in PostgreSQL. */
 import type { Window } from '../../src/domain/policy/tally.ts'
-import type { Counters } from '../../src/ports/counters.ts'
+import type { Counted, Counters } from '../../src/ports/counters.ts'
 
 interface Entry {
   readonly key: string
+  readonly window: Window
   readonly call: string
   readonly amount: number
   readonly atMs: number
@@ -29,6 +30,12 @@ export function createMemoryCounters(nowMs: () => number = () => Date.now()): Me
     counters.entries
       .filter((entry) => entry.key === key && isInside(window, entry.atMs))
       .reduce((sum, { amount }) => decimal(sum + amount), 0)
+  function firstFull(reservations: readonly Counted[]): number | null {
+    const index = reservations.findIndex(
+      ({ key, window, amount, max }) => max !== null && decimal(used(key, window) + amount) > max,
+    )
+    return index === -1 ? null : index
+  }
   const answer = () => {
     if (counters.isAway) throw new Error('the counters are away')
   }
@@ -38,18 +45,28 @@ export function createMemoryCounters(nowMs: () => number = () => Date.now()): Me
     entries: [],
     async reserve(call, reservations) {
       answer()
-      const index = reservations.findIndex(
-        ({ key, window, amount, max }) => max !== null && decimal(used(key, window) + amount) > max,
-      )
-      if (index !== -1) return { kind: 'exceeded', index }
+      const index = firstFull(reservations)
+      if (index !== null) return { kind: 'exceeded', index }
       const atMs = nowMs()
-      const added = reservations.map(({ key, amount }) => ({ key, call, amount, atMs }))
+      const added = reservations.map(({ key, window, amount }) => ({ key, window, call, amount, atMs }))
       counters.entries = [...counters.entries, ...added]
       return { kind: 'reserved' }
     },
     async release(call) {
       answer()
       counters.entries = counters.entries.filter((entry) => entry.call !== call)
+    },
+    async full(reservations) {
+      answer()
+      return firstFull(reservations)
+    },
+    async sweep(limit) {
+      answer()
+      const over = new Set(
+        counters.entries.filter(({ window, atMs }) => !isInside(window, atMs)).slice(0, limit),
+      )
+      counters.entries = counters.entries.filter((entry) => !over.has(entry))
+      return over.size
     },
     async read(tallies) {
       answer()
