@@ -6,8 +6,9 @@ import type { Ledger } from '../../src/ports/ledger.ts'
 import {
   brokenIsNotSent,
   claimAfterSend,
-  executing,
+  newestAnswer,
   sendsAgain,
+  stalledMeansAgain,
   timeoutApproves,
   withChanged,
 } from '../support/broken-designs.ts'
@@ -71,49 +72,11 @@ export const mutants: readonly Mutant[] = [
         }),
     }),
   },
-  {
-    name: 'whoever waits gets the newest answer',
-    ...withLedger((ledger) =>
-      withChanged(ledger, {
-        async replyText(id) {
-          const settled = await ledger.list({
-            statuses: ['settled'],
-            principal: null,
-            limit: 20,
-            after: null,
-          })
-          const newest = settled.find((one) => one.status === 'settled' && one.outcome.kind === 'answered')
-          return ledger.replyText(newest?.id ?? id)
-        },
-      }),
-    ),
-  },
+  { name: 'whoever waits gets the newest answer', ...withLedger(newestAnswer) },
 ]
 
 function asNotSent(next: Approval): Approval {
   if (next.status !== 'settled' || next.outcome.kind !== 'indeterminate') return next
   const { decision, reason } = next.outcome
   return { ...next, outcome: { kind: 'not_sent', decision, reason } } satisfies Settled
-}
-
-/** As a job queue does it: what its worker left unfinished is there to be taken once more. */
-function stalledMeansAgain(ledger: Ledger): Ledger {
-  const taken = new Map<ApprovalId, Approval>()
-  return withChanged(ledger, {
-    async get(id) {
-      const reading = await ledger.get(id)
-      const again = taken.get(id)
-      if (reading === null || !executing(reading.approval)) return reading
-      if (again !== undefined) return { ...reading, approval: again }
-      const { claim, ...rest } = reading.approval
-      if (await ledger.hasLiveLease(claim.node)) return reading
-      return { ...reading, approval: { ...rest, status: 'approved', startByMs: reading.nowMs + 30_000 } }
-    },
-    async save(change) {
-      const now = await ledger.get(change.previous.id)
-      if (now === null || !executing(now.approval) || executing(change.previous)) return ledger.save(change)
-      taken.set(change.next.id, change.next)
-      return true
-    },
-  })
 }

@@ -43,6 +43,12 @@ import {
   stopsOf,
 } from './world.ts'
 
+/**
+ * What a broken design can reach of the world. Not what really happened there, by which the checker judges: whatever a
+ * mutant breaks, it breaks by way of the real services.
+ */
+export type MutantWorld = Pick<SimWorld, 'dice' | 'ledger' | 'requestIds' | 'timings'>
+
 /** A broken design: puts its decorators on the ports and services of every gateway. */
 export interface Mutant {
   readonly name: string
@@ -50,9 +56,11 @@ export interface Mutant {
   readonly isAboutSeveral?: true
   /** It can only show where people grant more than single calls. */
   readonly isAboutGrants?: true
-  ports?(deps: ServicesDeps, world: SimWorld): ServicesDeps
-  session?(session: UpstreamSession, world: SimWorld): UpstreamSession
-  services?(services: SimServices, world: SimWorld, owner: Owner): SimServices
+  /** The policy that its worlds begin with, where it can hardly show under others. */
+  readonly beginsWith?: string
+  ports?(deps: ServicesDeps, world: MutantWorld): ServicesDeps
+  session?(session: UpstreamSession, world: MutantWorld): UpstreamSession
+  services?(services: SimServices, world: MutantWorld): SimServices
   /** The ledger as those see it who post reminders and escalations. */
   nudgeLedger?(ledger: Ledger): Pick<Ledger, 'get' | 'list'>
   nudges?(nudges: Nudges): Nudges
@@ -116,7 +124,7 @@ export function startGateway(world: SimWorld, name: string, mutant: Mutant | nul
   }
   deps = mutant?.ports?.(deps, world) ?? deps
   let services = createServices(deps)
-  services = mutant?.services?.(services, world, owner) ?? services
+  services = mutant?.services?.(services, world) ?? services
   const plain = sessionOf(world, owner)
   const session = mutant?.session?.(plain, world) ?? plain
   listeners(world).push({ owner, wake: (id) => services.waiters.wake(id) })
@@ -165,6 +173,16 @@ function aTicketOf({ dice }: SimWorld): ApprovalId {
   return id.value
 }
 
+const requestsOf = new WeakMap<SimWorld, Map<string, number>>()
+/** Runs as a new request of this agent's client, with the next of its JSON-RPC ids. */
+function asRequest<T>(world: SimWorld, { name }: Principal, run: () => Promise<T>): Promise<T> {
+  const counts = requestsOf.get(world) ?? new Map<string, number>()
+  requestsOf.set(world, counts)
+  const id = (counts.get(name) ?? 0) + 1
+  counts.set(name, id)
+  return world.requestIds.run(id, run)
+}
+
 /** One request of an agent: it asks and waits, and may leave. It ends when it is told something or its gateway dies. */
 export function requestOf(world: SimWorld, gateway: Gateway, principal: Principal, call: number): void {
   const { scheduler, dice, timings } = world
@@ -193,7 +211,7 @@ export function requestOf(world: SimWorld, gateway: Gateway, principal: Principa
     })
     if (awaited.kind === 'left') return
     const replyText = awaited.kind === 'settled' ? awaited.replyText : null
-    world.told.push({ atStep: scheduler.count(), principal, approval: awaited.approval, replyText })
+    world.told.push({ atStep: scheduler.count(), principal, call, approval: awaited.approval, replyText })
     if (awaited.kind === 'settled') await world.ledger.markDelivered(awaited.approval.id)
   }
 
@@ -211,7 +229,7 @@ export function requestOf(world: SimWorld, gateway: Gateway, principal: Principa
   }
 
   // A ledger that refuses ends the request; a dead gateway never answers it.
-  run().catch(() => {})
+  asRequest(world, principal, run).catch(() => {})
 }
 
 /**
@@ -253,13 +271,13 @@ export function taskOf(
       if (world.isStormy && dice.chance(0.03)) await services.ownCalls.cancel(approval.id, task)
       return false
     }
-    world.told.push({ atStep: scheduler.count(), principal, approval, replyText })
+    world.told.push({ atStep: scheduler.count(), principal, call, approval, replyText })
     await world.ledger.markDelivered(approval.id)
     return true
   }
 
   async function run(): Promise<void> {
-    const id = await ask(dice.pick([...alive()]))
+    const id = await asRequest(world, principal, () => ask(dice.pick([...alive()])))
     while (id !== null && !(world.isStormy && dice.chance(0.1))) {
       await scheduler.sleep(itself, timings.pollMs)
       // A poll that a dead gateway never answers, or a ledger refuses, is followed by the next.
@@ -274,16 +292,26 @@ export function taskOf(
 /** A person looks at what is there through some gateway and does something, sometimes late, sometimes without the right. */
 export function personActs(world: SimWorld, gateway: Gateway): void {
   const { scheduler, dice, ledger } = world
+  /** What is written down here is the truth about what anybody said. */
+  function decides(
+    person: Person,
+    what: Pick<Parameters<SimServices['people']['decide']>[0], 'id' | 'answer' | 'digest' | 'grant'>,
+  ) {
+    const { id, answer, digest } = what
+    world.said.push({ atStep: scheduler.count(), by: person.id, id, answer, digest })
+    return gateway.services.people.decide({ ...what, person, reason: null, via: 'api' })
+  }
+
   /** Allows more of such calls, which the agent is about to make; or ends what was allowed. */
   async function grantsOrEnds({ id, proposed, status }: Approval, person: Person): Promise<void> {
-    const { people, grants } = gateway.services
+    const { grants } = gateway.services
     const said = { id, person, reason: null } as const
     if (status !== 'pending') {
       if (dice.chance(0.3)) await grants.end(said)
       return
     }
     const grant = { uses: 1 + dice.below(2), durationMs: 60_000 }
-    await people.decide({ ...said, answer: 'approve', digest: proposed.digest, via: 'api', grant })
+    await decides(person, { id, answer: 'approve', digest: proposed.digest, grant })
   }
 
   async function act(): Promise<void> {
@@ -309,9 +337,7 @@ export function personActs(world: SimWorld, gateway: Gateway): void {
       // Those who were called look at it together.
       const together = world.people.filter(() => dice.chance(0.7))
       const commonAct = begun(world, together)
-      await Promise.allSettled(
-        together.map((one) => people.decide({ ...said, person: one, answer: 'approve', digest })),
-      )
+      await Promise.allSettled(together.map((one) => decides(one, { id, answer: 'approve', digest })))
       commonAct.endedMs = scheduler.nowMs()
     } else if (isForSeveral && dice.chance(0.2)) await people.takeBack(said)
     else if (approval.asking.grants !== null && dice.chance(0.5)) await grantsOrEnds(approval, person)
@@ -332,15 +358,7 @@ export function personActs(world: SimWorld, gateway: Gateway): void {
         finding: dice.chance(0.5) ? 'happened' : 'did_not_happen',
         note: null,
       })
-    else
-      await people.decide({
-        id,
-        person,
-        answer: dice.chance(0.9) ? 'approve' : 'reject',
-        digest,
-        reason: null,
-        via: 'api',
-      })
+    else await decides(person, { id, answer: dice.chance(0.9) ? 'approve' : 'reject', digest })
     ownAct.endedMs = scheduler.nowMs()
   }
   act().catch(() => {})

@@ -17,6 +17,7 @@ export async function brokenPromises(world: SimWorld): Promise<string[]> {
   for (const approval of approvals) stories.set(approval.id, await storyOf(world, approval))
 
   broken.push(...wrongDecisions(world))
+  broken.push(...unsaid(world))
   broken.push(...wrongVotes(world))
   broken.push(...world.underOldRules.map((what) => `I2: ${what} under a rule that was not in force any more`))
 
@@ -31,10 +32,12 @@ export async function brokenPromises(world: SimWorld): Promise<string[]> {
     if (next !== null && stories.get(next)?.approval.predecessor?.id !== approval.id)
       broken.push(`I4: ${approval.id} names the successor ${next}, which is not there`)
   }
-  for (const { principal, approval, replyText, atStep } of told) {
+  for (const { principal, call, approval, replyText, atStep } of told) {
     const story = stories.get(approval.id)
     if (story === undefined) continue
     const outcome = approval.status === 'settled' ? approval.outcome.kind : null
+    if (JSON.parse(askedParams(approval)).arguments.call !== call)
+      broken.push(`I8: whoever asked for call ${call} was told about ${approval.id}, which is another call`)
     broken.push(
       ...brokenTelling(story, { principal: principal.name, outcome, replyText }).map(
         (one) => `${inWords(one)} (told at step ${atStep})`,
@@ -244,6 +247,35 @@ function wrongDecisions(world: SimWorld): string[] {
     if (atMs >= approval.expiresAtMs) broken.push(`I6: ${approval.id} was decided after its time`)
   }
   return broken
+}
+
+/** Yeses and noes that nobody gave: what the record says a person decided, that person said before, about these very bytes. */
+function unsaid({ history, said }: SimWorld): string[] {
+  return history.flatMap(({ approval, atStep }) => {
+    const { id, votes } = approval
+    const decision = decisionIn(approval)
+    // Under a grant nobody says anything; whether it may be used is looked at by itself.
+    const own = decision === null || decision.under !== null ? [] : [decision]
+    const answers = [
+      ...votes.map(({ by, digest }) => ({ by, digest, answer: 'approve' })),
+      ...own.map(({ by, digest, kind }) => ({
+        by,
+        digest,
+        answer: kind === 'reject' ? 'reject' : 'approve',
+      })),
+    ]
+    return answers.flatMap(({ by, digest, answer }) => {
+      const isSaid = said.some(
+        (one) =>
+          one.id === id &&
+          one.by === by &&
+          one.digest === digest &&
+          one.answer === answer &&
+          one.atStep <= atStep,
+      )
+      return isSaid ? [] : [`I6: ${by} never said ${answer} to ${id}`]
+    })
+  })
 }
 
 /** Longer than any process stands still between its look into the directory and its write. */

@@ -5,6 +5,7 @@
 import { type Approval, type Approved, headerOf, recomputedDigest } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { auditEvent } from '../../src/domain/audit.ts'
+import { decisionIn } from '../../src/domain/grant.ts'
 import { yesesWanted } from '../../src/domain/quorum.ts'
 import { transition } from '../../src/domain/transition.ts'
 import type { ServicesDeps } from '../../src/launch/services.ts'
@@ -13,12 +14,14 @@ import {
   brokenIsNotSent,
   claimAfterSend,
   executing,
+  newestAnswer,
   sendsAgain,
+  stalledMeansAgain,
   timeoutApproves,
   withChanged,
 } from '../support/broken-designs.ts'
-import type { Mutant } from './actors.ts'
-import type { SimWorld } from './world.ts'
+import type { Mutant, MutantWorld } from './actors.ts'
+import { alone } from './world.ts'
 
 const withLedger = (change: (ledger: Ledger) => Partial<Ledger>): NonNullable<Mutant['ports']> =>
   function withChangedLedger(deps): ServicesDeps {
@@ -39,12 +42,6 @@ async function overwrite(
 const unguardedByRevision = withLedger((ledger) => ({
   save: ({ inForce: _inForce, ...change }) => ledger.save(change),
 }))
-
-/** The upstream gets a request that no claim stands for. */
-function hitBy(world: SimWorld, { id, proposed }: Approval, who: string): void {
-  const { canonicalParams } = proposed
-  world.hits.push({ atStep: world.scheduler.count(), approvalId: id, canonicalParams, reply: `"${who}"` })
-}
 
 export const mutants: readonly Mutant[] = [
   {
@@ -114,25 +111,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the send is tried again after a crash, like any job',
-    services: (services, world, owner) => ({
-      ...services,
-      attend: async (id) => {
-        const reading = await world.ledger.get(id)
-        if (
-          reading !== null &&
-          executing(reading.approval) &&
-          !(await world.ledger.hasLiveLease(reading.approval.claim.node))
-        ) {
-          world.hits.push({
-            atStep: world.scheduler.count(),
-            approvalId: id,
-            canonicalParams: reading.approval.proposed.canonicalParams,
-            reply: `"again by ${owner.name}"`,
-          })
-        }
-        return services.attend(id)
-      },
-    }),
+    ports: (deps) => ({ ...deps, ledger: stalledMeansAgain(deps.ledger) }),
   },
   {
     name: 'time-out approves',
@@ -201,20 +180,12 @@ export const mutants: readonly Mutant[] = [
     })),
   },
   {
-    name: 'the answer of one call goes to whoever waits with the same request id',
-    services: (services, world) => ({
-      ...services,
-      async awaitOutcome(request) {
-        const [newest] = await world.ledger.list({
-          statuses: ['settled'],
-          principal: null,
-          limit: 1,
-          after: null,
-        })
-        if (newest?.status !== 'settled') return services.awaitOutcome(request)
-        return { kind: 'settled', approval: newest, replyText: await world.ledger.replyText(newest.id) }
-      },
-    }),
+    name: 'a repeat is known by its JSON-RPC id',
+    ports: (deps, world) => ({ ...deps, ledger: knownByRequestId(deps.ledger, world) }),
+  },
+  {
+    name: 'whoever waits gets the newest answer',
+    ports: (deps) => ({ ...deps, ledger: newestAnswer(deps.ledger) }),
   },
   {
     name: 'an edit after the yes takes the yes over',
@@ -248,32 +219,20 @@ export const mutants: readonly Mutant[] = [
     }),
   },
   {
-    name: 'asking again sends it by itself: somebody wanted it, after all',
-    services: (services, world) => ({
-      ...services,
-      people: {
-        ...services.people,
-        async askAgain(request) {
-          const asked = await services.people.askAgain(request)
-          if (asked.ok) hitBy(world, asked.value, 'asked again')
-          return asked
-        },
-      },
-    }),
+    name: 'asking again counts as a yes: somebody wanted it, after all',
+    ports: withLedger((ledger) => ({
+      replace: ({ successor, ...replacement }) =>
+        ledger.replace({ ...replacement, successor: withYesOf(replacement.next, successor) }),
+    })),
   },
   {
     name: 'a call without its agent needs no claim: nobody else would run it',
-    services: (services, world) => ({
-      ...services,
-      resume: Object.assign(
-        async (id: ApprovalId) => {
-          const approval = (await world.ledger.get(id))?.approval
-          const isAlone = (await world.ledger.waitingNodes(id)).length === 0
-          if (isAlone && approval?.status === 'approved' && approval.asking.onClientGone === 'execute')
-            hitBy(world, approval, 'alone')
-          return services.resume(id)
-        },
-        { isRunning: services.resume.isRunning, drained: services.resume.drained },
+    beginsWith: alone,
+    ports: (deps) => ({
+      ...deps,
+      ledger: claimAfterSend(
+        deps.ledger,
+        async ({ id }) => (await deps.ledger.waitingNodes(id)).length === 0,
       ),
     }),
   },
@@ -449,6 +408,36 @@ export const mutants: readonly Mutant[] = [
     }),
   },
 ]
+
+/** The same call is looked for by the id of the request that is being served. */
+function knownByRequestId(ledger: Ledger, { requestIds }: MutantWorld): Ledger {
+  const approvals = new Map<number, ApprovalId>()
+  return withChanged(ledger, {
+    async unsettledByAttachKey(key) {
+      const requestId = requestIds.getStore()
+      if (requestId === undefined) return ledger.unsettledByAttachKey(key)
+      const known = approvals.get(requestId)
+      const reading = known === undefined ? null : await ledger.get(known)
+      return reading?.approval.status === 'settled' ? null : reading
+    },
+    async create(proposal) {
+      const created = await ledger.create(proposal)
+      const requestId = requestIds.getStore()
+      if (created.kind === 'created' && requestId !== undefined)
+        approvals.set(requestId, proposal.approval.id)
+      return created
+    },
+  })
+}
+
+/** Whoever asks again about a lost call has its decision taken over. */
+function withYesOf(lost: Approval, successor: Approval): Approval {
+  const decided = decisionIn(lost)
+  if (decided === null || successor.predecessor?.why !== 'unknown_end') return successor
+  const decision = { ...decided, digest: successor.proposed.digest, gives: null, under: null }
+  const { expiresAtMs: startByMs } = successor
+  return { ...headerOf(successor), status: 'approved', decision, startByMs }
+}
 
 const asIfPending = (approval: Approval): Approval => ({ ...approval, status: 'pending' })
 

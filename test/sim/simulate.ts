@@ -5,7 +5,15 @@ import { everything } from '../../src/domain/stop.ts'
 import { aRevision } from '../support/builders.ts'
 import { type Gateway, type Mutant, personActs, requestOf, startGateway, taskOf } from './actors.ts'
 import { brokenPromises } from './invariants.ts'
-import { beginsWithGrants, createSimWorld, granting, lee, type SimWorld, severalPeople } from './world.ts'
+import {
+  alone,
+  beginsWithGrants,
+  createSimWorld,
+  granting,
+  lee,
+  type SimWorld,
+  severalPeople,
+} from './world.ts'
 
 export interface Simulated {
   readonly seed: number
@@ -26,7 +34,7 @@ const EVENTS = 120
 const CALM_STEPS_MAX = 60_000
 
 export async function simulate(seed: number, mutant: Mutant | null = null): Promise<Simulated> {
-  const world = createSimWorld(seed)
+  const world = createSimWorld(seed, mutant?.beginsWith)
   const { dice, scheduler } = world
   let started = 0
   const start = () => startGateway(world, `gateway-${++started}`, mutant)
@@ -73,7 +81,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
       happens() {
         const text = dice.pick([
           ...['default: require_approval', 'default: require_approval', 'default: allow'],
-          'rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: execute } }]',
+          alone,
           ...[calling, calling],
           'rules: [{ tools: "*", action: require_approval, approval: { on_client_gone: cancel } }]',
           ...severalPeople,

@@ -1,5 +1,6 @@
 /** The simulated world: ledger, queue, upstream and people's door, and what really happened, for the checker. */
 
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Approval } from '../../src/domain/approval.ts'
 import { bindingDigest } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
@@ -33,6 +34,8 @@ export interface Hit {
 export interface Told {
   readonly atStep: number
   readonly principal: Principal
+  /** Which of its calls it was told this about: the only argument of the call. */
+  readonly call: number
   readonly approval: Approval
   readonly replyText: string | null
 }
@@ -42,6 +45,15 @@ export interface RefusedCall {
   readonly askedAtStep: number
   readonly toldAtStep: number
   readonly attachKey: string
+}
+
+/** What a person said to a gateway, about what they had on their screen. Whether it counts is for the services. */
+export interface Said {
+  readonly atStep: number
+  readonly by: string
+  readonly id: ApprovalId
+  readonly answer: 'approve' | 'reject'
+  readonly digest: string
 }
 
 /** A reminder or an escalation that a gateway took in hand, and how things stood in that very step. */
@@ -63,6 +75,9 @@ export interface SimWorld {
   readonly hits: Hit[]
   readonly told: Told[]
   readonly refused: RefusedCall[]
+  readonly said: Said[]
+  /** The JSON-RPC id of the request in whose course something happens. Every client counts its own from 1 on. */
+  readonly requestIds: AsyncLocalStorage<number>
   /** What channel posts are taken from; made by the first gateway. */
   nudges: Nudges | null
   readonly takenNudges: TakenNudge[]
@@ -99,20 +114,23 @@ export const lee: Person = { id: 'lee', name: 'Lee', groups: ['ops', 'security']
 const park: Person = { id: 'park', name: 'Park', groups: ['security'] }
 const everybody: readonly Person[] = [mina, owner, sora, lee, park]
 
-const several = (approval: string) =>
+/** Everything is asked, with these terms. */
+const askingFor = (approval: string) =>
   `rules: [{ tools: "*", action: require_approval, approval: ${approval} }]`
 
 /** Rules that ask for the yeses of several people. */
 export const severalPeople: readonly string[] = [
-  several('{ groups: [ops, security], quorum: 2 }'),
-  several('{ groups: [ops, security, leads], quorum: 3 }'),
-  several('{ stages: [{ groups: [ops] }, { groups: [security], people: [sora] }] }'),
-  several('{ stages: [{ groups: [ops, security], quorum: 2 }, { groups: [security, leads] }] }'),
+  askingFor('{ groups: [ops, security], quorum: 2 }'),
+  askingFor('{ groups: [ops, security, leads], quorum: 3 }'),
+  askingFor('{ stages: [{ groups: [ops] }, { groups: [security], people: [sora] }] }'),
+  askingFor('{ stages: [{ groups: [ops, security], quorum: 2 }, { groups: [security, leads] }] }'),
 ]
 
 /** A rule under which people grant more of such calls, and all calls are such calls. */
-export const granting = several('{ grants: { max_uses: 2, max_duration: 1m, may_differ: [args.call] } }')
-/** Every fifth world begins with it. */
+export const granting = askingFor('{ grants: { max_uses: 2, max_duration: 1m, may_differ: [args.call] } }')
+/** A rule under which calls run without their agent. */
+export const alone = askingFor('{ on_client_gone: execute }')
+/** Every fifth world begins with grants. */
 export const beginsWithGrants = (seed: number) => seed % 5 === 1
 
 /** A third of the worlds begin with several people. */
@@ -121,7 +139,7 @@ const firstPolicy = (seed: number) =>
   (seed % 3 === 0 ? severalPeople[(seed / 3) % severalPeople.length] : undefined) ??
   'default: require_approval'
 
-export function createSimWorld(seed: number): SimWorld {
+export function createSimWorld(seed: number, policy = firstPolicy(seed)): SimWorld {
   const dice = createDice(seed)
   const scheduler = createScheduler(dice)
   const ledger = createMemoryLedger(scheduler.nowMs())
@@ -134,7 +152,7 @@ export function createSimWorld(seed: number): SimWorld {
   const pastStops: string[] = []
   const { over: stopOver } = ledger.stops
   // Runs to its end before anybody looks.
-  void ledger.revisions.putInForce(aRevision(firstPolicy(seed)), null)
+  void ledger.revisions.putInForce(aRevision(policy), null)
   ledger.save = async (change) => {
     // Looked at and written in one step, as the real ledger does it.
     const { server, tool, requester: principal } = change.next.asked
@@ -186,6 +204,8 @@ export function createSimWorld(seed: number): SimWorld {
     hits: [],
     told: [],
     refused: [],
+    said: [],
+    requestIds: new AsyncLocalStorage(),
     nudges: null,
     takenNudges: [],
     postedNudges: [],

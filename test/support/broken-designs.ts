@@ -1,5 +1,6 @@
 /** Designs that look right and are not, as decorators of one port: the simulation and the crash harness put them on real services. */
 import type { Approval, Executing } from '../../src/domain/approval.ts'
+import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import type { Change, Ledger } from '../../src/ports/ledger.ts'
 import type { UpstreamSession } from '../../src/ports/upstream-session.ts'
 
@@ -12,12 +13,18 @@ export function withChanged(ledger: Ledger, changed: Partial<Ledger>): Ledger {
   })
 }
 
-/** The claim is written when the call has been sent, together with what came of it. */
-export function claimAfterSend(ledger: Ledger): Ledger {
+/**
+ * The claim is written when the call has been sent, together with what came of it.
+ * @param isMeant of which calls; otherwise of all
+ */
+export function claimAfterSend(
+  ledger: Ledger,
+  isMeant: (claimed: Executing) => Promise<boolean> = async () => true,
+): Ledger {
   const claims = new Map<string, Change>()
   return withChanged(ledger, {
     async save(change) {
-      if (executing(change.next)) {
+      if (executing(change.next) && !executing(change.previous) && (await isMeant(change.next))) {
         claims.set(change.next.id, change)
         return true
       }
@@ -32,6 +39,28 @@ export function claimAfterSend(ledger: Ledger): Ledger {
       const claim = claims.get(id)
       const reading = await ledger.get(id)
       return claim === undefined || reading === null ? reading : { ...reading, approval: claim.next }
+    },
+  })
+}
+
+/** As a job queue does it: what its worker left unfinished is there to be taken once more. */
+export function stalledMeansAgain(ledger: Ledger): Ledger {
+  const taken = new Map<ApprovalId, Approval>()
+  return withChanged(ledger, {
+    async get(id) {
+      const reading = await ledger.get(id)
+      const again = taken.get(id)
+      if (reading === null || !executing(reading.approval)) return reading
+      if (again !== undefined) return { ...reading, approval: again }
+      const { claim, ...rest } = reading.approval
+      if (await ledger.hasLiveLease(claim.node)) return reading
+      return { ...reading, approval: { ...rest, status: 'approved', startByMs: reading.nowMs + 30_000 } }
+    },
+    async save(change) {
+      const now = await ledger.get(change.previous.id)
+      if (now === null || !executing(now.approval) || executing(change.previous)) return ledger.save(change)
+      taken.set(change.next.id, change.next)
+      return true
     },
   })
 }
@@ -79,3 +108,13 @@ export const brokenIsNotSent = (session: UpstreamSession): UpstreamSession => ({
     return sent.kind === 'indeterminate' ? { kind: 'not_sent', reason: sent.reason } : sent
   },
 })
+
+/** Answers are kept by themselves, and whoever waits takes what came last. */
+export const newestAnswer = (ledger: Ledger): Ledger =>
+  withChanged(ledger, {
+    async replyText(id) {
+      const settled = await ledger.list({ statuses: ['settled'], principal: null, limit: 20, after: null })
+      const newest = settled.find((one) => one.status === 'settled' && one.outcome.kind === 'answered')
+      return ledger.replyText(newest?.id ?? id)
+    },
+  })
