@@ -75,10 +75,14 @@ export function readConfigFile(
   // Names count as known even where their entry is broken, so that one mistake is one problem.
   const written = namesIn('people')
   const groupNames = namesIn('groups')
+  const agentNames = namesIn('agents')
+  const serverNames = namesIn('servers')
   const isLocal = written.length === 0
   const known: Known = {
     people: isLocal ? [context.localPerson.id] : written,
     groups: groupNames,
+    agents: agentNames,
+    servers: serverNames,
     hasIssuers: document.get(['oauth']) !== undefined,
     isLocal,
   }
@@ -119,7 +123,7 @@ export function readConfigFile(
 
   const agents = new Map<string, Principal>()
   const agentSettings = new Map<string, AgentSettings>()
-  for (const name of namesIn('agents')) {
+  for (const name of agentNames) {
     const path = ['agents', name]
     collect(checkName(document, path, idShape))
     // The one thing an agent has to say is whose it is; what that means is not what a schema could explain.
@@ -145,7 +149,6 @@ export function readConfigFile(
   }
 
   const servers = new Map<string, ServerConfig>()
-  const serverNames = namesIn('servers')
   for (const name of context.hasUpstreams ? serverNames : []) {
     const server = collect(readServer(document, name, known, { ...context, hasPeople: !isLocal }))
     if (server !== null) servers.set(name, server)

@@ -10,6 +10,8 @@ import { problemAt, problemAtKey } from './shape.ts'
 export interface Known {
   readonly people: readonly string[]
   readonly groups: readonly string[]
+  readonly agents: readonly string[]
+  readonly servers: readonly string[]
   /** Agents may come with tokens of other issuers. */
   readonly hasIssuers: boolean
   /** Nobody is configured; the local person stands in. */

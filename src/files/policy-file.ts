@@ -43,7 +43,11 @@ export function readPolicy(
   text: string,
   known: Known | null = null,
 ): Result<Policy, Problem[]> {
-  const read = readParts(file, text, known === null ? null : { ...known, hasIssuers: false })
+  const read = readParts(
+    file,
+    text,
+    known === null ? null : { ...known, agents: [], servers: [], hasIssuers: false },
+  )
   return read.ok ? ok(read.value.policy) : read
 }
 

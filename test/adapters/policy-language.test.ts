@@ -12,7 +12,13 @@ import { call, policy } from '../policy/arbitraries.ts'
 import { aJudgedCall } from '../support/builders.ts'
 
 const read = (text: string) =>
-  readPolicyWithNotes('p.yaml', text, { people: ['mina'], groups: ['ops'], hasIssuers: true })
+  readPolicyWithNotes('p.yaml', text, {
+    people: ['mina'],
+    groups: ['ops'],
+    agents: [],
+    servers: ['s'],
+    hasIssuers: true,
+  })
 const refusals = (text: string) => {
   const reading = read(text)
   return reading.ok ? [] : reading.error
@@ -373,7 +379,7 @@ describe('what loads and is probably not meant', () => {
     const text = (agents: string) => ruleOf(`tools: t, agents: ${agents}, action: allow`)
     for (const agents of ['night-agent', '"*"', '["night-agent#aB3_x", mina]'])
       expect(load(text(agents)).notes).toEqual([])
-    for (const known of [null, { people: [], groups: [], hasIssuers: false }]) {
+    for (const known of [null, { people: [], groups: [], agents: [], servers: [], hasIssuers: false }]) {
       const reading = readPolicyWithNotes('p.yaml', text('"night-*"'), known)
       expect(reading.ok && reading.value.notes).toEqual([])
     }

@@ -5,6 +5,7 @@ import { type Glob, glob } from '../../domain/policy/glob.ts'
 import { isZone, minutesOf, weekdays } from '../../domain/policy/time-window.ts'
 import { parseItemPath, parsePath, type ValuePath } from '../../domain/policy/value-path.ts'
 import type { Path } from '../document.ts'
+import { checkQuestion } from './call-fields.ts'
 import type { Reader } from './reader.ts'
 import { compileRegex } from './regex.ts'
 import type { ConditionShape, ItemShape } from './shapes.ts'
@@ -79,7 +80,9 @@ function conditionOf(
   }
   const parsed = parsePath(path ?? '')
   if (!parsed.ok) return reader.refuse([...at, 'path'], parsed.error, pathRemedy)
-  return { kind: 'value', path: parsed.value, otherwise: written.default, is }
+  const question = { path: parsed.value, otherwise: written.default, is }
+  checkQuestion(reader, question, (key) => [...at, key])
+  return { kind: 'value', ...question }
 }
 
 export const pathRemedy = 'write it as args.items[0].price or args["unit price"]'

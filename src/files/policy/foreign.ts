@@ -7,6 +7,7 @@ import type { Condition } from '../../domain/policy/condition.ts'
 import type { Tally } from '../../domain/policy/tally.ts'
 import { parsePath, type ValuePath } from '../../domain/policy/value-path.ts'
 import type { Path } from '../document.ts'
+import { checkQuestion } from './call-fields.ts'
 import { matching, pathRemedy } from './conditions.ts'
 import type { Reader } from './reader.ts'
 import type { ForeignCondition } from './shapes.ts'
@@ -31,6 +32,9 @@ export function readForeignCondition(
   const { is, isNegated } = comparison
   const subject = subjectOf(reader, written.path, at, counterOf)
   if (subject === null) return null
+  if ('path' in subject) {
+    checkQuestion(reader, { path: subject.path, is: [is], otherwise: undefined }, () => [...at, 'value'])
+  }
   const holds: Condition =
     'tally' in subject ? { kind: 'history', ...subject, tools: null, is: [is] } : valueIs(subject.path, is)
   const stated: Condition = isNegated ? { kind: 'not', of: holds } : holds

@@ -52,10 +52,7 @@ const pathOf = (pointer: string): Path =>
 
 /** Rules whose every tool is hidden, or has a stricter rule without a condition. */
 function noteShadowed(reader: Reader, rules: readonly Rule[], hidden: readonly Glob[]) {
-  const flat = rules.filter(
-    ({ when, categories, risks, action }) =>
-      when === null && categories === null && risks === null && action !== null,
-  )
+  const flat = rules.filter(({ when, action }) => when === null && action !== null)
   const exact = new Map<string, Rule[]>()
   const patterns: { tool: Glob; rule: Rule }[] = []
   for (const rule of flat) {
@@ -93,8 +90,18 @@ function noteShadowed(reader: Reader, rules: readonly Rule[], hidden: readonly G
   }
 }
 
-const isOver = (other: Rule, rule: Rule) =>
-  other.action !== null && rule.action !== null && isStricter(other.action, rule.action)
+/** Whether `other` is stricter wherever `rule` matches, as far as their tools are the same. */
+function isOver(other: Rule, rule: Rule): boolean {
+  if (other.action === null || rule.action === null || !isStricter(other.action, rule.action)) return false
+  // What it asks about keeps the level that this one gives it.
+  if (rule.treatAs !== null && other.action === 'require_approval') return false
+  // One that says the level itself goes by what is known about the tool, every other one by what is said.
+  const isSameLevel = other.risks === null || (other.treatAs === null) === (rule.treatAs === null)
+  return isSameLevel && isWithin(rule.categories, other.categories) && isWithin(rule.risks, other.risks)
+}
+
+const isWithin = <T>(inner: readonly T[] | null, outer: readonly T[] | null) =>
+  outer === null || (inner?.every((each) => outer.includes(each)) ?? false)
 
 const sameEntry = (a: Rule, b: Rule) => {
   const [, section, tool] = a.pointer.split('/')

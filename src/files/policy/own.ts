@@ -6,6 +6,7 @@ import { type Glob, glob, isExact } from '../../domain/policy/glob.ts'
 import { isEverybody } from '../../domain/policy/kinds-of-names.ts'
 import { type Action, type Rule, usualTerms } from '../../domain/policy/rule.ts'
 import { type Path, pointer } from '../document.ts'
+import { noteNames } from './call-fields.ts'
 import { globsOf, readCondition } from './conditions.ts'
 import type { Reader } from './reader.ts'
 import type { Selector } from './selector.ts'
@@ -106,6 +107,7 @@ function readParts(
     const names = written[key]
     if (names === undefined) continue
     if (key === 'agents') noteKinds(reader, globsOf(names), written.action ?? null, [...at, key])
+    noteNames(reader, path, globsOf(names), [...at, key])
     conditions.push({
       kind: 'value',
       path: { source: path, root: path, steps: [] },

@@ -9,6 +9,9 @@ import { checkShape, problemAt, problemAtKey } from '../shape.ts'
 export interface KnownNames {
   readonly people: readonly string[]
   readonly groups: readonly string[]
+  /** Those that the file names; others may have been added since. */
+  readonly agents: readonly string[]
+  readonly servers: readonly string[]
   /** Whether agents may come with tokens of other issuers. */
   readonly hasIssuers: boolean
 }

@@ -76,5 +76,8 @@ function limit(
 function each(reader: Reader, path: Path): Path[] {
   const written = reader.document.get(path)
   if (written === undefined) return []
+  if (Array.isArray(written) && written.length === 0) {
+    reader.mistake(path, 'the list is empty: nothing is limited', 'name a limit, or remove the line')
+  }
   return Array.isArray(written) ? written.map((_, index) => [...path, index]) : [path]
 }
