@@ -7,7 +7,7 @@ import type { JsonObject } from '../domain/canonical.ts'
 import { CLI } from '../domain/command-line.ts'
 import { didYouMean } from '../domain/did-you-mean.ts'
 import { err, ok, type Result } from '../domain/result.ts'
-import { atHome, clientFiles, clientServers, readClientFile, readJsonc } from '../launch/scan.ts'
+import { atHome, clientFiles, clientServers, readClientFile, readEnvFile, readJsonc } from '../launch/scan.ts'
 import type { Parts } from './parts.ts'
 import type { Trouble } from './settings.ts'
 
@@ -27,25 +27,47 @@ export type Source =
       readonly from: string
     }
   | { readonly kind: 'unreachable'; readonly name: string; readonly reason: string; readonly from: string }
+  /** Its client does not start it. */
+  | { readonly kind: 'disabled'; readonly name: string; readonly from: string }
 
-type Found = Result<readonly Source[], Trouble>
+/** `isEmpty`: it can be read, and names no server. */
+type Found = Result<readonly Source[], Trouble & { readonly isEmpty?: true }>
 
 /** @param target a name of a configured server, a client's name, a file, an http(s) address; `null`: every configured server */
 export function sourcesOf(target: string | null, parts: Parts): Found {
   const { cwd } = parts.surroundings
   if (target === null) return configured(null, parts)
   if (/^https?:\/\//i.test(target)) return address(target)
+  const home = parts.surroundings.env.HOME
   const files = clientFiles[target]
   if (files !== undefined) {
-    const there = files.map((file) => resolve(cwd, atHome(file))).filter((file) => existsSync(file))
-    if (there.length > 0) return all(there.map((file) => fromFile(file, parts)))
+    const there = files.map((file) => resolve(cwd, atHome(file, home))).filter((file) => existsSync(file))
+    if (there.length > 0) return ofClient(target, there, parts)
     return err({
       message: `There is no configuration of ${target} here: ${files.join(', ')}`,
       remedy: `name the file: ${CLI} scan path/to/mcp.json`,
     })
   }
-  const path = resolve(cwd, atHome(target))
+  const path = resolve(cwd, atHome(target, home))
   return existsSync(path) ? fromFile(path, parts) : configured(target, parts)
+}
+
+/** A client reads all of its files, and most of them name no server; what is wrong with one says nothing of the others. */
+function ofClient(client: string, files: readonly string[], parts: Parts): Found {
+  const found = files.map((file) => ({ file, read: fromFile(file, parts) }))
+  const sources = found.flatMap(({ file, read }): readonly Source[] => {
+    if (read.ok) return read.value
+    const { message, isEmpty } = read.error
+    return isEmpty === true ? [] : [{ kind: 'unreachable', name: file, reason: message, from: file }]
+  })
+  if (sources.some(({ kind }) => kind !== 'unreachable')) return ok(sources)
+  const [first] = found.flatMap(({ read }) => (read.ok || read.error.isEmpty === true ? [] : [read.error]))
+  if (first !== undefined && sources.length === 1) return err(first)
+  if (sources.length > 0) return ok(sources)
+  return err({
+    message: `${client} is configured with no MCP server: ${files.join(', ')}`,
+    remedy: `name another file: ${CLI} scan path/to/mcp.json`,
+  })
 }
 
 function configured(name: string | null, { surroundings }: Parts): Found {
@@ -69,9 +91,16 @@ function configured(name: string | null, { surroundings }: Parts): Found {
     )
   const known = [...servers.keys(), ...Object.keys(clientFiles)]
   const remedy =
-    (name === null ? null : didYouMean(name, known)) ??
+    (name === null ? null : (beginsLike(name, known) ?? didYouMean(name, known))) ??
     `known: ${known.join(', ')}; or name a file, or an https address`
   return err({ message: `"${name}" is neither a configured server nor a file nor a client`, remedy })
+}
+
+/** `claude` and `code` are how people call them. */
+function beginsLike(name: string, known: readonly string[]): string | null {
+  if (name.length < 3) return null
+  const near = known.filter((one) => one.includes(name.toLowerCase()))
+  return near.length === 0 ? null : `did you mean ${near.map((one) => `"${one}"`).join(' or ')}?`
 }
 
 function address(target: string): Found {
@@ -104,31 +133,30 @@ function fromFile(path: string, { surroundings }: Parts): Found {
     return ok([{ kind: 'list', name: list.server ?? stem(path), tools: list.tools, from: path }])
   }
   const directory = /[/\\]\.(?:cursor|vscode)$/.test(dirname(path)) ? dirname(dirname(path)) : dirname(path)
-  const servers = clientServers(value.value, { directory, variable: (name) => surroundings.env[name] })
+  const servers = clientServers(value.value, {
+    directory,
+    variable: (name) => surroundings.env[name],
+    variablesIn: (name) => readEnvFile(resolve(directory, name)),
+  })
   if (servers === null) {
     return err({
       message: `${path} holds neither a list of tools nor MCP servers`,
       remedy: 'it should have `tools`, `mcpServers` or `servers`',
+      isEmpty: true,
     })
   }
-  if (servers.length === 0) return err({ message: `${path} names no MCP server`, remedy: null })
+  if (servers.length === 0)
+    return err({ message: `${path} names no MCP server`, remedy: null, isEmpty: true })
   return ok(
     servers.map(
-      ({ name, upstream }): Source =>
-        upstream.ok
-          ? { kind: 'server', name, upstream: upstream.value, isTrusted: false, from: path }
-          : { kind: 'unreachable', name, reason: upstream.error, from: path },
+      ({ name, upstream, isDisabled }): Source =>
+        isDisabled
+          ? { kind: 'disabled', name, from: path }
+          : upstream.ok
+            ? { kind: 'server', name, upstream: upstream.value, isTrusted: false, from: path }
+            : { kind: 'unreachable', name, reason: upstream.error, from: path },
     ),
   )
-}
-
-function all(found: readonly Found[]): Found {
-  const sources: Source[] = []
-  for (const one of found) {
-    if (!one.ok) return one
-    sources.push(...one.value)
-  }
-  return ok(sources)
 }
 
 const stem = (path: string) =>

@@ -52,7 +52,9 @@ export async function scan(parts: Parts, options: ScanOptions): Promise<ExitCode
 
   const servers: ScannedServer[] = []
   const missed: Missed[] = []
+  const disabled = sources.flatMap(({ kind, name }) => (kind === 'disabled' ? [name] : []))
   for (const source of sources) {
+    if (source.kind === 'disabled') continue
     const tools = await listed(source)
     if (tools.ok) servers.push(scanned(source.name, tools.value, options.trust || isTrusted(source)))
     else missed.push({ name: source.name, reason: tools.error })
@@ -62,11 +64,13 @@ export async function scan(parts: Parts, options: ScanOptions): Promise<ExitCode
     const written = write(options.writePolicy, servers, parts)
     if (written !== 0) return written
   }
-  if (options.json) printJson(io, { servers, missed })
+  if (options.json) printJson(io, { servers, missed, disabled })
   else {
     for (const line of renderScan(servers, io.colours)) io.out(line)
     for (const { name, reason } of missed)
       io.err(io.colours.red(`${visible(name)} could not be scanned: ${visible(reason)}`))
+    for (const name of disabled)
+      io.err(`${visible(name)} is switched off in its client, which does not start it either; left out.`)
     if (servers.length > 0) io.out(`Why a tool is where it is: ${CLI} scan … --explain <tool>`)
   }
   return missed.length > 0 ? 1 : 0
@@ -100,7 +104,7 @@ async function mayStart(sources: readonly Source[], io: Io, isAgreed: boolean): 
   if (!io.isInteractive) {
     tell(io, {
       message: 'Nothing was started.',
-      remedy: 'add --yes if these are programs that you run anyway',
+      remedy: `add --yes if ${programs.length === 1 ? 'this is a program' : 'these are programs'} that you run anyway${programs.length === 1 ? '' : '; --server <name> looks at one of them'}`,
     })
     return false
   }
@@ -110,7 +114,7 @@ async function mayStart(sources: readonly Source[], io: Io, isAgreed: boolean): 
   return isYes
 }
 
-async function listed(source: Source): ReturnType<typeof toolsOf> {
+async function listed(source: Exclude<Source, { kind: 'disabled' }>): ReturnType<typeof toolsOf> {
   switch (source.kind) {
     case 'list':
       return { ok: true, value: source.tools }

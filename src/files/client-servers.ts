@@ -4,7 +4,7 @@
  * take them; nothing is started or connected to here.
  */
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser'
 import { z } from 'zod'
 import { err, ok, type Result } from '../domain/result.ts'
@@ -15,6 +15,8 @@ export interface ClientServer {
   readonly name: string
   /** `err`: why it cannot be reached from here, and what would help. */
   readonly upstream: Result<UpstreamConfig, string>
+  /** Switched off in the client, which does not start it either. */
+  readonly isDisabled: boolean
 }
 
 /** Clients configure some tens of servers. */
@@ -27,21 +29,26 @@ export const clientFiles: Readonly<Record<string, readonly string[]>> = {
     '.vscode/mcp.json',
     '~/.config/Code/User/mcp.json',
     '~/Library/Application Support/Code/User/mcp.json',
+    '~/AppData/Roaming/Code/User/mcp.json',
   ],
   'claude-desktop': [
     '~/.config/Claude/claude_desktop_config.json',
     '~/Library/Application Support/Claude/claude_desktop_config.json',
+    '~/AppData/Roaming/Claude/claude_desktop_config.json',
   ],
 }
 
-export const atHome = (path: string): string =>
-  path.startsWith('~/') ? join(homedir(), path.slice(2)) : path
+/** @param home of the person; `undefined`: as the system says */
+export const atHome = (path: string, home: string = homedir()): string =>
+  path.startsWith('~/') ? join(home, path.slice(2)) : path
 
 const entry = z.object({
   type: z.string().optional(),
   command: z.string().min(1).optional(),
   args: z.array(z.coerce.string()).optional(),
   env: z.record(z.string(), z.coerce.string()).optional(),
+  envFile: z.string().optional(),
+  disabled: z.boolean().optional(),
   cwd: z.string().optional(),
   url: z.string().optional(),
   serverUrl: z.string().optional(),
@@ -59,6 +66,23 @@ export interface ClientFileContext {
   /** The project's folder: `${workspaceFolder}`, and where programs start. */
   readonly directory: string
   variable(name: string): string | undefined
+  /** What a file of variables holds (VS Code's `envFile`). */
+  variablesIn(file: string): Readonly<Record<string, string | undefined>>
+}
+
+/** What jsonc-parser found, for people. */
+const jsonProblems: Readonly<Record<string, string>> = {
+  InvalidSymbol: 'there is a word that JSON does not know; texts stand in double quotes',
+  InvalidNumberFormat: 'there is a number that JSON does not know',
+  PropertyNameExpected: 'the name of a member is missing, in double quotes',
+  ValueExpected: 'a value is missing',
+  ColonExpected: 'a colon is missing after a name',
+  CommaExpected: 'a comma is missing',
+  CloseBraceExpected: 'a closing } is missing',
+  CloseBracketExpected: 'a closing ] is missing',
+  EndOfFileExpected: 'something follows after the end',
+  UnexpectedEndOfComment: 'a comment does not end',
+  UnexpectedEndOfString: 'a text does not end: its closing quote is missing',
 }
 
 /** JSON with comments. */
@@ -68,7 +92,8 @@ export function readJsonc(text: string): Result<unknown, string> {
   const [first] = errors
   if (first === undefined) return ok(value)
   const line = text.slice(0, first.offset).split('\n').length
-  return err(`line ${line}: ${printParseErrorCode(first.error)}`)
+  const code = printParseErrorCode(first.error)
+  return err(`line ${line}: ${jsonProblems[code] ?? code}`)
 }
 
 /** `null`: the file is something else. */
@@ -95,6 +120,7 @@ function named(
   return Object.entries(written).map(([name, value]) => ({
     name: `${prefix}${name}`,
     upstream: upstreamOf(value, context),
+    isDisabled: entry.safeParse(value).data?.disabled === true,
   }))
 }
 
@@ -106,6 +132,8 @@ function upstreamOf(value: unknown, context: ClientFileContext): Result<Upstream
   const fill = (text: string) => filled(text, context, missing)
   const fillAll = (texts: Readonly<Record<string, string>>) =>
     Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, fill(text)]))
+  const { envFile } = read.data
+  const fromFile = envFile === undefined ? {} : defined(context.variablesIn(fill(envFile)))
   const url = read.data.url ?? read.data.serverUrl
   const upstream: UpstreamConfig | null =
     command !== undefined
@@ -113,7 +141,7 @@ function upstreamOf(value: unknown, context: ClientFileContext): Result<Upstream
           kind: 'stdio',
           command: fill(command),
           args: args.map(fill),
-          env: fillAll(env),
+          env: { ...fromFile, ...fillAll(env) },
           cwd: cwd === undefined ? context.directory : fill(cwd),
           // The person's own programs, looked at by the person.
           accounts: 'shared',
@@ -128,21 +156,31 @@ function upstreamOf(value: unknown, context: ClientFileContext): Result<Upstream
             requireAuth: false,
           }
         : null
-  if (missing.size > 0)
-    return err(
-      `it needs ${[...missing].join(', ')}: set ${missing.size > 1 ? 'them' : 'it'} in the environment and scan again`,
-    )
+  if (missing.size > 0) {
+    const names = [...missing]
+    const isAsked = names.some((name) => name.startsWith('$'))
+    const remedy = isAsked
+      ? 'only the client that asks for it knows its value; scan a copy of the file that has it'
+      : `set ${names.length > 1 ? 'them' : 'it'} in the environment and scan again`
+    return err(`it needs ${names.join(', ')}: ${remedy}`)
+  }
   if (upstream === null) return err('its entry has neither a `command` nor a `url` that can be read')
   if (upstream.kind === 'http' && !/^https?:$/.test(upstream.url.protocol))
     return err(`${upstream.url.protocol} is no address of a server`)
   return ok(upstream)
 }
 
+const defined = (variables: Readonly<Record<string, string | undefined>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  )
+
 /** `${NAME}`, `${NAME:-default}`, `${env:NAME}`, `${workspaceFolder}`, `${userHome}`; `${input:…}` is asked for by VS Code alone. */
 function filled(text: string, { directory, variable }: ClientFileContext, missing: Set<string>): string {
   return text.replace(/\$\{([^}]{1,200})\}/g, (_match, reference: string) => {
     if (reference === 'workspaceFolder') return directory
-    if (reference === 'userHome') return homedir()
+    if (reference === 'workspaceFolderBasename') return basename(directory)
+    if (reference === 'userHome') return variable('HOME') ?? homedir()
     if (reference === 'pathSeparator' || reference === '/') return '/'
     const [, name = '', fallback] = /^(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/.exec(reference) ?? []
     const value = name === '' ? undefined : (variable(name) ?? fallback)

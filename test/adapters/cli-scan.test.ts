@@ -130,6 +130,60 @@ describe('the servers of a client', () => {
     }
   })
 
+  test('what a program said before it ended is told, and nothing of a gateway that there is none of', async () => {
+    const cwd = folder({
+      '.mcp.json': {
+        mcpServers: {
+          crash: {
+            command: process.execPath,
+            args: ['-e', "console.error('API_KEY is missing'); process.exitCode = 3"],
+          },
+          typo: { command: 'npx-that-nobody-has' },
+        },
+      },
+    })
+    const { code, err } = await holdpoint(['scan', '.mcp.json', '--yes'], { cwd })
+    expect(code).toBe(1)
+    expect(err).toMatch(
+      /^crash could not be scanned: .*exited with code 3.*It wrote: API_KEY is missing\. Run /m,
+    )
+    expect(err).toMatch(/^typo could not be scanned: .*npx-that-nobody-has.*does not exist/m)
+    expect(err).not.toMatch(/gateway|holdpoint\.yaml|-32603/)
+  })
+
+  test('one file of a client that is empty or broken hides no other; what the client does not start is not started', async () => {
+    const off = { command: 'touch', args: ['started'], disabled: true }
+    const list = { command: process.execPath, args: [filesystem, `\${workspaceFolder}`], envFile: '.env' }
+    const home = { PATH: process.env.PATH ?? '' }
+    const cwd = folder({
+      '.mcp.json': { mcpServers: { list, off } },
+      '.claude.json': { projects: {} },
+      '.env': 'A=1',
+    })
+    const env = { ...home, HOME: cwd }
+    const scanned = await holdpoint(['scan', 'claude-code', '--yes', '--json'], { cwd, env })
+    expect(scanned.code).toBe(0)
+    expect(scanned.err).toContain('with A set')
+    expect(JSON.parse(scanned.out)).toMatchObject({
+      servers: [{ name: 'list' }],
+      missed: [],
+      disabled: ['off'],
+    })
+    expect(existsSync(join(cwd, 'started'))).toBe(false)
+
+    writeFileSync(join(cwd, '.claude.json'), '{ "mcpServers": { "a": { "command": "x"')
+    const beside = await holdpoint(['scan', 'claude-code', '--yes'], { cwd, env })
+    expect(beside.code).toBe(1)
+    expect(beside.out).toMatch(/^list {2}\d+ tools/m)
+    expect(beside.err).toContain('a closing } is missing')
+    expect(beside.err).toContain('off is switched off in its client')
+
+    const none = folder({ '.claude.json': { numStartups: 1 } })
+    const told = await holdpoint(['scan', 'claude-code'], { cwd: none, env: { HOME: none } })
+    expect(told.code).toBe(2)
+    expect(told.err).toContain('claude-code is configured with no MCP server')
+  })
+
   test('~/.claude.json: the servers of every project, by name', async () => {
     const cwd = folder({
       'claude.json': {
@@ -153,6 +207,10 @@ describe('the servers of a client', () => {
     expect((await holdpoint(['scan', 'nowhere'], { cwd })).err).toContain(
       'neither a configured server nor a file',
     )
+    expect((await holdpoint(['scan', 'claude'], { cwd })).err).toContain(
+      'did you mean "claude-code" or "claude-desktop"?',
+    )
+    expect((await holdpoint(['scan', '.'], { cwd })).err).toContain('is a folder; name the file in it')
   })
 })
 

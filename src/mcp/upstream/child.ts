@@ -107,8 +107,10 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   }
 }
 
-async function lastWords({ stdout }: ChildProcessWithoutNullStreams): Promise<void> {
-  if (!stdout.readableEnded) await Promise.race([once(stdout, 'end'), sleep(LAST_WORDS_MS)])
+async function lastWords({ stdout, stderr }: ChildProcessWithoutNullStreams): Promise<void> {
+  const left = [stdout, stderr].filter(({ readableEnded }) => !readableEnded)
+  if (left.length === 0) return
+  await Promise.race([Promise.all(left.map((stream) => once(stream, 'end'))), sleep(LAST_WORDS_MS)])
 }
 
 async function endOf(own: ChildProcessWithoutNullStreams, exited: Promise<void>): Promise<void> {

@@ -46,9 +46,7 @@ export async function openFreshSession(
     return err(`a new session with ${upstream.server} could not be opened: ${asked.reason}`)
   const initialized = initializedSchema.safeParse(parseJson(rawMember(asked.text, 'result') ?? ''))
   if (asked.isError || !initialized.success)
-    return err(
-      `${upstream.server} refused a new session: ${beginning(rawMember(asked.text, 'error') ?? '', 300)}`,
-    )
+    return err(`${upstream.server} refused a new session: ${beginning(errorWords(asked.text), 500)}`)
   const sessionId = asked.headers['mcp-session-id']
   const headers = {
     ...terms,
@@ -63,6 +61,13 @@ export async function openFreshSession(
     '{"jsonrpc":"2.0","method":"notifications/initialized"}',
   )
   return told ? ok(headers) : err(`a new session with ${upstream.server} broke while it was opened`)
+}
+
+/** What the error says to people; all of it where it says nothing to them. */
+function errorWords(rawMessage: string): string {
+  const raw = rawMember(rawMessage, 'error') ?? ''
+  const said = z.object({ message: z.string().min(1) }).safeParse(parseJson(raw))
+  return said.success ? said.data.message : raw
 }
 
 export async function closeSession(
