@@ -3,7 +3,7 @@
  * server waits follows from the revisions in the ledger alone, so that any number of gateways show the same one item.
  */
 import type { Person } from '../domain/principal.ts'
-import { err, type Result } from '../domain/result.ts'
+import { err, ok, type Result } from '../domain/result.ts'
 import { type Proposal, proposalOf, proposalSource, proposalText } from '../domain/set-up.ts'
 import type { Log } from '../ports/log.ts'
 import type { ReadPolicy } from '../ports/rules.ts'
@@ -52,14 +52,14 @@ export function createSetUps(deps: {
 }): SetUps {
   const { servers, rules, tools, isTrusted, problemOf, policies, readPolicy, isOperator, log } = deps
 
-  function proposalFor(server: string): Proposal | null {
+  function proposalFor(server: string): Result<Proposal | null, string> {
     const seen = tools.known(server)
-    if (seen.length === 0) return null
+    if (seen.length === 0) return ok(null)
     const text = proposalText(server, seen, isTrusted(server))
     const policy = readPolicy(proposalSource(server), text)
-    if (policy.ok) return proposalOf(server, seen, text, policy.value, isTrusted(server))
+    if (policy.ok) return ok(proposalOf(server, seen, text, policy.value, isTrusted(server)))
     log.error({ server, problem: policy.error }, 'the policy proposed for a server cannot be read')
-    return null
+    return err(`The policy that Holdpoint would propose cannot be read: ${policy.error} Write one yourself.`)
   }
 
   return {
@@ -67,7 +67,9 @@ export function createSetUps(deps: {
 
     show(server) {
       if (!servers.includes(server) || !rules.needsSetUp(server)) return null
-      return { server, proposal: proposalFor(server), problem: problemOf(server) }
+      const proposal = proposalFor(server)
+      if (!proposal.ok) return { server, proposal: null, problem: proposal.error }
+      return { server, proposal: proposal.value, problem: problemOf(server) }
     },
 
     mayAccept: isOperator,
@@ -75,7 +77,8 @@ export function createSetUps(deps: {
     async accept(server, digest, person) {
       if (!isOperator(person)) return err({ reason: 'not_an_operator' })
       if (!servers.includes(server) || !rules.needsSetUp(server)) return err({ reason: 'not_waiting' })
-      const proposal = proposalFor(server)
+      const made = proposalFor(server)
+      const proposal = made.ok ? made.value : null
       if (proposal === null) return err({ reason: 'tools_unknown' })
       if (proposal.digest !== digest) return err({ reason: 'proposal_changed' })
       const wish = { kind: 'text', source: proposalSource(server), text: proposal.text } as const

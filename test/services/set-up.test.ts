@@ -64,6 +64,17 @@ test('accepting it makes revision 1 with the approvers of the configuration, at 
   expect(await second.setUps.accept('shop', digest, mina)).toMatchObject({ error: { reason: 'not_waiting' } })
 })
 
+test('a server whose tools are called what no policy takes as a key can be set up', async () => {
+  const { setUps, saw } = await aSetUpGateway()
+  const names = ['constructor', '__proto__', 'prototype', 'null', '1e3', '-', 'true']
+  await saw('shop', [...shopTools, ...names.map((name) => ({ name, description: 'x' }))])
+  const proposal = setUps.show('shop')?.proposal
+  expect(proposal?.text).toContain('{ tools: constructor, action: require_approval')
+  const asked = proposal?.tools.flatMap(({ tool, gets }) => (gets === 'ask' ? [tool] : []))
+  expect(asked).toEqual(expect.arrayContaining(names))
+  expect(await setUps.accept('shop', proposal?.digest ?? '', mina)).toMatchObject({ ok: true })
+})
+
 test('a tool that appears in between makes another proposal, which has to be looked at', async () => {
   const { setUps, saw } = await aSetUpGateway()
   await saw('shop', shopTools)

@@ -18,8 +18,12 @@ export interface Classification extends ToolFacts {
   readonly evidence: readonly Evidence[]
 }
 
+/** Member of the stand-in for a definition that cannot be kept: nothing is known of such a tool, whatever its name says. */
+export const UNKEPT = 'dev.holdpoint/unkept'
+
 /** @param isTrusted what this server says about its tools in annotations is believed also where it makes them milder */
 export function classify(tool: ListedTool, { isTrusted }: { isTrusted: boolean }): Classification {
+  if (tool[UNKEPT] !== undefined) return { ...unknownTool, evidence: [] }
   const name = text(tool.name)
   const annotations = isObject(tool.annotations) ? tool.annotations : {}
   const proseFields = [

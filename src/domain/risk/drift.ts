@@ -5,7 +5,8 @@
 import { canonical, type JsonObject, type JsonValue, sha256 } from '../canonical.ts'
 import { type Category, categories, type Risk, risks, type ToolFacts, unknownTool } from '../risk.ts'
 import { definingPart } from '../tool-call.ts'
-import { classify } from './classify.ts'
+import { beginning } from '../well-formed.ts'
+import { classify, UNKEPT } from './classify.ts'
 
 /** A definition as it was seen, and what the classifier made of it then. */
 export interface SeenTool extends ToolFacts {
@@ -16,22 +17,43 @@ export interface SeenTool extends ToolFacts {
   readonly text: string
 }
 
-/** A definition of half a megabyte is a manual or an attack; it is not kept, and stays unknown. */
+/** A definition of half a megabyte is a manual or an attack; of what is longer a stand-in is kept. */
 const DEFINITION_LENGTH_MAX = 256 * 1024
 
 /**
- * `null`: it has no name, no canonical form, or is too large to keep.
+ * `null`: it has no name that could be called. A definition that cannot be kept is seen as a tool of which nothing is known.
  * @param isTrusted the server is marked as trusted: its annotations are believed
  */
 export function seenTool(listed: JsonObject, isTrusted = false): SeenTool | null {
-  if (typeof listed.name !== 'string' || !/^[A-Za-z0-9_.-]{1,128}$/.test(listed.name)) return null
+  const { name } = listed
+  if (typeof name !== 'string' || !/^[A-Za-z0-9_.-]{1,128}$/.test(name)) return null
+  const part = definingPart(listed)
   try {
-    const text = canonical(definingPart(listed))
-    if (text.length > DEFINITION_LENGTH_MAX) return null
+    const text = canonical(part)
+    const digest = sha256(text)
+    if (text.length > DEFINITION_LENGTH_MAX) return unkept(name, digest, `it has ${text.length} characters`)
     const { category, risk } = classify(listed, { isTrusted })
-    return { tool: listed.name, digest: sha256(text), text, category, risk }
+    return { tool: name, digest, text, category, risk }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return unkept(name, digestOfText(part), `it has no canonical form: ${beginning(why, WHY_LENGTH_MAX)}`)
+  }
+}
+
+const WHY_LENGTH_MAX = 200
+
+/** What people are shown in its place says why; whatever else it says is never believed. */
+function unkept(tool: string, digest: string, why: string): SeenTool {
+  const description = `Holdpoint does not keep what the server says about this tool: ${why} (SHA-256 ${digest}).`
+  return { tool, digest, text: canonical({ name: tool, description, [UNKEPT]: true }), ...unknownTool }
+}
+
+/** Another text is another digest, though the same definition may have several. */
+function digestOfText(part: JsonObject): string {
+  try {
+    return sha256(JSON.stringify(part))
   } catch {
-    return null
+    return sha256('nested too deeply to be written')
   }
 }
 
@@ -82,7 +104,7 @@ export interface DiffLine {
 /** More than this is another tool, and is read as a whole. */
 const DIFF_LINES_MAX = 200
 
-/** Member by member, in the order of the canonical form. @param before `null`: the tool is new */
+/** Member by member, in the order of the canonical form. Definitions that differ have a line. @param before `null`: the tool is new */
 export function diffOf(
   before: string | null,
   after: string,
@@ -90,19 +112,30 @@ export function diffOf(
   const was = new Map(before === null ? [] : leaves(parsed(before), ''))
   const is = new Map(leaves(parsed(after), ''))
   const paths = [...new Set([...was.keys(), ...is.keys()])]
-  const lines = paths
-    .map((path) => ({ path, before: was.get(path) ?? null, after: is.get(path) ?? null }))
-    .filter((line) => line.before !== line.after)
+  const lines = paths.flatMap((path) => lineOf(path, was.get(path), is.get(path)))
   return { lines: lines.slice(0, DIFF_LINES_MAX), isComplete: lines.length <= DIFF_LINES_MAX }
 }
 
-function leaves(value: JsonValue, path: string): (readonly [string, string])[] {
-  if (isObject(value) && Object.keys(value).length > 0) {
-    return Object.entries(value).flatMap(([key, member]) =>
-      leaves(member, path === '' ? key : `${path}.${key}`),
-    )
+/** Texts stand without quotes, unless the other side is no text: `false` and `"false"` are not the same. */
+function lineOf(path: string, was: JsonValue | undefined, is: JsonValue | undefined): DiffLine[] {
+  if (JSON.stringify(was) === JSON.stringify(is)) return []
+  const areTexts = [was, is].every((value) => value === undefined || typeof value === 'string')
+  const shown = (value: JsonValue | undefined): string | null => {
+    if (value === undefined) return null
+    return areTexts && typeof value === 'string' ? value : JSON.stringify(value)
   }
-  return [[path, typeof value === 'string' ? value : JSON.stringify(value)]]
+  return [{ path, before: shown(was), after: shown(is) }]
+}
+
+function leaves(value: JsonValue, path: string): (readonly [string, JsonValue])[] {
+  if (!isObject(value) || Object.keys(value).length === 0) return [[path, value]]
+  return Object.entries(value).flatMap(([key, member]) => leaves(member, memberPath(path, key)))
+}
+
+/** As conditions write paths, so that a dot in a name is not taken for a step. */
+function memberPath(path: string, key: string): string {
+  if (!/^[A-Za-z0-9_$-]+$/.test(key)) return `${path}[${JSON.stringify(key)}]`
+  return path === '' ? key : `${path}.${key}`
 }
 
 const isObject = (value: JsonValue): value is JsonObject =>

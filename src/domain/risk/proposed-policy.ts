@@ -4,6 +4,9 @@ import type { ScannedServer, ScannedTool } from './scanned.ts'
 /** What the gateway and the policy language take; a tool of another name is never served. */
 const servable = /^[A-Za-z0-9_.-]{1,128}$/
 
+/** What no policy takes as a key, because programs take it for something else; as a value it is a name like any other. */
+const noKeys = new Set(['__proto__', 'constructor', 'prototype'])
+
 export const mayPass = ({ category, risk }: ScannedTool): boolean =>
   category === 'read' && (risk === 'low' || risk === 'medium')
 
@@ -13,7 +16,8 @@ export function proposedPolicy({ name, tools }: ScannedServer, madeBy: string): 
     servable.test(tool.name),
   )
   const passing = named.filter(mayPass).sort(byName)
-  const asked = named.filter((tool) => !mayPass(tool))
+  const asked = named.filter((tool) => !mayPass(tool) && !noKeys.has(tool.name))
+  const askedByValue = named.filter((tool) => !mayPass(tool) && noKeys.has(tool.name))
   const left = tools.length - named.length
   return [
     `# ${comment(name)}: reading passes, everything else asks a person. ${comment(madeBy)}`,
@@ -26,6 +30,7 @@ export function proposedPolicy({ name, tools }: ScannedServer, madeBy: string): 
     '',
     ...(passing.length > 0 ? ['allow:', ...passing.map((tool) => `  - ${key(tool.name)}`), ''] : []),
     ...(asked.length > 0 ? ['require_approval:', ...asked.map(rule)] : []),
+    ...(askedByValue.length > 0 ? ['', 'rules:', ...askedByValue.map(ruleByValue)] : []),
     '',
   ].join('\n')
 }
@@ -35,6 +40,9 @@ const byName = (a: ScannedTool, b: ScannedTool) => (a.name < b.name ? -1 : 1)
 function rule({ name, risk, category, evidence }: ScannedTool): string {
   return `  ${key(name)}: ${JSON.stringify(reasonOf({ risk, category, evidence }))}`
 }
+
+const ruleByValue = (tool: ScannedTool) =>
+  `  - { tools: ${tool.name}, action: require_approval, reason: ${JSON.stringify(reasonOf(tool))} }`
 
 /** One sentence for the person who is asked. */
 export function reasonOf({
