@@ -8,6 +8,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { CST, isMap, isScalar, isSeq, Lexer, LineCounter, parseAllDocuments } from 'yaml'
 import type { JsonValue } from '../domain/canonical.ts'
 import { err, ok, type Result } from '../domain/result.ts'
+import { holdsExactly } from '../domain/strict-json.ts'
 import type { Problem } from './problem.ts'
 
 export type Path = readonly (string | number)[]
@@ -66,8 +67,16 @@ export function readTextFile(path: string, name: string): Result<string, Problem
 
 const tooLarge = ['the file is larger than 1 MiB', 'split it, or remove what is not needed'] as const
 
-/** @param ifEmpty what to do about a file that says nothing */
-export function readDocument(file: string, text: string, ifEmpty: string): Result<Document, Problem[]> {
+/**
+ * @param ifEmpty what to do about a file that says nothing
+ * @param isInForce the text was put in force before there was a check for numbers that are rounded
+ */
+export function readDocument(
+  file: string,
+  text: string,
+  ifEmpty: string,
+  isInForce = false,
+): Result<Document, Problem[]> {
   const empty = ['the file says nothing', ifEmpty] as const
   const lines = new LineCounter()
   const problems: Problem[] = []
@@ -87,7 +96,7 @@ export function readDocument(file: string, text: string, ifEmpty: string): Resul
   }
   const excess = excessOf(text)
   if (excess !== null) {
-    report(start, [], ...excess)
+    report(placeIn(text, excess.offset), [], ...excess.words)
     return err(problems)
   }
   const parsed = parseAllDocuments(text, {
@@ -167,7 +176,15 @@ export function readDocument(file: string, text: string, ifEmpty: string): Resul
     if (isScalar(node)) {
       const scalar = node.value
       if (typeof scalar === 'string' || typeof scalar === 'boolean' || scalar === null) return scalar
-      if (typeof scalar === 'number' && Number.isFinite(scalar)) return scalar
+      if (typeof scalar === 'number' && Number.isFinite(scalar)) {
+        if (!isInForce && !isHeldExactly(node.source ?? String(scalar))) {
+          const message = `no number holds this exactly: it would be read as ${shownNumber(scalar)}`
+          const remedy =
+            'put an id in quotes: calls bring such a one as text, which `eq` and `eq_text` compare'
+          report(place, path, message, remedy)
+        }
+        return scalar
+      }
       report(place, path, 'this value has no JSON form', 'write a number, text, true, false or null')
       return null
     }
@@ -217,32 +234,61 @@ function valueAt(value: JsonValue, path: Path): JsonValue | undefined {
 
 const isList = (value: JsonValue): value is readonly JsonValue[] => Array.isArray(value)
 
+interface Excess {
+  /** Where the first part stands that is too much. */
+  readonly offset: number
+  readonly words: readonly [message: string, remedy: string]
+}
+
+/** What the lexer puts between the pieces of the text, and no part of it. */
+const marks = new Set([CST.DOCUMENT, CST.FLOW_END, CST.SCALAR])
+
 /**
  * The parser recurses, and a stack that runs out inside one of its regular expressions ends the process instead of
  * throwing (V8: "RegExpCompiler Allocation failed"). The lexer hands out tokens one by one, so it is asked first.
  */
-function excessOf(text: string): readonly [message: string, remedy: string] | null {
+function excessOf(text: string): Excess | null {
   let tokens = 0
   let brackets = 0
   let indicators = 0
+  let offset = 0
   let isLineStart = true
+  let isScalar = false
   for (const token of new Lexer().lex(text)) {
-    const type = CST.tokenType(token)
+    // What follows the mark of a scalar is its text, whatever that looks like.
+    const type = isScalar ? 'scalar' : CST.tokenType(token)
+    const isMark: boolean = !isScalar && marks.has(token)
+    isScalar = isMark && token === CST.SCALAR
     tokens += 1
     if (type === 'flow-seq-start' || type === 'flow-map-start') brackets += 1
     else if (type === 'flow-seq-end' || type === 'flow-map-end') brackets -= 1
     else if (type === 'newline') indicators = 0
     // `- - - a` and `? ? ? a` open several levels in one line.
     else if (type === 'seq-item-ind' || type === 'explicit-key-ind') indicators += 1
-    else if (type === 'space' && isLineStart && token.length > INDENT_MAX) return tooDeep
-    if (brackets > DEPTH_MAX || indicators > DEPTH_MAX) return tooDeep
-    if (tokens > TOKENS_MAX) return ['the file has too many parts', 'split it, or remove what is not needed']
+    else if (type === 'space' && isLineStart && token.length > INDENT_MAX) return { offset, words: tooDeep }
+    if (brackets > DEPTH_MAX || indicators > DEPTH_MAX) return { offset, words: tooDeep }
+    if (tokens > TOKENS_MAX) return { offset, words: tooManyParts }
     isLineStart = type === 'newline'
+    if (!isMark) offset += token.length
   }
   return null
 }
 
+/** Before the parser has counted lines. */
+function placeIn(text: string, offset: number): Place {
+  const before = text.slice(0, offset).split('\n')
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 }
+}
+
+const tooManyParts = ['the file has too many parts', 'split it, or remove what is not needed'] as const
 const tooDeep = ['the file is nested too deeply', `keep to ${DEPTH_MAX} levels`] as const
+
+/** By the same rule as in calls. YAML also writes `+1`, and the two notations of computers. */
+const isHeldExactly = (source: string) =>
+  /^0[xo]/.test(source) ? Number(source) <= Number.MAX_SAFE_INTEGER : holdsExactly(source.replace(/^\+/, ''))
+
+/** All digits, where there are not too many of them. */
+const shownNumber = (value: number) => (Math.abs(value) < 1e30 ? BigInt(value).toString() : String(value))
 
 function hasRange(node: unknown): node is { range: readonly [number, number, number] } {
   return typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range)

@@ -79,7 +79,7 @@ function readParts(
   known: KnownNames | null,
   isInForce = false,
 ): Result<{ readonly policy: Policy; readonly reader: Reader }, Problem[]> {
-  const read = readDocument(file, text, ifEmpty)
+  const read = readDocument(file, text, ifEmpty, isInForce)
   if (!read.ok) return read
   const reader = createReader(read.value, known, isInForce)
   reader.check(topShape, [])

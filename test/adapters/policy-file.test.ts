@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { evaluate, type Policy } from '../../src/domain/policy.ts'
-import { readPolicy } from '../../src/files/policy-file.ts'
+import { readPolicy, readPolicyInForce } from '../../src/files/policy-file.ts'
 import { aJudgedCall } from '../support/builders.ts'
 
 const repository = new URL('../../', import.meta.url)
@@ -197,9 +197,26 @@ describe('a document that does not load', () => {
     ['a list', '- a', 1, 1, 'the file must be a map', ''],
     ['broken JSON', '{"default": "deny"', 1, 19, 'not valid YAML or JSON', ''],
     ['too large', `#${'x'.repeat(1024 * 1024)}`, 1, 1, 'larger than 1 MiB', 'split it'],
-    ['deep brackets', '['.repeat(100_000), 1, 1, 'nested too deeply', ''],
-    ['deep dashes', '- '.repeat(100_000), 1, 1, 'nested too deeply', ''],
-    ['many parts', `[${'{},'.repeat(100_000)}]`, 1, 1, 'too many parts', ''],
+    ['deep brackets', '['.repeat(100_000), 1, 33, 'nested too deeply', ''],
+    ['deep dashes', '- '.repeat(100_000), 1, 65, 'nested too deeply', ''],
+    ['many parts', `[${'{},'.repeat(100_000)}]`, 1, 200_000, 'too many parts', ''],
+    [
+      'deep conditions',
+      `default: deny # 가\nrules:\n  - tools: t\n    action: deny\n    when: ${'{not: '.repeat(40)}{path: a}${'}'.repeat(40)}`,
+      5,
+      11 + 32 * 6,
+      'nested too deeply',
+      '32 levels',
+    ],
+    [
+      'deep brackets after text of several lines',
+      `description: |\n  - - [ "\n  {{{\nhide:\n  ${'['.repeat(40)}`,
+      5,
+      35,
+      'nested too deeply',
+      '',
+    ],
+    ['deep indentation', `hide:\n${' '.repeat(300)}- a`, 2, 1, 'nested too deeply', ''],
   ])('%s', (_, text, line, column, message, remedy) => {
     expect(refusals(text)).toContainEqual({
       file: 'policy.yaml',
@@ -209,6 +226,47 @@ describe('a document that does not load', () => {
       message: expect.stringContaining(message),
       remedy: expect.stringContaining(remedy),
     })
+  })
+
+  test.each([
+    ['9007199254740993', '9007199254740992'],
+    ['-9007199254740993', '-9007199254740992'],
+    ['123456789012345678901', '123456789012345683968'],
+    ['0x20000000000001', '9007199254740992'],
+    ['9007199254740993.0', '9007199254740992'],
+  ])('the number %s, which would be rounded, is refused', (written, rounded) => {
+    expect(
+      refusals(`rules:\n  - { tools: t, action: deny, when: { path: args.id, in: [1, ${written}] } }`),
+    ).toMatchObject([
+      {
+        line: 2,
+        column: 62,
+        path: '/rules/0/when/in/1',
+        message: expect.stringContaining(`it would be read as ${rounded}`),
+        remedy: expect.stringContaining('in quotes'),
+      },
+    ])
+  })
+
+  test.each(['9007199254740991', '1e15', '1e18', '0x1F', '+5', '0.1', '"9007199254740993"'])(
+    'the number %s is as it was written',
+    (written) => {
+      expect(
+        refusals(`rules:\n  - { tools: t, action: deny, when: { path: args.id, eq: ${written} } }`),
+      ).toEqual([])
+    },
+  )
+
+  test('an id that no number holds is found as the text it comes as, and a policy that is in force goes on', () => {
+    const rule = (value: string) =>
+      `default: allow\nrules: [{ tools: t, action: deny, when: { path: args.id, ${value} } }]`
+    for (const value of ['eq: "9007199254740993"', 'eq_text: "9007199254740993"']) {
+      const read = readPolicy('p.yaml', rule(value))
+      if (!read.ok) throw new Error('it does not load')
+      const said = (id: string) => evaluate(read.value, aJudgedCall('t', { arguments: { id } })).kind
+      expect([said('9007199254740993'), said('9007199254740992')]).toEqual(['deny', 'allow'])
+    }
+    expect(readPolicyInForce('p.yaml', rule('eq: 9007199254740993')).ok).toBe(true)
   })
 
   test('every problem is in one report', () => {
