@@ -20,7 +20,8 @@ export interface SignInDeps {
 }
 
 /** Where one may be led after signing in: pages of the console, and nothing that merely looks like one. */
-const places = /^(?:approvals\/HP-[0-9A-Z]{10}|history|queues|accounts|)$/
+const places =
+  /^(?:approvals\/HP-[0-9A-Z]{10}|history|queues|accounts|agents|grants|stops|tools|set-up\/[\w.-]{1,128}|)$/
 
 /** A page in the hand of somebody who is not signed in, or not any more. */
 export function askToSignIn(c: Context<ConsoleEnv>, cookie: Cookie): Response | Promise<Response> {
