@@ -9,7 +9,8 @@ import type { Stores } from './stores.ts'
 export interface Decorate {
   /** Ledger, cards, wake-ups, queue. Closing stays with the undecorated ones. */
   stores(stores: Stores): Stores
-  session(session: UpstreamSession): UpstreamSession
+  /** `alone`: the gateway's own, for a call that runs without its requester. */
+  session(session: UpstreamSession, of: 'waiter' | 'alone'): UpstreamSession
   channel(channel: Channel): Channel
 }
 

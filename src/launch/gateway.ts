@@ -140,7 +140,8 @@ export async function startGateway(deps: {
       const upstream = upstreams.get(server)
       if (upstream === undefined) return null
       const onListed = (tools: readonly JsonObject[], isLast: boolean) => catalogue.saw(server, tools, isLast)
-      return createAloneSession({ upstream, principal, era, limits, timings, onListed })
+      const alone = createAloneSession({ upstream, principal, era, limits, timings, onListed })
+      return { ...alone, ...decorate.session(alone, 'alone') }
     },
     stopping: stopping.signal,
     clock,
@@ -303,7 +304,7 @@ export async function startGateway(deps: {
       sealKey: await store.sharedKey('mcp-session'),
       isHostAllowed: sites.isHostAllowed,
       isOriginAllowed: sites.isOriginAllowed,
-      createSession: (options) => decorate.session(createUpstreamSession(options)),
+      createSession: (options) => decorate.session(createUpstreamSession(options), 'waiter'),
       clientBudgets: readClientBudgets(),
       agentHoldMs: (agent) => config.agentSettings.get(agent)?.holdMs ?? null,
       onClientGoneOf,

@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { connectV1 } from '../support/clients.ts'
 import type { AgentName, Lane } from './lane.ts'
 import type { Launched } from './launched.ts'
-import { untilAsked } from './people.ts'
+import { untilAsked, untilOver } from './people.ts'
+import { callAndResume, type Resuming } from './resuming.ts'
 import type { Note } from './rules.ts'
 import { callAsTask } from './tasks.ts'
 
@@ -16,13 +17,17 @@ export interface AgentCall {
   readonly era: 'legacy' | 'modern'
   /** By which rule people are asked. */
   readonly note: Note
+  /** How it goes on when it is told to come back, or when its stream breaks. */
+  readonly comesBackBy?: 'ticket' | 'stream'
   /** A task, which its agent perhaps withdraws. */
   readonly task?: 'waits' | 'withdraws'
   /** Where it calls first, as far as that gateway is there. */
   readonly gateway: number
   readonly delayMs: number
-  /** Comes only when the same call has been asked for. */
-  readonly isRepeat?: boolean
+  /** Comes only when the same call has been asked for, or when the server has received it. */
+  readonly comesOnce?: 'asked' | 'sent'
+  /** Comes only when everything that was asked with this marker is over. */
+  readonly comesAfter?: string
   /** Leaves for good after so long. */
   readonly leavesAfterMs: number | null
   /** That time runs from when its call stands in the ledger, so that something is left behind however slow the machine is. */
@@ -40,7 +45,14 @@ export interface Heard {
   readonly marker: string
   readonly agent: AgentName
   readonly era: AgentCall['era']
+  /** When it asked, by the clock that the upstream double's log has too. */
+  readonly sinceMs: number
   readonly atMs: number
+  /**
+   * Nobody was asked by this request: what it was told instead, as an answer to the call or as an error. Also the words of a
+   * client whose gateway is gone, which say nothing.
+   */
+  readonly refusal: string | null
   /** `null`: the upstream's own answer, without a word of ours. */
   readonly id: string | null
   readonly outcome: string | null
@@ -56,6 +68,7 @@ const approvalMeta = z.object({
   id: z.string().optional(),
   status: z.string(),
   outcome: z.string().nullable(),
+  successor: z.string().optional(),
   retry: z.string().optional(),
 })
 
@@ -67,21 +80,34 @@ export async function callsUntilKnown(
   isGivenUp: () => boolean,
 ): Promise<boolean> {
   let isKnown = false
-  if (call.isRepeat) await untilAsked(lane, call.marker, isGivenUp)
+  let ticket: string | null = null
+  if (call.comesAfter !== undefined) await untilOver(lane, call.comesAfter, isGivenUp)
+  if (call.comesOnce === 'asked') await untilAsked(lane, call.marker, isGivenUp)
+  if (call.comesOnce === 'sent') await untilSent(lane, call.marker, isGivenUp)
   const left = leaving(lane, call, () => isKnown || isGivenUp())
   for (let attempt = 0; !isGivenUp() && !left.aborted; attempt++) {
     const gateways = lane.gateways()
     const gateway = gateways[(call.gateway + attempt) % Math.max(1, gateways.length)]
-    const result = gateway === undefined ? null : await attemptAt(lane, gateway, call, left)
-    if (result !== null && !isNotNow(result)) {
-      const one = hearing(call, result)
+    const sinceMs = Date.now()
+    const result = gateway === undefined ? null : await attemptAt(lane, gateway, call, ticket, left)
+    if (typeof result === 'string') heard.push(refused(call, sinceMs, result))
+    else if (result !== null && isNotNow(result)) heard.push(refused(call, sinceMs, textOf(result)))
+    else if (result !== null) {
+      const one = hearing(call, sinceMs, result)
       heard.push(one)
       isKnown = one.isOver
+      ticket = one.id
       if (isKnown) return true
     }
     await sleep(PAUSE_MS)
   }
   return false
+}
+
+/** The server has the call, and is at work on it where it takes its time. */
+export async function untilSent(lane: Lane, marker: string, isOver: () => boolean): Promise<void> {
+  const isSent = () => lane.upstream.requests.some(({ tool, body }) => tool !== null && body.includes(marker))
+  while (!isOver() && !isSent()) await sleep(PAUSE_MS)
 }
 
 /** Aborts when this agent leaves, if it does. */
@@ -104,47 +130,69 @@ function isNotNow({ _meta }: Answer): boolean {
   return meta.data.retry === 'same' || meta.data.status === 'stopped'
 }
 
-function hearing({ marker, agent, era }: AgentCall, result: Answer): Heard {
+export const textOf = ({ content }: Answer): string => content.map(({ text }) => text ?? '').join('')
+
+const refused = ({ marker, agent, era }: AgentCall, sinceMs: number, refusal: string): Heard => ({
+  ...{ marker, agent, era, sinceMs, atMs: Date.now(), refusal },
+  ...{ id: null, outcome: null, isOver: false, result: { content: [] } },
+})
+
+function hearing({ marker, agent, era }: AgentCall, sinceMs: number, result: Answer): Heard {
   const meta = approvalMeta.safeParse(result._meta?.['dev.holdpoint/approval'])
   const ours = meta.success ? meta.data : null
   return {
     marker,
     agent,
     era,
+    sinceMs,
     atMs: Date.now(),
+    refusal: null,
     id: ours?.id ?? null,
     outcome: ours === null ? 'answered' : ours.outcome,
-    isOver: ours === null || ours.status === 'settled',
+    // People are asked again about the same call, under another ticket.
+    isOver: ours === null || (ours.status === 'settled' && ours.successor === undefined),
     result,
   }
 }
 
-/** `null`: the gateway is gone, or says that it cannot now. */
+/** `null`: it left, or took its gateway for dead. A text: there was an error instead of an answer, of the gateway or of the way to it. */
 async function attemptAt(
   lane: Lane,
   { url }: Launched,
   call: AgentCall,
+  ticket: string | null,
   left: AbortSignal,
-): Promise<Answer | null> {
+): Promise<Answer | string | null> {
   const ended = new AbortController()
   const signal = AbortSignal.any([ended.signal, left])
   const given = sleep(ATTEMPT_MS_MAX, null, { signal }).catch(() => null)
   try {
-    return await Promise.race([request(`${url}/mcp/pay`, lane.tokens[call.agent], call, signal), given])
-  } catch {
-    return null
+    const elsewhere = (attempt: number) => {
+      const gateways = lane.gateways()
+      const at = gateways[(call.gateway + 1 + attempt) % Math.max(1, gateways.length)]
+      return at === undefined ? null : `${at.url}/mcp/pay`
+    }
+    const to = { url: `${url}/mcp/pay`, token: lane.tokens[call.agent], signal, elsewhere }
+    return await Promise.race([request(to, call, ticket), given])
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   } finally {
     ended.abort()
   }
 }
 
+/** @param ticket of this call, where it has heard of one */
 async function request(
-  url: string,
-  token: string,
-  { marker, era, note, task, delayMs }: AgentCall,
-  signal: AbortSignal,
+  to: Resuming,
+  { marker, era, note, task, delayMs, comesBackBy }: AgentCall,
+  ticket: string | null,
 ): Promise<Answer> {
-  const args = { message: marker, note, ...(delayMs === 0 ? {} : { delayMs }) }
+  const { url, token, signal } = to
+  const again = comesBackBy === 'ticket' && ticket !== null
+  const tool = again ? 'holdpoint_wait' : 'echo'
+  const args = again ? { ticket } : { message: marker, note, ...(delayMs === 0 ? {} : { delayMs }) }
+  if (era === 'legacy' && comesBackBy === 'stream')
+    return answer.parse(await callAndResume(to, { tool, args }))
   if (task !== undefined) {
     const end = await callAsTask(
       { url, token, signal },
@@ -155,7 +203,7 @@ async function request(
   if (era === 'legacy') {
     const client = await connectV1(url, token)
     closeOn(signal, client)
-    return answer.parse(await client.call('echo', args, { signal }))
+    return answer.parse(await client.call(tool, args, { signal }))
   }
   const client = new Client(
     { name: 'crash', version: '1.0.0' },
@@ -164,7 +212,7 @@ async function request(
   const headers = { authorization: `Bearer ${token}` }
   await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }))
   closeOn(signal, client)
-  return answer.parse(await client.callTool({ name: 'echo', arguments: args }, { signal }))
+  return answer.parse(await client.callTool({ name: tool, arguments: args }, { signal }))
 }
 
 /** A task that was withdrawn has no result; it says so in the words of one. */

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDice } from '../sim/scheduler.ts'
 import { checkCards } from './cards.ts'
-import { check } from './check.ts'
+import { check, lateAfterStandstill } from './check.ts'
 import { errandsOf, runErrands } from './errands.ts'
 import { openLane } from './lane.ts'
 import { inWords, PATIENCE_MS } from './run-trials.ts'
@@ -42,16 +42,15 @@ test('a team in a storm', { timeout: 24 * 60 * 60 * 1_000 }, async () => {
     const startedMs = performance.now()
     let giveUpMs = Number.POSITIVE_INFINITY
     const running = runErrands(lane, errands, () => performance.now() > giveUpMs)
-    const storm = startStorm(lane, dice)
+    const storm = startStorm(lane, dice, stores.postgresDies)
     await new Promise((done) => setTimeout(done, durationMs))
     await storm.end()
     const quietMs = performance.now()
     giveUpMs = quietMs + PATIENCE_MS + DEADLINE_MS
     const { heard, done, knownAfterMs, unanswered } = await running
     const settledMs = performance.now() - quietMs
-    // Whoever stood still between the last look and the first byte may send when it goes on, and anybody may have.
     const broken = [
-      ...(await check(lane, { calls, heard, done, unanswered }, { maySendLate: true })),
+      ...(await check(lane, { calls, heard, done, unanswered }, lateAfterStandstill(storm.standstills))),
       ...(await checkCards(
         lane,
         calls.map(({ marker }) => marker),
@@ -60,7 +59,7 @@ test('a team in a storm', { timeout: 24 * 60 * 60 * 1_000 }, async () => {
     ]
     process.stdout.write(
       scoreboard({
-        title: `${GATEWAYS} gateways, ${2 * WORKERS} workers and Redis in a storm of ${minutes} min`,
+        title: `${GATEWAYS} gateways, ${2 * WORKERS} workers, Redis and PostgreSQL in a storm of ${minutes} min`,
         counts: { calls: calls.length, 'acts of people': done.length, ...storm.counts },
         outcomes: heard.flatMap(({ isOver, outcome }) => (isOver && outcome !== null ? [outcome] : [])),
         broken,

@@ -1,9 +1,10 @@
 /** The one checker: judges every call of a trial by the promises, and the agents' and people's own words against the ledger. */
 import { z } from 'zod'
+import { type Approval, successorOf } from '../../src/domain/approval.ts'
 import { yesesWanted } from '../../src/domain/quorum.ts'
-import { type Broken, brokenPromisesOf, brokenTelling } from '../support/promises.ts'
-import type { AgentCall, Heard } from './agents.ts'
-import { type CallStory, storiesOf, strays } from './evidence.ts'
+import { type Broken, brokenClaim, brokenPromisesOf, brokenTelling } from '../support/promises.ts'
+import { type AgentCall, type Heard, textOf } from './agents.ts'
+import { type CallStory, type LateAfter, type Standstill, storiesOf, strays } from './evidence.ts'
 import { type AgentName, agentNames, type Lane } from './lane.ts'
 import type { Done } from './people.ts'
 
@@ -22,17 +23,27 @@ export interface Transcript {
  */
 const LATE_MS = 1_000
 
-export async function check(
-  lane: Lane,
-  transcript: Transcript,
-  options: { readonly maySendLate: boolean },
-): Promise<Broken[]> {
+export const nobodyLate: LateAfter = () => LATE_MS
+export const anybodyLate: LateAfter = () => Number.POSITIVE_INFINITY
+
+/** In a storm a dozen processes start at once beside the one that reads, so that everything takes longer. */
+const LATE_IN_STORM_MS = 5_000
+
+/** Only a process that stood still after its claim can have done so between the look and the first byte. */
+export const lateAfterStandstill =
+  (standstills: readonly Standstill[]): LateAfter =>
+  ({ node, atMs }) =>
+    standstills.some(({ pid, untilMs }) => node.includes(`-${pid}-`) && untilMs >= atMs)
+      ? Number.POSITIVE_INFINITY
+      : LATE_IN_STORM_MS
+
+export async function check(lane: Lane, transcript: Transcript, lateAfter: LateAfter): Promise<Broken[]> {
   const { calls, heard, done, unanswered } = transcript
   const found: Broken[] = unanswered.map((marker) =>
     lost(`the agent of ${marker} never got to know its outcome`),
   )
   for (const marker of new Set(calls.map((call) => call.marker))) {
-    const stories = await storiesOf(lane, marker, options.maySendLate ? Number.POSITIVE_INFINITY : LATE_MS)
+    const stories = await storiesOf(lane, marker, lateAfter)
     for (const story of stories) found.push(...brokenPromisesOf(story), ...more(story))
     const stray = strays(lane, marker, stories)
     if (stray > 0)
@@ -47,7 +58,8 @@ export async function check(
     const owner = calls.find((call) => call.marker === marker)?.agent
     const gateway = lane.gateways()[0]
     if (owner === undefined || gateway === undefined) continue
-    for (const story of stories) found.push(...(await brokenReading(lane, gateway.url, story, owner)))
+    for (const story of stories)
+      found.push(...(await brokenReading(lane, gateway.url, story, stories, owner)))
   }
   return found
 }
@@ -84,8 +96,10 @@ const yesBy = z.object({
 })
 
 /** What an agent heard must be about its own call, and what the ledger says. */
-function brokenWord({ agent, marker, id, outcome, result }: Heard, stories: readonly CallStory[]): Broken[] {
-  const text = result.content.map((part) => part.text ?? '').join('')
+function brokenWord(heard: Heard, stories: readonly CallStory[]): Broken[] {
+  const { agent, marker, sinceMs, refusal, id, outcome, result } = heard
+  if (refusal !== null) return stories.flatMap((story) => brokenClaim(story, { text: refusal, sinceMs }))
+  const text = textOf(result)
   if (id === null) {
     // The upstream answers with the very arguments, so that an answer says whose it is.
     const own = stories.find((story) => story.replyText !== null && isSameAnswer(story.replyText, result))
@@ -108,11 +122,15 @@ function brokenWord({ agent, marker, id, outcome, result }: Heard, stories: read
   const { replyText } = story
   const isWhole =
     replyText !== null && isSameAnswer(replyText, { ...result, content: result.content.slice(1) })
-  return brokenTelling(story, {
-    principal: agent,
-    outcome: told.success ? told.data : null,
-    replyText: isWhole ? replyText : null,
-  })
+  return [
+    // A ticket that goes on: whether it is said rightly that it has not run so far.
+    ...(told.success ? [] : brokenClaim(story, { text, sinceMs })),
+    ...brokenTelling(story, {
+      principal: agent,
+      outcome: told.success ? told.data : null,
+      replyText: isWhole ? replyText : null,
+    }),
+  ]
 }
 
 const outcomes = z.enum([
@@ -139,10 +157,25 @@ function isSameAnswer(replyText: string, result: Heard['result']): boolean {
 
 /** Who was told that an act is done finds it in the audit. */
 function brokenDeed({ act, marker }: Done, stories: readonly CallStory[]): Broken[] {
-  const event =
-    act === 'cancel' || act === 'edit' || act === 'extend' ? `"event":"${act}"` : `"decision":"${act}"`
+  const event = eventOf(act)
   if (stories.some(({ trail }) => trail.some(({ payload }) => payload.includes(event)))) return []
   return [lost(`mina was told that "${act}" of ${marker} was done, and nothing of it is in the ledger`)]
+}
+
+function eventOf(act: Done['act']): string {
+  switch (act) {
+    case 'approve':
+    case 'reject':
+      return `"decision":"${act}"`
+    case 'grant':
+      return '"decision":"approve"'
+    case 'take-back':
+      return '"event":"take_back"'
+    case 'cancel':
+    case 'edit':
+    case 'extend':
+      return `"event":"${act}"`
+  }
 }
 
 const callView = z.object({
@@ -150,8 +183,21 @@ const callView = z.object({
   reply: z.unknown().optional(),
 })
 
+/** Where the rule changed, whoever holds the earlier ticket reads of the one that took its place. */
+function standingFor(approval: Approval, stories: readonly CallStory[]): Approval {
+  const next = approval.status === 'settled' ? successorOf(approval) : null
+  const story = stories.find((one) => one.approval.id === next)
+  return story === undefined ? approval : standingFor(story.approval, stories)
+}
+
 /** Its requester can read the outcome, and nobody else learns that there is one. */
-async function brokenReading(lane: Lane, url: string, story: CallStory, owner: AgentName): Promise<Broken[]> {
+async function brokenReading(
+  lane: Lane,
+  url: string,
+  story: CallStory,
+  stories: readonly CallStory[],
+  owner: AgentName,
+): Promise<Broken[]> {
   const { approval } = story
   const read = (agent: AgentName) =>
     fetch(`${url}/api/v1/calls/${approval.id}`, {
@@ -160,7 +206,8 @@ async function brokenReading(lane: Lane, url: string, story: CallStory, owner: A
   const found: Broken[] = []
   const own = await read(owner)
   const view = callView.safeParse(await own.json())
-  const kind = approval.status === 'settled' ? approval.outcome.kind : null
+  const now = standingFor(approval, stories)
+  const kind = now.status === 'settled' ? now.outcome.kind : null
   if (!own.ok || !view.success || (view.data.outcome?.kind ?? null) !== kind)
     found.push(lost(`${owner} cannot read the outcome of ${approval.id}`))
   for (const other of agentNames.filter((name) => name !== owner)) {

@@ -30,6 +30,7 @@ export function errandsOf(count: number, withinMs: number, dice: Dice): Errand[]
       era: dice.pick(['legacy', 'modern']),
       note: 'pay',
       gateway: dice.below(8),
+      comesBackBy: dice.pick(['ticket', 'stream']),
       delayMs: dice.chance(0.3) ? SLOW_MS : 0,
       leavesAfterMs: dice.chance(0.25) ? dice.below(LEAVES_AFTER_MS_MAX) : null,
     }

@@ -8,6 +8,16 @@ import type { ReceivedRequest } from '../support/http-upstream.ts'
 import type { Past, Received, Story } from '../support/promises.ts'
 import type { Lane } from './lane.ts'
 
+/** A process stood still, by the clock of this machine; a stop without an end goes on. */
+export interface Standstill {
+  readonly pid: number
+  readonly fromMs: number
+  untilMs: number
+}
+
+/** So much later than the end a request may be received that was begun before it; `Infinity`: nobody can tell. */
+export type LateAfter = (claim: { readonly node: string; readonly atMs: number }) => number
+
 export interface CallStory extends Story {
   readonly marker: string
   /** Whether a claim row stands in the ledger. */
@@ -19,14 +29,15 @@ export interface CallStory extends Story {
 interface Rows {
   readonly record: unknown
   readonly reply: string | null
-  readonly claimed: boolean
+  readonly node: string | null
+  readonly claimed_at: Date | null
   readonly trail: { payload: string; hash: string }[]
 }
 
 /** Every approval that was ever made of the call with this marker. */
-export async function storiesOf(lane: Lane, marker: string, lateAfterMs: number): Promise<CallStory[]> {
+export async function storiesOf(lane: Lane, marker: string, lateAfter: LateAfter): Promise<CallStory[]> {
   const { rows } = await lane.pool.query<Rows>(
-    `SELECT a.record, a.reply, c.approval_id IS NOT NULL AS claimed,
+    `SELECT a.record, a.reply, c.node, c.claimed_at,
        (SELECT json_agg(json_build_object('payload', e.payload, 'hash', e.hash) ORDER BY e.version)
         FROM holdpoint.audit_event e WHERE e.approval_id = a.id) AS trail
      FROM holdpoint.approval a LEFT JOIN holdpoint.claim c ON c.approval_id = a.id
@@ -34,12 +45,12 @@ export async function storiesOf(lane: Lane, marker: string, lateAfterMs: number)
     [marker],
   )
   const requests = lane.upstream.requests.filter(({ tool, body }) => tool !== null && body.includes(marker))
-  return rows.map((row) => storyOf(lane, { marker, lateAfterMs }, row, requests))
+  return rows.map((row) => storyOf(lane, { marker, lateAfter }, row, requests))
 }
 
 function storyOf(
   lane: Lane,
-  { marker, lateAfterMs }: { marker: string; lateAfterMs: number },
+  { marker, lateAfter }: { marker: string; lateAfter: LateAfter },
   row: Rows,
   requests: readonly ReceivedRequest[],
 ): CallStory {
@@ -50,9 +61,9 @@ function storyOf(
     approval,
     replyText: row.reply,
     trail: row.trail,
-    isClaimed: row.claimed,
+    isClaimed: row.node !== null,
     approvedBy: events.find(({ status }) => status === 'approved')?.details.by ?? null,
-    lateAfter: lateAfterMs,
+    lateAfter: row.node === null ? 0 : lateAfter({ node: row.node, atMs: row.claimed_at?.getTime() ?? 0 }),
     past: events.map((event) => pastOf(event, approval)),
     received: requests.flatMap((request): Received[] =>
       request.headers['idempotency-key'] === approval.id ? [receivedOf(lane, approval, request)] : [],

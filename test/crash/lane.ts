@@ -2,16 +2,16 @@
  * One environment: a database, perhaps a Redis, an upstream and a Slack of their own, and real processes in slots. Trials
  * run in it one after the other; a process that died is replaced by another one in the same slot.
  */
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { groupedLinkCode, linkCodeHash } from '../../src/domain/link-code.ts'
 import { configure, mintToken } from '../support/gateway-process.ts'
 import { type HttpUpstream, startHttpUpstream } from '../support/http-upstream.ts'
 import { freshDatabaseOn } from '../support/postgres.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { type SlackDouble, startSlackDouble } from '../support/slack/double.ts'
+import { type AskingDatabase, createAskingDatabase } from './asking-database.ts'
 import { type Launched, launch, type Role } from './launched.ts'
 import { policyText, RETURN_MS } from './rules.ts'
 
@@ -42,11 +42,7 @@ const timings = {
   return: `${RETURN_MS}ms`,
 }
 
-function policyFile(): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'crash-policy-')), 'pay.yaml')
-  writeFileSync(file, policyText)
-  return file
-}
+const policyFile = () => join(mkdtempSync(join(tmpdir(), 'crash-policy-')), 'pay.yaml')
 
 export interface Slot {
   readonly role: Role
@@ -57,7 +53,7 @@ export interface Slot {
 
 export interface Lane {
   readonly options: LaneOptions
-  readonly pool: pg.Pool
+  readonly pool: AskingDatabase
   readonly upstream: HttpUpstream
   readonly slack: SlackDouble
   readonly channel: string
@@ -67,6 +63,8 @@ export interface Lane {
   readonly tokens: Readonly<Record<AgentName | PersonName, string>>
   /** Called with the slot whose process has passed its armed point. */
   onLastWords: (slot: Slot, point: string) => void
+  /** Edits the policy, so that calls with the note `judged anew` are judged by another rule. */
+  judgeAnew(reason: string): void
   /** Those that can answer now. */
   gateways(): readonly Launched[]
   /** Puts another process into the slot of one that is gone. */
@@ -83,16 +81,22 @@ export type PersonName = (typeof personNames)[number]
 export async function openLane(options: LaneOptions): Promise<Lane> {
   const { postgresUrl, shape, withRedis, gateways, workers, mutant, deadlineMs } = options
   const database = await freshDatabaseOn(postgresUrl)
-  const pool = new pg.Pool({ connectionString: database.connectionString, max: 4 })
-  pool.on('error', () => {})
+  const pool = createAskingDatabase(database.connectionString)
   const upstream = await startHttpUpstream()
   const slack = await startSlackDouble({ messageRate: null })
   const mina = slack.addUser({ name: 'mina' }).id
   const channel = slack.addChannel({ name: 'approvals' }).id
   const redis = withRedis ? await startRedis() : null
+  const policy = policyFile()
+  // A write may be seen half done.
+  const judgeAnew = (reason: string) => {
+    writeFileSync(`${policy}.new`, policyText(reason))
+    renameSync(`${policy}.new`, policy)
+  }
+  judgeAnew('as at the start')
   const { env } = configure({
     databaseUrl: database.connectionString,
-    servers: { pay: { url: upstream.url.href, policy: policyFile() } },
+    servers: { pay: { url: upstream.url.href, policy } },
     channels: { slack: { channel } },
     timings: { ...timings, decision: `${deadlineMs}ms`, start_by: `${deadlineMs}ms` },
     limits: { pending_per_principal: 1_000 },
@@ -165,6 +169,7 @@ export async function openLane(options: LaneOptions): Promise<Lane> {
     slots,
     tokens,
     onLastWords: () => {},
+    judgeAnew,
     gateways: () =>
       slots
         .filter(({ role, running, isFrozen }) => role === 'gateway' && running.isAlive() && !isFrozen)
@@ -192,7 +197,7 @@ function withoutPort({ PORT: _port, ...env }: Record<string, string>): Record<st
 
 /** Mina says in Slack who she is, with a code as the command line prints it. */
 async function link(
-  pool: pg.Pool,
+  pool: AskingDatabase,
   slack: SlackDouble,
   { mina, channel }: { mina: string; channel: string },
 ): Promise<void> {

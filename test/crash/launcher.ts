@@ -27,7 +27,10 @@ const decorate: Decorate = {
   ...points,
   // The broken design is outside: what it does is seen at the points.
   stores: (stores) => mutant?.stores?.(points.stores(stores)) ?? points.stores(stores),
-  session: (session) => mutant?.session?.(points.session(session)) ?? points.session(session),
+  session(session, of) {
+    const passing = points.session(session, of)
+    return mutant?.session?.(passing, of) ?? passing
+  },
 }
 if (role !== 'gateway' && role !== 'approvals' && role !== 'deliveries') throw new Error(`${role} is no role`)
 await roles[role](decorate)

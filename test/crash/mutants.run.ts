@@ -32,6 +32,12 @@ const catches: Readonly<Record<string, Catch>> = {
     scenario: 'server breaks off',
     harms: ['false "not sent"'],
   },
+  'a repeat of what runs is turned away as not executed': {
+    point: 'wake-up: after',
+    signal: 'SIGKILL',
+    scenario: 'repeats of what runs',
+    harms: ['false "not sent"'],
+  },
   'time-out approves': {
     point: 'wake-up: after',
     signal: 'SIGKILL',

@@ -6,6 +6,7 @@ import type { Ledger } from '../../src/ports/ledger.ts'
 import {
   brokenIsNotSent,
   claimAfterSend,
+  limitBeforeAttaching,
   newestAnswer,
   sendsAgain,
   stalledMeansAgain,
@@ -23,6 +24,10 @@ export const mutants: readonly Mutant[] = [
   { name: 'the claim is taken after the send', ...withLedger(claimAfterSend) },
   { name: 'the HTTP client sends again', session: sendsAgain },
   { name: 'a broken connection is called not sent', session: brokenIsNotSent },
+  {
+    name: 'a repeat of what runs is turned away as not executed',
+    ...withLedger(limitBeforeAttaching),
+  },
   { name: 'time-out approves', ...withLedger(timeoutApproves) },
   {
     name: 'a stalled sender means that nothing was sent',

@@ -11,6 +11,8 @@ export type Scenario =
   | 'slow server'
   /** One call is asked twice at the same time, on two gateways. */
   | 'repeats'
+  /** One call is asked for again on both gateways while the server is at work on it. */
+  | 'repeats of what runs'
   | 'nobody decides'
   /** The agent is gone for good when its call is approved. */
   | 'agent leaves'
@@ -37,6 +39,22 @@ export type Scenario =
   | 'kill switch'
   /** Nobody decides until people have been called again. */
   | 'called again'
+  /** Somebody says yes and takes it back, before several do. */
+  | 'second thoughts'
+  /** The policy changes while calls wait. */
+  | 'another rule'
+  /** A yes allows a few more calls, until it is taken back. */
+  | 'grants'
+  /** A limit counts the calls. */
+  | 'counted'
+  /** The agent is gone, and the rule lets a gateway run its call then. */
+  | 'runs alone'
+  /** The server is away until an approved call may not begin any more. */
+  | 'server stays away'
+  /** The gateway that sends stands still until somebody else has noted that; then it finds the answer. */
+  | 'late answer'
+  /** Nobody knows the end: people say what they found, or ask again. */
+  | 'people find out'
   /** The server breaks the connection after it has acted. */
   | 'server breaks off'
 
@@ -76,6 +94,16 @@ export const points: readonly CrashPoint[] = [
     `${repeats}; the card follows`,
   ),
   point('asking', 'attach: after', 'repeats', 'the pending record of the first request', repeats),
+  {
+    ...point(
+      'asking',
+      'attach to what runs: after',
+      'repeats of what runs',
+      'a claim; the server is working',
+      `${repeats}: it gets the outcome, and nothing runs twice`,
+    ),
+    step: 'attach: after',
+  },
   {
     ...point(
       'asking',
@@ -193,6 +221,13 @@ export const points: readonly CrashPoint[] = [
   ),
   point(
     'deciding',
+    'yes taken back: after',
+    'second thoughts',
+    'a pending record with one yes less',
+    'the others, who are still missing',
+  ),
+  point(
+    'deciding',
     'edit: after',
     'edits',
     'a pending record with other arguments',
@@ -204,6 +239,48 @@ export const points: readonly CrashPoint[] = [
     'more time',
     'a pending record with a later deadline',
     'an earlier alarm finds that nothing is due',
+  ),
+  point(
+    'deciding',
+    'asked anew: before',
+    'another rule',
+    'a pending record judged by an earlier revision',
+    'the loop of any gateway',
+  ),
+  point(
+    'deciding',
+    'asked anew: after',
+    'another rule',
+    'a void record and its successor; nobody told',
+    'held requests follow to the successor; the card is drawn by the reconciler',
+  ),
+  point(
+    'deciding',
+    'grant given: after',
+    'grants',
+    'an approved record and the grant, nobody told',
+    'any gateway with a waiter',
+  ),
+  point(
+    'deciding',
+    'grant used: before',
+    'grants',
+    'a pending record that a grant covers',
+    'people are asked, or the agent calls again',
+  ),
+  point(
+    'deciding',
+    'grant used: after',
+    'grants',
+    'an approved record, counted under the grant; nobody told',
+    'any gateway with a waiter',
+  ),
+  point(
+    'deciding',
+    'grant ended: after',
+    'grants',
+    'a grant that is over, nobody told',
+    'nothing is left to do: nothing begins under it',
   ),
   point('deciding', 'rejected: before', 'decisions', 'a pending record', 'the approver decides again'),
   point(
@@ -266,6 +343,41 @@ export const points: readonly CrashPoint[] = [
     'server away',
     'an approved record and why it was not sent',
     'the next gateway with a waiter',
+  ),
+  point(
+    'sending',
+    'counted: before',
+    'counted',
+    'an approved record, not counted',
+    'the next gateway with a waiter',
+  ),
+  point(
+    'sending',
+    'counted: after',
+    'counted',
+    'an approved record, counted once too often',
+    'the next gateway with a waiter counts it again: a limit comes too early, never too late',
+  ),
+  point(
+    'sending',
+    'pre-flight alone: before',
+    'runs alone',
+    'an approved record whose agent is gone',
+    'the loop of any gateway',
+  ),
+  point(
+    'sending',
+    'first byte alone: now',
+    'runs alone',
+    'a claim; the request may be on its way',
+    `${anyLoop} says that nobody knows`,
+  ),
+  point(
+    'sending',
+    'send alone: after',
+    'runs alone',
+    'a claim; the answer was read and is lost',
+    `${anyLoop} says that nobody knows`,
   ),
   point('sending', 'claim: before', 'decisions', 'an approved record', 'the next gateway with a waiter'),
   point(
@@ -357,6 +469,20 @@ export const points: readonly CrashPoint[] = [
   ),
   point(
     'ending',
+    'not_sent: before',
+    'server stays away',
+    'an approved record beyond its time, and why it was not sent',
+    anyLoop,
+  ),
+  point(
+    'ending',
+    'not_sent: after',
+    'server stays away',
+    'the outcome, nobody told',
+    'held requests look by themselves',
+  ),
+  point(
+    'ending',
     'withdrawn as gone: before',
     'ends when gone',
     'a pending record nobody waits for',
@@ -376,6 +502,42 @@ export const points: readonly CrashPoint[] = [
     'sender dies',
     'the outcome, nobody told',
     'held requests look by themselves',
+  ),
+  point(
+    'ending',
+    'late answer kept: before',
+    'late answer',
+    'the outcome; the answer was read and is lost',
+    'nobody: people find out without it',
+  ),
+  point(
+    'ending',
+    'late answer kept: after',
+    'late answer',
+    'the outcome, and the answer beside it, not in its record',
+    'people find it with the outcome',
+  ),
+  point(
+    'ending',
+    'finding: before',
+    'people find out',
+    'an end that nobody knows',
+    'whoever looked says it again',
+  ),
+  point('ending', 'finding: after', 'people find out', 'what was found, nobody told', 'a repeat is told it'),
+  point(
+    'ending',
+    'asked again: before',
+    'people find out',
+    'an end that nobody knows',
+    'whoever asked asks again',
+  ),
+  point(
+    'ending',
+    'asked again: after',
+    'people find out',
+    'the end and the new call; nobody told',
+    'the card is drawn by the reconciler',
   ),
 
   point('cards', 'card taken: after', 'decisions', 'the right to draw, until it lapses', reconciler),

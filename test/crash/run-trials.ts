@@ -1,6 +1,7 @@
 /** Runs a plan on several lanes at once; each trial belongs to one lane, and waits for what it needs there. */
 import type { Broken } from '../support/promises.ts'
 import { checkCards } from './cards.ts'
+import { checkCounts } from './counts.ts'
 import { type Lane, type LaneOptions, openLane } from './lane.ts'
 import { againOf, shapeOf, type Trial } from './plan.ts'
 import { checkSeals } from './seals.ts'
@@ -60,7 +61,7 @@ export async function runTrials(plan: readonly Trial[], options: RunOptions): Pr
         options.tell(line(tried, all.length, plan.length, again))
         if (options.isEnough(tried)) waiting.length = 0
       }
-      const seals = await checkSeals(lane)
+      const seals = [...(await checkSeals(lane)), ...(await checkCounts(lane))]
       const last = all.at(-1)
       if (seals.length > 0 && last !== undefined) all.push({ ...last, markers: [], calls: 0, broken: seals })
     } finally {

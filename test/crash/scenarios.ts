@@ -1,9 +1,9 @@
 /** What agents and people do around a point, and what the world does to them meanwhile. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dice } from '../sim/scheduler.ts'
-import type { AgentCall } from './agents.ts'
-import { type Lane, type PersonName, personNames } from './lane.ts'
-import { lift, rowsOf, stop, type Wanted } from './people.ts'
+import { type AgentCall, untilSent } from './agents.ts'
+import { type Lane, type PersonName, personNames, type Slot } from './lane.ts'
+import { actsOn, annotate, askAgain, lift, revoke, rowsOf, stop, untilOver, type Wanted } from './people.ts'
 import type { Scenario } from './points.ts'
 
 /** What a scenario waits for, so that it brings about what it is for on any machine. */
@@ -27,9 +27,13 @@ export interface Batch {
 /** Longer than it takes to see that a request is under way, to kill its gateway. */
 const SLOW_MS = 400
 const VERY_SLOW_MS = 8_000
+/** Long enough for others to come and ask for the same. */
+const RUNS_MS = 2_000
 /** From when its call is in the ledger: long enough to be waiting for it. */
 const LEAVES_AFTER_MS = 400
 const AWAY_MS = 900
+/** A process that goes on reads what it missed at once; a busy machine takes longer. */
+const LATE_MS = 5_000
 const LOOK_MS = 30
 
 const nothing = async () => {}
@@ -44,6 +48,7 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
     note: 'pay',
     gateway: count % 2,
     delayMs: 0,
+    comesBackBy: dice.pick(['ticket', 'stream']),
     leavesAfterMs: null,
     ...more,
   })
@@ -81,7 +86,7 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
       const first = aCall({ era: 'legacy', gateway: 0 })
       const second = aCall()
       // They come once the call is there, two at each gateway, and nobody decides before all of them wait for it.
-      const again = [0, 1, 0, 1].map((gateway) => ({ ...first, gateway, isRepeat: true }))
+      const again = [0, 1, 0, 1].map((gateway) => ({ ...first, gateway, comesOnce: 'asked' as const }))
       const calls = [first, ...again, second]
       return {
         ...plain(calls, [act(first, 'approve'), act(second, 'approve')]),
@@ -92,6 +97,11 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
               (await waitersOf(lane, first.marker)) > again.length || (await isPast(lane, first.marker)),
           ),
       }
+    }
+    case 'repeats of what runs': {
+      const first = aCall({ era: 'legacy', gateway: 0, delayMs: RUNS_MS })
+      const again = [0, 1, 0, 1].map((gateway) => ({ ...first, gateway, comesOnce: 'sent' as const }))
+      return plain([first, ...again], [act(first, 'approve')])
     }
     case 'nobody decides': {
       const decided = aCall()
@@ -207,6 +217,139 @@ export function batchOf(lane: Lane, scenario: Scenario, prefix: string, dice: Di
         prepare: (course) => untilSo(course, () => areAllCalledAgain(lane, called)),
       }
     }
+    case 'second thoughts': {
+      const [one, other] = [aCall({ note: 'several people' }), aCall({ note: 'several people' })]
+      const saying = personNames.flatMap((by) =>
+        [one, other].map(
+          ({ marker }): Wanted => ({ marker, act: 'approve', by, door: 'rest', gateway: dice.below(2) }),
+        ),
+      )
+      const back = [one, other].map(
+        ({ marker }, gateway) => ({ marker, act: 'take-back', door: 'rest', gateway }) as const,
+      )
+      return {
+        ...plain([one, other], saying),
+        async prepare({ isOver, hasStruck }) {
+          await Promise.all(back.map((wanted) => actsOn(lane, wanted, [], () => isOver() || hasStruck())))
+        },
+      }
+    }
+    case 'another rule': {
+      const calls = [aCall({ note: 'judged anew' }), aCall({ note: 'judged anew' })]
+      return {
+        ...plain(
+          calls,
+          calls.map((call) => act(call, 'approve')),
+        ),
+        async prepare(course) {
+          await allAsked(calls, course.isOver)
+          lane.judgeAnew(`anew in ${prefix}`)
+          const isAnew = async ({ marker }: AgentCall) => (await rowsOf(lane, marker)).length > 1
+          await untilSo(course, async () => !(await Promise.all(calls.map(isAnew))).includes(false))
+        },
+      }
+    }
+    case 'grants': {
+      const granted = { note: 'grants', agent: 'night-agent' } as const
+      const first = aCall(granted)
+      const covered = [0, 1].map((gateway) => aCall({ ...granted, gateway, comesAfter: first.marker }))
+      return {
+        ...plain([first, ...covered], [act(first, 'grant')]),
+        async meddle(course) {
+          for (const { marker } of covered) await untilOver(lane, marker, course.isOver)
+          const given = (await rowsOf(lane, first.marker))[0]
+          if (given?.isGranted)
+            await untilDone(
+              lane,
+              () => false,
+              (url) => revoke(lane, url, given.id),
+            )
+        },
+      }
+    }
+    case 'counted':
+      return some({ note: 'counted' })
+    case 'runs alone': {
+      const leaver = { note: 'runs alone', leavesAfterMs: LEAVES_AFTER_MS, leavesOnceAsked: true } as const
+      const calls = [aCall(leaver), aCall(leaver)]
+      const isAlone = async (course: Course, { marker }: AgentCall) =>
+        course.hasLeft(marker) && (await waitersOf(lane, marker)) === 0
+      return {
+        ...plain(
+          calls,
+          calls.map((call) => act(call, 'approve')),
+        ),
+        prepare: (course) =>
+          untilSo(
+            course,
+            async () => !(await Promise.all(calls.map((call) => isAlone(course, call)))).includes(false),
+          ),
+      }
+    }
+    case 'server stays away': {
+      const batch = some()
+      return {
+        ...batch,
+        async prepare({ isOver }) {
+          await allAsked(batch.calls, isOver)
+          await lane.upstream.refuse()
+        },
+        async meddle(course) {
+          await untilSo(course, async () => {
+            const rows = await Promise.all(batch.calls.map(({ marker }) => rowsOf(lane, marker)))
+            return rows.flat().every(({ status }) => status === 'settled')
+          })
+          await lane.upstream.accept()
+        },
+      }
+    }
+    case 'late answer': {
+      const slow = aCall({ delayMs: RUNS_MS })
+      const other = aCall()
+      return {
+        ...plain([slow, other], [act(slow, 'approve'), act(other, 'approve')]),
+        async meddle({ isOver, hasStruck }) {
+          await untilSent(lane, slow.marker, isOver)
+          const sender = await senderOf(lane, slow.marker)
+          if (isOver() || hasStruck() || sender === undefined) return
+          sender.isFrozen = true
+          sender.running.freeze()
+          await untilOver(lane, slow.marker, isOver)
+          sender.running.thaw()
+          sender.isFrozen = false
+          // It finds the answer on its connection, and that the call has an end.
+          const untilMs = performance.now() + LATE_MS
+          while (!hasStruck() && performance.now() < untilMs && !(await isLateNoted(lane, slow.marker)))
+            await sleep(LOOK_MS)
+        },
+      }
+    }
+    case 'people find out': {
+      lane.upstream.misbehave('tools/call', { kind: 'reset_after_request' })
+      const [one, other] = [aCall(), aCall()]
+      return {
+        ...plain([one, other], [act(one, 'approve'), act(other, 'approve')]),
+        async meddle({ isOver }) {
+          for (const { marker } of [one, other]) await untilOver(lane, marker, isOver)
+          const unknown = async ({ marker }: AgentCall) =>
+            (await rowsOf(lane, marker)).find(({ outcome }) => outcome === 'indeterminate')?.id
+          const [found, again] = [await unknown(one), await unknown(other)]
+          if (found !== undefined)
+            await untilDone(
+              lane,
+              () => false,
+              (url) => annotate(lane, url, found),
+            )
+          if (again === undefined) return
+          await untilDone(
+            lane,
+            () => false,
+            (url) => askAgain(lane, url, again),
+          )
+          await actsOn(lane, act(other, 'reject'), [], () => false)
+        },
+      }
+    }
     case 'server breaks off': {
       lane.upstream.misbehave('tools/call', { kind: 'reset_after_request' })
       return some()
@@ -228,13 +371,16 @@ async function stopsAndLifts(lane: Lane, calls: readonly AgentCall[], isOver: ()
     )
 }
 
+/** A request is answered within seconds; what nobody has said is done by then is refused. */
+const REQUESTS_MAX = 300
+
 /** At one gateway after the other, until one says that it is done. */
 async function untilDone<Result>(
   lane: Lane,
   isOver: () => boolean,
   act: (url: string) => Promise<Result | null>,
 ): Promise<Result | null> {
-  for (let attempt = 0; !isOver(); attempt++) {
+  for (let attempt = 0; !isOver() && attempt < REQUESTS_MAX; attempt++) {
     const gateways = lane.gateways()
     const at = gateways[attempt % Math.max(1, gateways.length)]
     const done = at === undefined ? null : await act(at.url)
@@ -290,15 +436,26 @@ async function areAllPutOff(lane: Lane, markers: readonly string[]): Promise<boo
   return (await Promise.all(open)).every((count) => count === 0)
 }
 
+const isLateNoted = async (lane: Lane, marker: string): Promise<boolean> =>
+  (await countOf(
+    lane,
+    `SELECT FROM holdpoint.approval WHERE strpos(record::text, $1) > 0
+     AND json_array_length(record #> '{outcome,evidence,lateReplies}') > 0`,
+    marker,
+  )) > 0
+
 const isEmpty = (rows: readonly unknown[]) => rows.length === 0
 
-/** The claim names the node, and a node's name holds its process id. */
 async function killSenderOf(lane: Lane, marker: string): Promise<void> {
+  await (await senderOf(lane, marker))?.running.kill()
+}
+
+/** The claim names the node, and a node's name holds its process id. */
+async function senderOf(lane: Lane, marker: string): Promise<Slot | undefined> {
   const { rows } = await lane.pool.query<{ claim_node: string | null }>(
     'SELECT claim_node FROM holdpoint.approval WHERE strpos(record::text, $1) > 0',
     [marker],
   )
   const node = rows[0]?.claim_node ?? ''
-  const sender = lane.slots.find(({ running }) => node.includes(`-${running.pid}-`))
-  await sender?.running.kill()
+  return lane.slots.find(({ running }) => node.includes(`-${running.pid}-`))
 }

@@ -1,6 +1,7 @@
 /** Which step of an approval's life a use of a port is. Each has a point before it and one after it has taken effect. */
 import { isRuleActor } from '../../src/domain/actor.ts'
-import type { Approval, Outcome, Pending } from '../../src/domain/approval.ts'
+import type { Approval, Decision, Outcome, Pending } from '../../src/domain/approval.ts'
+import { decisionIn } from '../../src/domain/grant.ts'
 import type { Decorate } from '../../src/launch/decorate.ts'
 import type { Channel } from '../../src/ports/channels.ts'
 import type { Ledger } from '../../src/ports/ledger.ts'
@@ -28,6 +29,7 @@ export const passing = (trap: Trap): Decorate => ({
         }),
         nudges: withPostedSteps(store.nudges, trap),
         wakeUps: around(store.wakeUps, trap, { announce: 'wake-up' }),
+        counters: around(store.counters, trap, { reserve: 'counted', release: 'not counted any more' }),
         ...around({ seal: store.seal }, trap, { seal: 'seal' }),
       },
       queue: around(queue, trap, {
@@ -37,7 +39,7 @@ export const passing = (trap: Trap): Decorate => ({
       }),
     }
   },
-  session: (session) => passingSession(session, trap),
+  session: (session, who) => passingSession(session, trap, who),
   channel: (channel) => passingChannel(channel, trap),
 })
 
@@ -48,6 +50,7 @@ const ledgerSteps = {
   renewLease: 'lease',
   markDelivered: 'delivery noted',
   noteUnsent: 'postponement',
+  keepEvidence: 'late answer kept',
   due: 'watch',
 } as const satisfies Partial<Record<keyof Ledger, string>>
 
@@ -66,6 +69,16 @@ function withDecisiveSteps(ledger: Ledger, trap: Trap): Ledger {
       if (found !== null) trap.pass('attach: after')
       return found
     },
+    async replace(replacement) {
+      const step =
+        replacement.next.status === 'settled' && replacement.next.outcome.kind === 'indeterminate'
+          ? 'asked again'
+          : 'asked anew'
+      trap.pass(`${step}: before`)
+      const isReplaced = await ledger.replace(replacement)
+      if (isReplaced) trap.pass(`${step}: after`)
+      return isReplaced
+    },
     async save(change) {
       const step = stepOf(change.previous, change.next)
       trap.pass(`${step}: before`)
@@ -77,20 +90,37 @@ function withDecisiveSteps(ledger: Ledger, trap: Trap): Ledger {
 }
 
 function stepOf(previous: Approval, next: Approval): string {
+  const isEnded = endOfGrant(next) !== null && endOfGrant(previous) === null
+  if (isEnded) return 'grant ended'
   switch (next.status) {
     case 'pending':
       return previous.status === 'pending' ? changeOf(previous, next) : 'change of a paused call'
     case 'approved':
-      return 'decision'
+      return previous.status === 'pending' ? yesOf(next.decision) : 'change of an approved call'
     case 'executing':
       return 'claim'
     case 'settled':
+      if (previous.status === 'settled') return noteOf(previous.outcome, next.outcome)
       return next.outcome.kind === 'cancelled' ? withdrawalOf(next.outcome, next) : next.outcome.kind
   }
 }
 
+const endOfGrant = (approval: Approval) => decisionIn(approval)?.gives?.ended ?? null
+
+const yesOf = ({ gives, under }: Decision) =>
+  under !== null ? 'grant used' : gives !== null ? 'grant given' : 'decision'
+
+/** What is written beside an outcome, which stays what it is. */
+function noteOf(before: Outcome, after: Outcome): string {
+  if (before.kind !== 'indeterminate' || after.kind !== 'indeterminate') return 'change of a settled call'
+  if (after.annotations.length > before.annotations.length) return 'finding'
+  const isLate = after.evidence.lateReplies.length > before.evidence.lateReplies.length
+  return isLate ? 'late answer noted' : 'look after'
+}
+
 function changeOf(previous: Pending, next: Pending): string {
   const isCalled = next.nudges.length > previous.nudges.length
+  if (next.votes.length < previous.votes.length) return 'yes taken back'
   if (next.votes.length > previous.votes.length) return isCalled ? 'stage passed' : 'vote'
   if (next.edits.length > previous.edits.length) return 'edit'
   if (next.expiresAtMs > previous.expiresAtMs) return 'extension'
@@ -114,33 +144,36 @@ const withPostedSteps = (nudges: Nudges, trap: Trap): Nudges => ({
   },
 })
 
-function passingSession(session: UpstreamSession, trap: Trap): UpstreamSession {
-  let isAsked = false
+/** Of a gateway that runs a call alone, without its agent, these are steps of their own. */
+function passingSession(session: UpstreamSession, trap: Trap, who: 'waiter' | 'alone'): UpstreamSession {
+  const isAlone = who === 'alone'
+  const step = (name: string) => (isAlone ? `${name} alone` : name)
+  let isAsked = isAlone
   return {
     async describe(tool) {
       // The same session looks at the tool when the call is asked for, and again before it is sent.
-      const step = isAsked ? 'pre-flight' : 'look at the tool'
+      const at = isAsked ? step('pre-flight') : 'look at the tool'
       isAsked = true
-      trap.pass(`${step}: before`)
+      trap.pass(`${at}: before`)
       const described = await session.describe(tool)
-      trap.pass(`${step}: after`)
+      trap.pass(`${at}: after`)
       return described
     },
     async send(request) {
-      trap.pass('send: before')
+      trap.pass(`${step('send')}: before`)
       const sent = await session.send({
         ...request,
         mayStillStart() {
-          trap.pass('first byte: before')
+          trap.pass(`${step('first byte')}: before`)
           const may = request.mayStillStart()
           if (may) {
-            trap.pass('first byte: now')
-            setTimeout(() => trap.pass('first byte: after'), UNDER_WAY_MS)
+            trap.pass(`${step('first byte')}: now`)
+            setTimeout(() => trap.pass(`${step('first byte')}: after`), UNDER_WAY_MS)
           }
           return may
         },
       })
-      trap.pass('send: after')
+      trap.pass(`${step('send')}: after`)
       return sent
     },
   }

@@ -1,4 +1,5 @@
 /** The PostgreSQL server and the Redis that lanes stand on: a system's own where there is one, else what npm brings. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { inject } from 'vitest'
 import { isRedisMissing } from '../support/redis.ts'
 import { isPostgresMissing, startSystemPostgres } from '../support/system-postgres.ts'
@@ -6,6 +7,8 @@ import { isPostgresMissing, startSystemPostgres } from '../support/system-postgr
 export interface LaneStores {
   readonly postgresUrl: string
   readonly withRedis: boolean
+  /** Kills it as a power cut would, and starts it again after so long; `null`: it is not ours to kill. */
+  readonly postgresDies: ((awayMs: number) => Promise<void>) | null
   /** Lanes that may run side by side: the embedded server takes 60 connections, a system's own what it is told. */
   readonly lanesMax: number
   close(): Promise<void>
@@ -18,8 +21,19 @@ const CONNECTIONS_MAX = 400
 export async function openLaneStores(): Promise<LaneStores> {
   const withRedis = !isRedisMissing()
   if (isPostgresMissing()) {
-    return { postgresUrl: inject('postgresUrl'), withRedis, lanesMax: 2, close: async () => {} }
+    return {
+      postgresUrl: inject('postgresUrl'),
+      withRedis,
+      postgresDies: null,
+      lanesMax: 2,
+      close: async () => {},
+    }
   }
   const server = await startSystemPostgres({ settings: [`max_connections=${CONNECTIONS_MAX}`] })
-  return { postgresUrl: server.url, withRedis, lanesMax: 3, close: () => server.stop() }
+  const postgresDies = async (awayMs: number) => {
+    await server.kill()
+    await sleep(awayMs)
+    await server.start()
+  }
+  return { postgresUrl: server.url, withRedis, postgresDies, lanesMax: 3, close: () => server.stop() }
 }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createDice } from '../sim/scheduler.ts'
 import type { Broken } from '../support/promises.ts'
 import { type AgentCall, callsUntilKnown, type Heard } from './agents.ts'
-import { check } from './check.ts'
+import { anybodyLate, check, nobodyLate } from './check.ts'
 import { type Lane, LEASE_MS, type Slot } from './lane.ts'
 import type { Launched } from './launched.ts'
 import { actsOn, type Done, rowsOf } from './people.ts'
@@ -87,8 +87,10 @@ export async function runTrial(lane: Lane, trial: Trial, patienceMs: number): Pr
   await heal(lane)
   if (signal === 'SIGSTOP') await sleep(AFTER_THAW_MS)
   // Perhaps it is the one thing that nobody else can prevent: it stood still between the look and the act.
-  const maySendLate = signal === 'SIGSTOP' && point.name === 'first byte: now'
-  const broken = await check(lane, { calls, heard, done, unanswered }, { maySendLate })
+  const mayBeLate =
+    signal === 'SIGSTOP' && (point.name === 'first byte: now' || point.name === 'first byte alone: now')
+  const lateAfter = mayBeLate ? anybodyLate : nobodyLate
+  const broken = await check(lane, { calls, heard, done, unanswered }, lateAfter)
   const victim = victims[0]
   return {
     trial,

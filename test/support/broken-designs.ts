@@ -91,6 +91,22 @@ export function timeoutApproves(ledger: Ledger): Ledger {
   })
 }
 
+/** There is no room for a repeat of what runs: the limit is looked at before anybody knows that it is a repeat. */
+export function limitBeforeAttaching(ledger: Ledger): Ledger {
+  return withChanged(ledger, {
+    async unsettledByAttachKey(key) {
+      const found = await ledger.unsettledByAttachKey(key)
+      return found !== null && executing(found.approval) ? null : found
+    },
+    async create(proposal) {
+      const same = await ledger.unsettledByAttachKey(proposal.approval.asked.attachKey)
+      return same === null || !executing(same.approval)
+        ? ledger.create(proposal)
+        : { kind: 'too_many_pending', pending: proposal.pendingPerPrincipalMax }
+    },
+  })
+}
+
 /** The HTTP client sends again when the connection breaks. */
 export const sendsAgain = (session: UpstreamSession): UpstreamSession => ({
   ...session,

@@ -136,3 +136,26 @@ export function brokenTelling(story: Story, told: ToldOf): Broken[] {
     )
   return found
 }
+
+/** Says of a call that it has not run. "This request executed nothing" says less, and is always true of a repeat. */
+const SAYS_NOT_RUN = /\bnot executed\b|\bnothing was executed\b(?! by this request)/i
+
+/** After its outcome was told and its time to be told again is over, the same call is a new one. */
+const NEW_CALL_AFTER_MS = 60_000
+
+/** What a requester was told at a moment when the call had no outcome for it, and since when it was asking. */
+export interface Claim {
+  readonly text: string
+  readonly sinceMs: number
+}
+
+/**
+ * Who asks again for a call may be turned away, or be told that it goes on; but not that it has not run, when it had been sent
+ * before they asked.
+ */
+export function brokenClaim({ approval, past, received }: Story, { text, sinceMs }: Claim): Broken[] {
+  if (!SAYS_NOT_RUN.test(text) || !received.some(({ at }) => at <= sinceMs)) return []
+  if (past.some(({ outcome, at }) => outcome !== null && at < sinceMs - NEW_CALL_AFTER_MS)) return []
+  const said = `${approval.id} had been sent when somebody who asked for it was told: ${text.slice(0, 160)}`
+  return [broken('I5', 'false "not sent"', said)]
+}

@@ -15,6 +15,8 @@ export interface SystemPostgres {
   start(): Promise<void>
   /** As `pg_ctl stop`: `fast` cuts clients and writes a checkpoint, `immediate` is a crash of every backend. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>
+  /** SIGKILL of the postmaster and every backend: what was not flushed is gone, and its lock file stays behind. */
+  kill(): Promise<void>
   /** Stops the postmaster and every backend in their tracks: connections stay open and nobody answers. */
   freeze(): void
   thaw(): void
@@ -100,6 +102,12 @@ async function serve(directory: string, data: string, settings: readonly string[
       const ending = running
       running = null
       ending?.child.kill(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
+      await ending?.ended
+    },
+    async kill() {
+      const ending = running
+      signal('SIGKILL')
+      running = null
       await ending?.ended
     },
     freeze: () => signal('SIGSTOP'),
