@@ -23,7 +23,10 @@ export function listTools(parts: Parts, { server, all, json }: ListOptions): Pro
     if (!answer.ok) return answer
     const { tools } = answer.value
     if (json) printJson(io, answer.value)
-    else if (tools.length === 0) io.out(all ? 'No tools were seen yet.' : 'No tool waits to be accepted.')
+    else if (tools.length === 0)
+      io.out(
+        all ? 'No tools were seen yet.' : 'No tool waits to be accepted. --all shows all that were seen.',
+      )
     else {
       for (const line of rows(tools)) io.out(line)
       if (!all)
@@ -41,7 +44,7 @@ const rows = (tools: readonly PinnedToolView[]) =>
     ...tools.map(({ server, tool, state, accepted, waiting }) => {
       const now = waiting ?? accepted
       const since = now === null ? '' : localTime(Date.parse(now.at), Date.now())
-      const by = accepted === null ? '' : visible(accepted.by)
+      const by = accepted === null ? '' : takenBy(accepted.by)
       return [visible(server), visible(tool), state, now?.category ?? 'unknown', now?.risk ?? '', since, by]
     }),
   ])
@@ -65,7 +68,7 @@ export function diffTool(
     const { accepted, waiting, state } = detail.tool
     io.out(`${bold(visible(tool))}  ${visible(server)}  ${state}`)
     if (accepted !== null)
-      io.out(`${dim('accepted')}  ${word(accepted)}, by ${visible(accepted.by)}  ${dim(accepted.digest)}`)
+      io.out(`${dim('accepted')}  ${word(accepted)}, by ${takenBy(accepted.by)}  ${dim(accepted.digest)}`)
     if (waiting === null) {
       io.out('It is what was accepted.')
       return done
@@ -84,6 +87,9 @@ export function diffTool(
     return done
   })
 }
+
+/** A person, or the rule that took it: `first sight`. */
+const takenBy = (by: string) => visible(by.replace(/^person:/, ''))
 
 const word = ({ category, risk }: { category: string | null; risk: string }) =>
   `${category ?? 'unknown'}, ${risk}`

@@ -3,6 +3,7 @@ import { CLI } from '../domain/command-line.ts'
 import { riskWords } from '../domain/present.ts'
 import type { DiffLine } from '../domain/risk/drift.ts'
 import { visible } from '../domain/visible.ts'
+import { FIRST_SIGHT, MERE_WORDS, type ToolPin } from '../ports/tool-pins.ts'
 import type { ToolReview } from '../services/tool-reviews.ts'
 import { FormToken, page, type Reader } from './layout.tsx'
 import { RiskMark, Time } from './told.tsx'
@@ -32,11 +33,7 @@ export function toolPage(
           <a href={`../${pin.server}`} translate="no">
             {visible(pin.server)}
           </a>
-          {pin.accepted !== null && (
-            <>
-              , accepted by {visible(pin.accepted.by)}, <Time atMs={pin.accepted.atMs} />
-            </>
-          )}
+          {pin.accepted !== null && <Taken accepted={pin.accepted} />}
         </p>
         {notice !== null && (
           <div class="notice" role="alert">
@@ -79,6 +76,27 @@ export function toolPage(
       </>
     ),
   })
+}
+
+/** Who took the definition, or which rule did. */
+function Taken({ accepted: { by, atMs } }: { accepted: NonNullable<ToolPin['accepted']> }) {
+  if (by === FIRST_SIGHT)
+    return (
+      <>
+        , as it was when it was first seen, <Time atMs={atMs} />
+      </>
+    )
+  if (by === MERE_WORDS)
+    return (
+      <>
+        . Its words changed and nothing else, <Time atMs={atMs} />; it only reads, so nobody was asked
+      </>
+    )
+  return (
+    <>
+      , accepted by {visible(by.replace(/^person:/, ''))}, <Time atMs={atMs} />
+    </>
+  )
 }
 
 function Why({ tool: { evidence } }: { tool: ToolReview }) {

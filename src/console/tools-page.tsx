@@ -2,10 +2,11 @@
 
 import { riskWords } from '../domain/present.ts'
 import { visible } from '../domain/visible.ts'
+import { MERE_WORDS } from '../ports/tool-pins.ts'
 import type { ToolReview, TriedRule } from '../services/tool-reviews.ts'
 import { type Acted, ActedNotice } from './acted.tsx'
 import { page, type Reader } from './layout.tsx'
-import { RiskMark } from './told.tsx'
+import { RiskMark, Time } from './told.tsx'
 import { AcceptTool, Difference } from './tool-page.tsx'
 
 export interface ToolsView {
@@ -47,6 +48,7 @@ export function toolsPage({ server, tools, tried, mayAccept, notice }: ToolsView
         {waiting.length > 0 && !mayAccept && (
           <p class="notice">Who may decide about calls to this server accepts its tools.</p>
         )}
+        <OtherWords tools={tools} />
         <Tried tried={tried} />
         <h2>All of them</h2>
         <ul class="tools">
@@ -69,6 +71,31 @@ export function toolsPage({ server, tools, tried, mayAccept, notice }: ToolsView
       </>
     ),
   })
+}
+
+/** The newest; older ones stand on the pages of the tools. */
+const OTHER_WORDS_MAX = 10
+
+/** What passed without a question, so that people can see that it did. */
+function OtherWords({ tools }: { tools: readonly ToolReview[] }) {
+  const taken = tools
+    .flatMap((tool) => (tool.pin.accepted?.by === MERE_WORDS ? [{ tool, atMs: tool.pin.accepted.atMs }] : []))
+    .sort((a, b) => b.atMs - a.atMs)
+    .slice(0, OTHER_WORDS_MAX)
+  if (taken.length === 0) return null
+  return (
+    <section aria-labelledby="other-words">
+      <h2 id="other-words">Other words, and nothing else</h2>
+      <p class="note">The server describes these tools in other words. They only read, so they go on.</p>
+      <ul>
+        {taken.map(({ tool, atMs }) => (
+          <li>
+            <ToolLink tool={tool} />, <Time atMs={atMs} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
 }
 
 const ToolLink = ({ tool: { pin } }: { tool: ToolReview }) => (

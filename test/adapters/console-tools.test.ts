@@ -68,6 +68,25 @@ test('keeping what was drops what waits', async () => {
   expect((await get('/')).text).not.toContain('changed or appeared')
 })
 
+test('other words about a tool that only reads go on, and are shown; a tool says who took it, and by which rule', async () => {
+  await site.saw('shop', [{ ...shopTools[0], description: 'Look one order up.' }])
+  expect(site.tools.quarantineOf('shop', 'get_order')).toBeNull()
+  const { text } = await get('/tools/shop')
+  expect(text).toContain('all as they were accepted')
+  expect(text).toMatch(/Other words, and nothing else<\/h2>.*<a href="\.\/shop\/get_order"/s)
+  expect((await get('/tools/shop/get_order')).text).toContain('Its words changed and nothing else')
+  expect((await get('/tools/shop/delete_order')).text).toContain('as it was when it was first seen')
+  await site.saw('shop', [changed])
+  const [next = ''] = digests((await get('/tools/shop/get_order')).text)
+  await accept('/tools/shop/get_order', next)
+  expect((await get('/tools/shop/get_order')).text).toContain(', accepted by mina, ')
+})
+
+test('a word that only stands in a policy names no tool of it', async () => {
+  await site.saw('shop', [{ name: 'page', description: 'Delete a page.' }])
+  expect((await get('/tools/shop/page')).text).toContain('No policy that comes with Holdpoint names it.')
+})
+
 test('a risky tool’s page says why, which attacks use such access, what is beside it and which ready policies name it', async () => {
   await site.saw('shop', [{ name: 'delete_file', description: 'Delete a file.' }])
   const { text } = await get('/tools/shop/delete_order')

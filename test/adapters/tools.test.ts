@@ -121,6 +121,6 @@ describe('the command line', () => {
     )
     const digest = ['tools', 'accept', 'wiki', 'delete_page', '--digest', later.digest]
     expect((await holdpoint(digest, as('hpp_kim'))).code).toBe(0)
-    expect((await holdpoint(['tools', 'list'], as('hpp_kim'))).out).toBe('No tool waits to be accepted.')
+    expect((await holdpoint(['tools', 'list'], as('hpp_kim'))).out).toContain('No tool waits to be accepted.')
   })
 })
