@@ -172,11 +172,13 @@ export const modernSteps = [...common, ...modernOnly]
 /**
  * Runs every step; an error is part of the transcript.
  * @param like the direct one: as many messages as it had are waited for
+ * @param isEnough asked after every step; the rest is left out once it is
  */
 export async function transcriptOf(
   connection: Connection,
   steps: readonly Step[],
   like: readonly Line[] = [],
+  isEnough: (lines: readonly Line[]) => boolean = () => false,
 ): Promise<Line[]> {
   const lines: Line[] = []
   for (const [index, step] of steps.entries()) {
@@ -195,6 +197,7 @@ export async function transcriptOf(
       told,
       transcript: written.replaceAll(/v1\.[\w.-]{60,}/g, '<sealed with its time>'),
     })
+    if (isEnough(lines)) break
   }
   await connection.close()
   return lines

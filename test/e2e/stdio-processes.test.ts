@@ -13,6 +13,7 @@ import {
   startGateway,
   temporaryDirectory,
 } from '../support/gateway-process.ts'
+import { skippedHere } from '../support/missing.ts'
 import { freshDatabase } from '../support/postgres.ts'
 
 const SESSIONS = Number(process.env.SESSIONS ?? 8)
@@ -39,7 +40,9 @@ function pssMiB(pid: number): number {
   return Number(kib) / KiB_PER_MiB
 }
 
-describe.skipIf(process.platform !== 'linux')('programs on stdio', () => {
+const hasNoProc = process.platform !== 'linux' && skippedHere('processes are read from /proc', 'run on Linux')
+
+describe.skipIf(hasNoProc)('programs on stdio', () => {
   let gateway: GatewayProcess
   let database: Awaited<ReturnType<typeof freshDatabase>>
   let agent: string

@@ -1,4 +1,8 @@
-/** Very many at once: a thousand held calls that end in the same moment, and more connections than the system allows. */
+/**
+ * Very many at once: a thousand held calls that end in the same moment, and more connections than the system allows. How long it
+ * takes is printed; what is judged is that everybody gets their own answer, once, that nobody else stands in the queue behind
+ * them, and that nothing is left of it.
+ */
 import { spawnSync } from 'node:child_process'
 import { setMaxListeners } from 'node:events'
 import { readdirSync } from 'node:fs'
@@ -10,12 +14,18 @@ import { aPerson, type GatewayProcess, mintToken, query, startGateway } from '..
 import { type HttpUpstream, startHttpUpstream } from '../support/http-upstream.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { measured } from './measured.ts'
-import { rawCaller } from './raw-call.ts'
+import { rawCaller, requestIdOf } from './raw-call.ts'
 
 const HELD = 1_000
+/** So many more than the limit come and are turned away. */
+const TOO_MANY = 5
 const AT_ONCE = 25
 /** Of one process, while it runs: enough for its own files and pools, and for few clients. */
 const FILES_MAX = 160
+
+const Message = z.object({ id: z.unknown(), method: z.string().optional() })
+const TURNED_AWAY =
+  /of your calls wait here already, the most that one agent may have, so this one was not taken/
 
 const database = await freshDatabase()
 const caller = rawCaller()
@@ -32,7 +42,7 @@ beforeAll(async () => {
     more: { operators: ['mina'] },
     servers: { pay: { url: upstream.url.href, approvers: ['mina'] } },
     timings: { hold: '20m' },
-    limits: { pending_per_principal: HELD + 10, held_per_principal: HELD + 10 },
+    limits: { pending_per_principal: 2 * HELD, held_per_principal: HELD },
     env: { LOG_LEVEL: 'warn' },
   })
   agent = await mintToken(database.connectionString, gateway, 'agent', 'night-agent')
@@ -45,7 +55,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-test('1,000 held calls that end at once are all answered, and the gateway answers others meanwhile', {
+test('1,000 held calls that end at once are each answered once and as what they are, others are answered in between, and nothing is left', {
   timeout: 20 * 60_000,
 }, async () => {
   const session = await connectV1(`${gateway.url}/mcp/pay`, agent)
@@ -64,12 +74,29 @@ test('1,000 held calls that end at once are all answered, and the gateway answer
     })
     .toBe(HELD)
 
+  // What happened, in this order.
+  const order: ('held call' | 'other')[] = []
+  for (const answer of held) void answer.then(() => order.push('held call'))
+  // No room is a clear answer, at once, and takes nothing from those who wait.
+  const tooMany = Array.from({ length: TOO_MANY }, async (_, more) => {
+    const { answer } = await caller.call(
+      `${gateway.url}/mcp/pay`,
+      agent,
+      session.sessionId ?? '',
+      HELD + more,
+    )
+    return answer
+  })
+  for (const text of await Promise.all(tooMany)) expect(text).toMatch(TURNED_AWAY)
+  expect(order).toEqual([])
+
   const looks: number[] = []
   let isOver = false
   const looking = (async () => {
     while (!isOver) {
       const startedMs = performance.now()
       expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200)
+      order.push('other')
       looks.push(performance.now() - startedMs)
       await new Promise((done) => setTimeout(done, 20))
     }
@@ -87,7 +114,14 @@ test('1,000 held calls that end at once are all answered, and the gateway answer
   await looking
 
   expect(answers.find((text) => !/NOT EXECUTED.*all of them/s.test(text))).toBeUndefined()
+  for (const [n, text] of answers.entries()) expect(idsAnswered(text)).toEqual([requestIdOf(n)])
   expect(upstream.executed).toEqual([])
+  const between = order.slice(order.indexOf('held call'), order.lastIndexOf('held call'))
+  expect(between).toContain('other')
+  const ended = `SELECT record #>> '{outcome,kind}' AS kind, count(*)::int AS n FROM holdpoint.approval GROUP BY 1`
+  expect(await query(database.connectionString, ended)).toEqual([{ kind: 'cancelled', n: HELD }])
+  const left = async () => (await query<{ n: number }>(database.connectionString, waiting))[0]?.n
+  await expect.poll(left).toBe(0)
   measured('1,000 held calls end at once', {
     'all answered after ms': answeredMs,
     'slowest other answer ms': Math.max(...looks),
@@ -114,6 +148,8 @@ test('without file descriptors new connections wait or fail, what is held surviv
 
   const sockets = await Promise.all(Array.from({ length: 2 * FILES_MAX }, () => opened(new URL(gateway.url))))
   await new Promise((done) => setTimeout(done, 2_000))
+  // Those that it had before the limit came stay.
+  expect(open()).toBeLessThanOrEqual(Math.max(openBefore, FILES_MAX))
   expect(gateway.child.exitCode).toBeNull()
   for (const socket of sockets) socket.destroy()
   // It has noticed as well: what is decided before would find no descriptor to be sent with, and be told so.
@@ -125,6 +161,15 @@ test('without file descriptors new connections wait or fail, what is held surviv
   expect(upstream.executed).toHaveLength(1)
   await client.close()
 })
+
+/** Of the messages in an event stream that answer a request. */
+function idsAnswered(stream: string): unknown[] {
+  const messages = stream.split('\n').flatMap((line) => (line.startsWith('data: {') ? [line.slice(6)] : []))
+  return messages.flatMap((text) => {
+    const { id, method } = Message.parse(JSON.parse(text))
+    return method === undefined ? [id] : []
+  })
+}
 
 /** Connected, or refused: either is an answer. */
 function opened({ hostname, port }: URL): Promise<Socket> {

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { textOf } from '../support/clients.ts'
 import { atExit, type RoleProcess, startWorker, temporaryDirectory } from '../support/gateway-process.ts'
+import { skippedHere } from '../support/missing.ts'
 import { isPostgresMissing, startSystemPostgres } from '../support/system-postgres.ts'
 import { aTeam, isTeamMissing } from '../support/team.ts'
 import { measured } from './measured.ts'
@@ -80,14 +81,12 @@ describe.skipIf(isTeamMissing())('Redis', () => {
   })
 })
 
-/** Only root may mount, and not in every container. Then this fault cannot be made: said here and in README.md. */
+/** Only root may mount, and not in every container. */
 function smallDisk(): string | null {
   const directory = temporaryDirectory()
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'tmpfs', directory])
   if (mounted.status !== 0) {
-    process.stderr.write(
-      'skipped: a full disk needs a small file system of its own, and mount is not permitted here\n',
-    )
+    skippedHere('a full disk needs a small file system of its own', 'run as root, where mount is permitted')
     return null
   }
   atExit.push(() => spawnSync('umount', ['--lazy', directory]))

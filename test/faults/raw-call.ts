@@ -1,6 +1,9 @@
 /** Held requests as any client makes them, by the thousand: without a client library's state for each. */
 import { Agent } from 'undici'
 
+/** The JSON-RPC id of the n-th call. */
+export const requestIdOf = (n: number) => n + 1_000
+
 export function rawCaller() {
   const connections = new Agent({ connections: null, headersTimeout: 0, bodyTimeout: 0 })
   return {
@@ -20,7 +23,7 @@ export function rawCaller() {
         },
         body: JSON.stringify({
           jsonrpc: '2.0',
-          id: n + 1_000,
+          id: requestIdOf(n),
           method: 'tools/call',
           params: { name: 'create_refund', arguments: { charge: n } },
         }),

@@ -5,6 +5,7 @@ import { aPerson, type GatewayOptions, mintToken, startGateway } from '../suppor
 import { startHttpUpstream } from '../support/http-upstream.ts'
 import { freshDatabase, freshDatabaseOn } from '../support/postgres.ts'
 import { aTeam, isTeamMissing } from '../support/team.ts'
+import { measured } from './measured.ts'
 
 /** @param emptyQueue what is done while everything is down */
 async function stopsAndStarts(options: Omit<GatewayOptions, 'servers'>, emptyQueue: () => Promise<unknown>) {
@@ -49,19 +50,28 @@ async function stopsAndStarts(options: Omit<GatewayOptions, 'servers'>, emptyQue
   await executing.left
   upstream.behave()
 
+  const startedMs = performance.now()
   const second = await startGateway(all)
+  const upMs = performance.now() - startedMs
   const later = aPerson(second.url, token)
   const statusOf = async (id: string) => (await later.show(id)).approval
   await expect
     .poll(() => statusOf(executing.id))
     .toMatchObject({ status: 'settled', outcome: { kind: 'indeterminate' } })
+  const lostMs = performance.now() - startedMs
   expect(await statusOf(approved.id)).toMatchObject({ status: 'approved' })
   expect(await statusOf(pending.id)).toMatchObject({ status: 'pending' })
 
   const back = await connectV1(`${second.url}/mcp/pay`, agent)
   const again = async (amount: number) => textOf(await back.call('create_refund', { amount }))
   expect(await again(1)).toContain('not this one')
+  const calledMs = performance.now()
   expect(await again(2)).toContain('re_')
+  measured('everything stopped and started', {
+    'up after ms': upMs,
+    'what was being sent is told as unknown after ms': lostMs,
+    'an approved call, asked for again, is answered after ms': performance.now() - calledMs,
+  })
   const waiting = again(3)
   await expect.poll(async () => (await later.show(pending.id)).isRequesterWaiting).toBe(true)
   await later.decide(pending.id, 'approve')

@@ -1,15 +1,11 @@
 /** Real processes whose clock is wrong: libfaketime (apt-get install faketime), which leaves the monotonic clock and timers alone. */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { skippedHere } from './missing.ts'
 
 /** As `isRedisMissing`: skipped on a newcomer's machine, a failure where every submission is tested. */
 export function isFaketimeMissing(): boolean {
-  if (library() !== null) return false
-  if (process.env.CI !== undefined && process.env.CI !== '') {
-    throw new Error('faketime is not installed: apt-get install faketime')
-  }
-  process.stderr.write('skipped: faketime is not installed (apt-get install faketime)\n')
-  return true
+  return library() === null && skippedHere('faketime is not installed', 'apt-get install faketime')
 }
 
 /** For the environment of a process. @param by such as `+10m` or `-10m` */
