@@ -60,7 +60,9 @@ function printReport({ io }: Pick<Parts, 'io'>, report: PolicyTestReport & { rea
 export function convertPolicy({ io, surroundings }: Parts, file: string): ExitCode {
   const read = readPolicyDocument(resolve(surroundings.cwd, file), file)
   if (!read.ok) return refused(io, read.error)
-  io.out(converted(read.value).trimEnd())
+  const text = converted(read.value)
+  if (!text.ok) return refused(io, text.error)
+  io.out(text.value.trimEnd())
   if (read.value.notes.length > 0) io.err(formatProblems(read.value.notes))
   return 0
 }

@@ -153,20 +153,20 @@ function numberFault(text: string, at: number, literal: string): JsonFault | nul
     const what = `number out of range: ${shortened(literal)}`
     return fault(text, at, 'number_out_of_range', what, 'send it as a string')
   }
-  if (holdsExactly(literal)) return null
+  // Beyond 2^53 a double is an integer; written with a fraction or an exponent it may still be exactly the one that was sent.
+  const isOfDigits = /^-?\d+$/.test(literal) && Math.abs(value) > Number.MAX_SAFE_INTEGER
+  if (!isOfDigits && keepsDigits(literal)) return null
   const what = `JSON numbers cannot hold ${shortened(literal)} exactly`
   return fault(text, at, 'inexact_number', what, 'send it as a string')
 }
 
 /**
- * Whether the number that a literal of JSON stands for is the one that was written. Fractions are rounded everywhere and by everybody;
- * this is about integers, of which no digit may change.
+ * Whether the number that is read has the digits that were written. Fractions are rounded everywhere and by everybody; this is about
+ * integers, of which no digit may change.
  */
-export function holdsExactly(literal: string): boolean {
+export function keepsDigits(literal: string): boolean {
   const value = Number(literal)
-  if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return true
-  // Beyond 2^53 a double is an integer; written with a fraction or an exponent it may still be exactly the one that was sent.
-  return !/^-?\d+$/.test(literal) && decimal(literal) === decimal(String(value))
+  return Math.abs(value) <= Number.MAX_SAFE_INTEGER || decimal(literal) === decimal(String(value))
 }
 
 /** The same text for every spelling of one decimal number: its digits without outer zeros, and the exponent. */

@@ -8,7 +8,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { CST, isMap, isScalar, isSeq, Lexer, LineCounter, parseAllDocuments } from 'yaml'
 import type { JsonValue } from '../domain/canonical.ts'
 import { err, ok, type Result } from '../domain/result.ts'
-import { holdsExactly } from '../domain/strict-json.ts'
+import { keepsDigits } from '../domain/strict-json.ts'
 import type { Problem } from './problem.ts'
 
 export type Path = readonly (string | number)[]
@@ -283,9 +283,9 @@ function placeIn(text: string, offset: number): Place {
 const tooManyParts = ['the file has too many parts', 'split it, or remove what is not needed'] as const
 const tooDeep = ['the file is nested too deeply', `keep to ${DEPTH_MAX} levels`] as const
 
-/** By the same rule as in calls. YAML also writes `+1`, and the two notations of computers. */
+/** YAML also writes `+1`, and the two notations of computers. */
 const isHeldExactly = (source: string) =>
-  /^0[xo]/.test(source) ? Number(source) <= Number.MAX_SAFE_INTEGER : holdsExactly(source.replace(/^\+/, ''))
+  /^0[xo]/.test(source) ? Number(source) <= Number.MAX_SAFE_INTEGER : keepsDigits(source.replace(/^\+/, ''))
 
 /** All digits, where there are not too many of them. */
 const shownNumber = (value: number) => (Math.abs(value) < 1e30 ? BigInt(value).toString() : String(value))

@@ -1,10 +1,10 @@
 /** Policies as files of their own, for the commands that look at one without a configuration. */
 import { basename, dirname, extname, join } from 'node:path'
 import type { Policy } from '../domain/policy.ts'
-import { ok, type Result } from '../domain/result.ts'
+import { err, ok, type Result } from '../domain/result.ts'
 import { readDocument, readTextFile } from './document.ts'
 import { writePolicy } from './policy/write.ts'
-import { named, readPolicyWithNotes } from './policy-file.ts'
+import { named, readPolicy, readPolicyWithNotes } from './policy-file.ts'
 import { type PolicyTestReport, runPolicyTests } from './policy-tests.ts'
 import type { Problem } from './problem.ts'
 
@@ -30,8 +30,16 @@ export function readPolicyDocument(path: string, name: string): Result<PolicyDoc
   })
 }
 
-/** In Holdpoint's own spelling. */
-export const converted = ({ policy, description }: PolicyDocument): string => writePolicy(policy, description)
+/** In Holdpoint's own spelling, read again before anybody gets it. */
+export function converted({ policy, description }: PolicyDocument): Result<string, Problem[]> {
+  const text = writePolicy(policy, description)
+  const read = readPolicy(policy.source, text)
+  if (read.ok) return ok(text)
+  const [first] = read.error
+  const message = `what it becomes in our own spelling does not load: ${first?.path ?? ''} ${first?.message ?? ''}`
+  const remedy = 'keep it as it is, which loads; and please report this, with the policy'
+  return err([{ file: policy.source, line: null, column: null, path: '', message, remedy }])
+}
 
 /** How people know the spelling of a policy. */
 export const spellingOf = ({ spelling }: Policy): string => named[spelling]

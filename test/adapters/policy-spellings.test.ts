@@ -191,6 +191,7 @@ tools:
     expect(verdict).toMatchObject({ kind: 'deny', reason: expect.stringContaining('not negative') })
     expect(notes.map(({ message }) => message)).toEqual([
       expect.stringContaining('amounts that are negative'),
+      expect.stringContaining('stays counted here'),
       expect.stringContaining('tools without a rule pass'),
     ])
   })

@@ -37,6 +37,26 @@ export function parsePath(source: string): Result<ValuePath, string> {
   return stepsOf(source, 'args'.length, 'args')
 }
 
+/**
+ * As PolicyLayer writes it: a dot ends a key, and everything else is part of one, brackets and `$` too. `source` is how we write it.
+ *
+ * @returns why it is no path, in words
+ */
+export function parseDottedPath(source: string): Result<ValuePath, string> {
+  const [root, ...keys] = source.split('.', STEPS_MAX + 2)
+  if (root !== 'args' || keys.length === 0) return parsePath(source)
+  if (keys.length > STEPS_MAX) return err(`a path has at most ${STEPS_MAX} steps`)
+  if (keys.includes('')) return err(`"${shown(source)}" is not a path: a key in it is empty`)
+  const refused = keys.find((key) => dangerous.has(key))
+  if (refused !== undefined) return err(`"${refused}" is not allowed in a path`)
+  const written = `args${keys.map(writtenKey).join('')}`
+  if (written.length > PATH_LENGTH_MAX) return err(`a path has at most ${PATH_LENGTH_MAX} characters`)
+  return ok({ source: written, root: 'args', steps: keys })
+}
+
+const writtenKey = (key: string) =>
+  /^[A-Za-z0-9_-]+$/.test(key) ? `.${key}` : `["${key.replace(/["\\]/g, '\\$&')}"]`
+
 /** A path inside one entry of a list: `price`, `a.b[0]`. */
 export function parseItemPath(source: string): Result<ValuePath, string> {
   if (source.length > PATH_LENGTH_MAX) return err(`a path has at most ${PATH_LENGTH_MAX} characters`)

@@ -5,18 +5,23 @@
 import type { Comparison, Scalar } from '../../domain/policy/comparison.ts'
 import type { Condition } from '../../domain/policy/condition.ts'
 import type { Tally } from '../../domain/policy/tally.ts'
-import { parsePath, type ValuePath } from '../../domain/policy/value-path.ts'
+import type { ValuePath } from '../../domain/policy/value-path.ts'
+import type { Result } from '../../domain/result.ts'
 import type { Path } from '../document.ts'
 import { checkQuestion } from './call-fields.ts'
 import { matching, pathRemedy } from './conditions.ts'
 import type { Reader } from './reader.ts'
 import type { ForeignCondition } from './shapes.ts'
 
+/** How a spelling writes where a value stands; the error says in words why it is no such place. */
+export type ParsePath = (source: string) => Result<ValuePath, string>
+
 /** @param counterOf the count that a `state` path names; `null` where no rule keeps it */
 export function readForeignCondition(
   reader: Reader,
   written: ForeignCondition,
   at: Path,
+  parsePath: ParsePath,
   counterOf: (path: string) => Tally | null,
 ): Condition | null {
   const op = written.op ?? 'exists'
@@ -30,7 +35,7 @@ export function readForeignCondition(
   const comparison = comparisonOf(reader, op, value, at)
   if (comparison === null) return null
   const { is, isNegated } = comparison
-  const subject = subjectOf(reader, written.path, at, counterOf)
+  const subject = subjectOf(reader, written.path, at, parsePath, counterOf)
   if (subject === null) return null
   if ('path' in subject) {
     checkQuestion(reader, { path: subject.path, is: [is], otherwise: undefined }, () => [...at, 'value'])
@@ -55,6 +60,7 @@ function subjectOf(
   reader: Reader,
   path: string,
   at: Path,
+  parsePath: ParsePath,
   counterOf: (path: string) => Tally | null,
 ): Subject | null {
   if (path.startsWith('state.')) {
@@ -80,8 +86,7 @@ function comparisonOf(
   switch (op) {
     case 'eq':
     case 'neq':
-      if (!isScalar(value))
-        return reader.refuse(place, `\`${op}\` takes text, a number, true or false`, 'write one')
+      if (!isScalar(value)) return reader.refuse(place, ...noScalar(op, value))
       return plain({ op: 'eq_text', value }, op === 'neq')
     case 'in':
     case 'not_in':
@@ -97,14 +102,27 @@ function comparisonOf(
       return plain({ op, value })
     case 'regex':
       if (typeof value !== 'string') return reader.refuse(place, '`regex` takes a pattern', 'write text')
-      return plain(matching(reader, value, place))
+      // Nothing is found in every text, as its beginning is.
+      return plain(matching(reader, value === '' ? '^' : value, place))
     case 'contains':
-      if (!isScalar(value))
-        return reader.refuse(place, '`contains` takes text, a number, true or false', 'write one')
+      if (!isScalar(value)) return reader.refuse(place, ...noScalar(op, value))
       return plain({ op: 'contains', value })
     case 'exists':
       return plain({ op: 'exists', value: value === true })
   }
+}
+
+/** What the original compares with as well, and nobody can say how a server would read it. */
+function noScalar(op: string, value: unknown): [message: string, remedy: string] {
+  const message = `\`${op}\` takes text, a number, true or false`
+  if (value === null) {
+    return [
+      `${message}: an argument that is null counts as not there`,
+      'ask with `op: exists` whether it is there',
+    ]
+  }
+  if (Array.isArray(value)) return [`${message}, and no list`, 'write a condition for each value']
+  return [message, 'write one']
 }
 
 const isScalar = (value: unknown): value is Scalar =>

@@ -5,13 +5,17 @@ import type { Condition } from '../../domain/policy/condition.ts'
 import { glob } from '../../domain/policy/glob.ts'
 import { type Rule, usualTerms } from '../../domain/policy/rule.ts'
 import type { Limit } from '../../domain/policy/tally.ts'
-import { parsePath } from '../../domain/policy/value-path.ts'
+import { parseDottedPath, parsePath } from '../../domain/policy/value-path.ts'
 import { type Path, pointer } from '../document.ts'
 import { pathRemedy } from './conditions.ts'
-import { readForeignCondition } from './foreign.ts'
+import { type ParsePath, readForeignCondition } from './foreign.ts'
 import { plainRule } from './own.ts'
 import type { Reader } from './reader.ts'
 import { allToolsShape, type hostedLimitShape, type hostedRuleShape, hostedToolShape } from './shapes.ts'
+
+/** Its documentation has dots; what has brackets is read as ours. */
+const parseHostedPath: ParsePath = (source) =>
+  source.includes('[') ? parsePath(source) : parseDottedPath(source)
 
 export function readHostedTool(reader: Reader, tool: string, at: Path): Rule[] {
   const written = reader.check(hostedToolShape, at)
@@ -55,7 +59,7 @@ function forbidding(
   }
   const of = list.map((each, index) => {
     const place = conditions === undefined ? at : [...at, 'conditions', index]
-    return readForeignCondition(reader, each, place, () => null)
+    return readForeignCondition(reader, each, place, parseHostedPath, () => null)
   })
   if (!of.every((each) => each !== null)) return []
   const all: Condition = { kind: 'all', of }
@@ -71,7 +75,7 @@ function limiting(
 ): Rule[] {
   const limits = written.flatMap((each, index): Limit[] => {
     const path = [...at, index]
-    const amount = readAmount(reader, each, path)
+    const amount = readAmount(reader, each, path, parseHostedPath)
     if (amount === null) return []
     const tally = {
       name: each.counter,
@@ -97,6 +101,7 @@ export function readAmount(
     increment_from: from,
   }: { increment?: number | undefined; increment_from?: string | undefined },
   at: Path,
+  parse: ParsePath,
 ) {
   if (from === undefined) {
     if (increment !== undefined && increment < 0) {
@@ -109,7 +114,7 @@ export function readAmount(
     // Go reads 0 as "not written", and so does Intercept.
     return increment === undefined || increment === 0 ? 1 : increment
   }
-  const path = parsePath(from)
+  const path = parse(from)
   if (!path.ok) return reader.refuse([...at, 'increment_from'], path.error, pathRemedy)
   if (path.value.root !== 'args') {
     return reader.refuse([...at, 'increment_from'], 'only an argument is an amount', pathRemedy)

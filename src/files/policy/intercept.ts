@@ -6,6 +6,7 @@ import type { Condition } from '../../domain/policy/condition.ts'
 import { glob } from '../../domain/policy/glob.ts'
 import { type Rule, usualTerms } from '../../domain/policy/rule.ts'
 import type { CalendarUnit, Limit, Tally } from '../../domain/policy/tally.ts'
+import { parseDottedPath } from '../../domain/policy/value-path.ts'
 import { type Path, pointer } from '../document.ts'
 import { readForeignCondition } from './foreign.ts'
 import { readAmount } from './hosted.ts'
@@ -43,11 +44,44 @@ export function readIntercept(reader: Reader, tools: readonly string[]): Rule[] 
       if (tally !== null) counters.set(`state.${tally.name}`, tally)
     })
   }
+  for (const { at, rules } of entries) {
+    rules.forEach((rule, index) => {
+      noteStricter(reader, rule, [...at, 'rules', index])
+    })
+  }
   return entries.flatMap(({ tool, at, rules }) => [
     // The wildcard has rules for every tool and allows none.
     ...(tool === '*' ? [] : [plainRule('allow', tool, [...at, 'rules'])]),
     ...rules.flatMap((rule, index) => readRule(reader, tool, rule, [...at, 'rules', index], counters)),
   ])
+}
+
+/** Where ours is another answer than Intercept's, each said once for the whole policy. */
+function noteStricter(reader: Reader, rule: InterceptRule, at: Path): void {
+  if (rule.rate_limit !== undefined || rule.state !== undefined) {
+    reader.noteOnce(
+      at,
+      'a call that the server answers with an error stays counted here; Intercept takes it back',
+      'nothing to do: such a call may have been carried out all the same',
+    )
+  }
+  for (const [index, { op, path }] of (rule.conditions ?? []).entries()) {
+    const place = [...at, 'conditions', index]
+    if ((op === 'neq' || op === 'not_in') && !path.startsWith('state.')) {
+      reader.noteOnce(
+        place,
+        `\`${op}\` does not hold here for null, lists and maps, which pass in Intercept`,
+        'nothing to do: what a server makes of them nobody knows',
+      )
+    }
+    if (path.startsWith('args.') && path.includes('[')) {
+      reader.note(
+        [...place, 'path'],
+        'brackets are part of a name, as they are in Intercept: this looks into no list',
+        'nothing to do where an argument is called so; in our own spelling args.items[0] is an entry of a list',
+      )
+    }
+  }
 }
 
 function readRule(
@@ -77,7 +111,13 @@ function readRule(
     return []
   }
   const of = conditions.map((each, index) =>
-    readForeignCondition(reader, each, [...at, 'conditions', index], (path) => counters.get(path) ?? null),
+    readForeignCondition(
+      reader,
+      each,
+      [...at, 'conditions', index],
+      parseDottedPath,
+      (path) => counters.get(path) ?? null,
+    ),
   )
   if (!of.every((each) => each !== null)) return []
   const limits = limitsOf(rule, tool, at, reason, counters)
@@ -136,7 +176,8 @@ function tallyOf(reader: Reader, tool: string, rule: InterceptRule, at: Path): T
   const counter = rule.state?.counter ?? rateOf(rule)?.counter
   const unit = rule.state?.window ?? rateOf(rule)?.unit
   if (counter === undefined || unit === undefined) return null
-  const amount = rule.state === undefined ? 1 : readAmount(reader, rule.state, [...at, 'state'])
+  const amount =
+    rule.state === undefined ? 1 : readAmount(reader, rule.state, [...at, 'state'], parseDottedPath)
   if (amount === null) return null
   return { name: `${scopeOf(tool)}.${counter}`, per: 'server', window: { kind: 'calendar', unit }, amount }
 }

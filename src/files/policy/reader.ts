@@ -38,6 +38,8 @@ export interface Reader {
   /** Refuses what loads by its form and cannot have been meant; a policy that is in force already goes on as it did. */
   mistake(path: Path, message: string, remedy: string): void
   note(path: Path, message: string, remedy: string): void
+  /** At the first place it is true of, where it would be the same word everywhere. */
+  noteOnce(path: Path, message: string, remedy: string): void
 }
 
 /** @param isInForce the text was put in force before, perhaps by a version that found less */
@@ -71,6 +73,10 @@ export function createReader(document: Document, known: KnownNames | null, isInF
       // One word about one place is enough.
       const at = pointer(path)
       if (notes.some((note) => note.path === at && note.message === message)) return
+      notes.push(problemAtKey(document, path, message, remedy))
+    },
+    noteOnce(path, message, remedy) {
+      if (notes.some((note) => note.message === message)) return
       notes.push(problemAtKey(document, path, message, remedy))
     },
   }

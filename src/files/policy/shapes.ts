@@ -53,7 +53,8 @@ const comparisons = {
   in: scalarsShape.optional(),
   not_in: scalarsShape.optional(),
   eq_text: scalarShape.optional(),
-  in_text: scalarsShape.optional(),
+  // Of nothing, as PolicyLayer writes it: no value is among them.
+  in_text: z.array(scalarShape).optional(),
   ...numberComparisons,
   contains: scalarShape.optional(),
   starts_with: text.optional(),
@@ -78,6 +79,8 @@ const timeShape = z.strictObject({
   to: z.string().optional(),
 })
 
+/** Twice a name and a dot: a counter of Intercept's is called after its tool as well. */
+const counterShape = text.max(257)
 const windowShape = {
   window: z
     .int(says('a window is a whole number of seconds', 'write 3600 for an hour'))
@@ -89,7 +92,7 @@ const windowShape = {
 }
 const historyShape = z.strictObject({
   tools: globsShape.optional(),
-  counter: text.max(128).optional(),
+  counter: counterShape.optional(),
   ...windowShape,
 })
 
@@ -126,14 +129,14 @@ export const rateLimitShape = z.strictObject({
   max: maxShape.optional(),
   adds: z.number().min(0, says('nothing lowers a count', 'write a positive number')).optional(),
   ...windowShape,
-  counter: text.max(128).optional(),
+  counter: counterShape.optional(),
   reason: reasonShape.optional(),
 })
 export const spendLimitShape = z.strictObject({
   path: text,
   max: maxShape.optional(),
   ...windowShape,
-  counter: text.max(128).optional(),
+  counter: counterShape.optional(),
   reason: reasonShape.optional(),
 })
 
