@@ -78,12 +78,14 @@ export function readConfigFile(
   const agentNames = namesIn('agents')
   const serverNames = namesIn('servers')
   const isLocal = written.length === 0
+  const timings = collect(readTimings(document)) ?? defaultTimings
   const known: Known = {
     people: isLocal ? [context.localPerson.id] : written,
     groups: groupNames,
     agents: agentNames,
     servers: serverNames,
     hasIssuers: document.get(['oauth']) !== undefined,
+    decisionMs: timings.decisionMs,
     isLocal,
   }
 
@@ -159,7 +161,6 @@ export function readConfigFile(
     problems.push(problemAtKey(document, ['servers'], 'there is no server', remedy))
   }
 
-  const timings = collect(readTimings(document)) ?? defaultTimings
   const limits = collect(readLimits(document)) ?? defaultLimits
   const channels = { slack: collect(checkShape(document, channelsShape, ['channels']))?.slack ?? null }
   const issuers = collect(readIssuers(document)) ?? []

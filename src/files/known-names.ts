@@ -14,6 +14,8 @@ export interface Known {
   readonly servers: readonly string[]
   /** Agents may come with tokens of other issuers. */
   readonly hasIssuers: boolean
+  /** How long a call waits for a decision where no rule says. */
+  readonly decisionMs: number
   /** Nobody is configured; the local person stands in. */
   readonly isLocal: boolean
 }

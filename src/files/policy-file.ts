@@ -31,6 +31,8 @@ export interface PolicyReading {
 }
 
 type Known = Pick<KnownNames, 'people' | 'groups'>
+/** What only notes are about. */
+const unnoted = { agents: [], servers: [], hasIssuers: false, decisionMs: Infinity }
 
 /**
  * The policy alone; what is probably not meant is not looked for.
@@ -43,11 +45,7 @@ export function readPolicy(
   text: string,
   known: Known | null = null,
 ): Result<Policy, Problem[]> {
-  const read = readParts(
-    file,
-    text,
-    known === null ? null : { ...known, agents: [], servers: [], hasIssuers: false },
-  )
+  const read = readParts(file, text, known === null ? null : { ...known, ...unnoted })
   return read.ok ? ok(read.value.policy) : read
 }
 

@@ -18,6 +18,7 @@ const read = (text: string) =>
     agents: [],
     servers: ['s'],
     hasIssuers: true,
+    decisionMs: 4 * 3_600_000,
   })
 const refusals = (text: string) => {
   const reading = read(text)
@@ -379,7 +380,10 @@ describe('what loads and is probably not meant', () => {
     const text = (agents: string) => ruleOf(`tools: t, agents: ${agents}, action: allow`)
     for (const agents of ['night-agent', '"*"', '["night-agent#aB3_x", mina]'])
       expect(load(text(agents)).notes).toEqual([])
-    for (const known of [null, { people: [], groups: [], agents: [], servers: [], hasIssuers: false }]) {
+    for (const known of [
+      null,
+      { people: [], groups: [], agents: [], servers: [], hasIssuers: false, decisionMs: 1 },
+    ]) {
       const reading = readPolicyWithNotes('p.yaml', text('"night-*"'), known)
       expect(reading.ok && reading.value.notes).toEqual([])
     }

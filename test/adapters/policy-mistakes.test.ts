@@ -162,6 +162,7 @@ describe('names that nobody has by the configuration', () => {
     agents: ['night-agent'],
     servers: ['github', 'shop'],
     hasIssuers: true,
+    decisionMs: 4 * 3_600_000,
   }
   const notesOf = (rule: string) => {
     const read = readPolicyWithNotes(
@@ -231,4 +232,41 @@ describe('a rule that can never decide, beside one about the same kind of tools'
   ])('%s not over %s', (first, second) => {
     expect(notesOf(first, second)).toEqual([])
   })
+})
+
+describe('reminders and escalations that never come', () => {
+  const known = { people: ['mina'], groups: ['ops'], agents: [], servers: [], hasIssuers: false }
+  const notesOf = (rules: string, decisionMs = 4 * 3_600_000) => {
+    const read = readPolicyWithNotes('p.yaml', `default: allow\nrules:\n${rules}`, { ...known, decisionMs })
+    if (!read.ok) throw new Error(JSON.stringify(read.error))
+    return read.value.notes.filter(({ message }) => message.includes('never comes'))
+  }
+  const asks = (about: string, approval: string) =>
+    `  - { ${about}, action: require_approval, approval: { ${approval} } }`
+
+  test('after the usual time for a decision, where the rule has no timeout', () => {
+    const later = [
+      asks('tools: a', 'reminders: [1h, 5h]'),
+      asks('tools: b', 'escalation: [{ after: 6h, groups: [ops] }]'),
+      asks('tools: c', 'timeout: 8h, reminders: [5h]'),
+      asks('tools: d', 'reminders: [3h]'),
+    ].join('\n')
+    expect(notesOf(later)).toMatchObject([
+      { path: '/rules/0', line: 3, message: expect.stringContaining('`timings.decision`') },
+      { path: '/rules/1', line: 4, remedy: expect.stringContaining('`timeout`') },
+    ])
+    expect(notesOf(later, 24 * 3_600_000)).toEqual([])
+  })
+
+  test.each(['reminders: [1h]', 'escalation: [{ after: 1h, groups: [ops] }]'])(
+    'after the timeout of another rule about the same call: %s',
+    (moments) => {
+      const short = asks('tools: pay, category: financial', 'timeout: 30m')
+      expect(notesOf(`${short}\n${asks('tools: "*"', moments)}`)).toMatchObject([
+        { path: '/rules/1', line: 4, message: expect.stringContaining('/rules/0 asks about too') },
+      ])
+      for (const about of ['tools: pay, category: read', 'tools: "get_*"'])
+        expect(notesOf(`${short}\n${asks(about, moments)}`)).toEqual([])
+    },
+  )
 })

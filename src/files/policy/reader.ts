@@ -14,6 +14,8 @@ export interface KnownNames {
   readonly servers: readonly string[]
   /** Whether agents may come with tokens of other issuers. */
   readonly hasIssuers: boolean
+  /** How long a call waits for a decision where no rule says. */
+  readonly decisionMs: number
 }
 
 /** A condition about a count that it does not keep itself. */
