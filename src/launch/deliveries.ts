@@ -1,8 +1,11 @@
 /** The deliveries role: draws the cards of approvals wherever people are asked. Cards that could not be drawn follow by themselves. */
 import { createDirectory } from '../auth/directory.ts'
+import { createAttend } from '../services/attend.ts'
+import { createAnnounce, createChange } from '../services/change.ts'
 import { createDeliver, keepReconciling } from '../services/deliver.ts'
 import { createPostNudges, keepNudging } from '../services/nudge.ts'
 import { createTell, keepTelling } from '../services/tell.ts'
+import { keepWatch } from '../services/watch.ts'
 import { clock } from './clock.ts'
 import { type Decorate, undecorated } from './decorate.ts'
 import { openSlackChannel } from './slack.ts'
@@ -10,7 +13,19 @@ import { type Begin, runWorker } from './worker.ts'
 
 /** In a process of its own. */
 export const runDeliveries = (decorate: Decorate = undecorated): Promise<void> =>
-  runWorker('deliveries', beginDeliveries, decorate)
+  runWorker('deliveries', deliverAndWatch, decorate)
+
+/** Where it is all that is left, what is due is attended here: nobody is shown a call as waiting whose time is over. */
+const deliverAndWatch: Begin = async (parts) => {
+  const { config, stores, log, stopping } = parts
+  const { store, queue } = stores
+  const { ledger, wakeUps } = store
+  const { timings } = config
+  const announce = createAnnounce({ queue, wakeUps, hasChannels: config.channels.slack !== null, log })
+  const attend = createAttend({ ledger, change: createChange({ ledger, announce, timings, log }) })
+  const { ended } = await beginDeliveries(parts)
+  return { ended: Promise.all([ended, keepWatch({ ledger, attend, clock, timings, stopping, log })]) }
+}
 
 export const beginDeliveries: Begin = async ({ config, stores, decorate, log, stopping }) => {
   const { store, workers } = stores

@@ -1,7 +1,14 @@
 /** Time-outs through a real gateway: time-out rejects, an unanswered hold says how to go on, an old yes lapses. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectV1, textOf } from '../support/clients.ts'
-import { aPerson, type GatewayProcess, mintToken, query, startGateway } from '../support/gateway-process.ts'
+import {
+  aPerson,
+  type GatewayProcess,
+  mintToken,
+  query,
+  startGateway,
+  startWorker,
+} from '../support/gateway-process.ts'
 import { type HttpUpstream, startHttpUpstream } from '../support/http-upstream.ts'
 import { freshDatabase } from '../support/postgres.ts'
 
@@ -75,4 +82,34 @@ test('an approved call that nobody comes back for lapses, and then does not run'
   expect(textOf(await client.call('create_refund', { amount: 3 }))).toContain('NOT EXECUTED')
   expect(upstream.executed).toEqual([])
   await client.close()
+})
+
+test('a deliveries worker that is all that is left ends what is due', async () => {
+  const own = await freshDatabase()
+  const options = {
+    databaseUrl: own.connectionString,
+    servers: { pay: { url: upstream.url.href } },
+    timings: { decision: '10s', hold: '1s' },
+  }
+  const last = await startGateway(options)
+  try {
+    const token = await mintToken(own.connectionString, last, 'agent', 'night-agent')
+    const client = await connectV1(`${last.url}/mcp/pay`, token)
+    await client.call('create_refund', { amount: 4 })
+    await last.kill()
+    const states = () =>
+      query<{ status: string; kind: string | null }>(
+        own.connectionString,
+        `SELECT status, record -> 'outcome' ->> 'kind' AS kind FROM holdpoint.approval`,
+      )
+    const worker = await startWorker('deliveries', options)
+    try {
+      await expect.poll(states).toEqual([{ status: 'settled', kind: 'expired' }])
+    } finally {
+      await worker.stop()
+    }
+  } finally {
+    await last.kill()
+    await own.drop()
+  }
 })
