@@ -31,7 +31,12 @@ type Approvals = Pick<
 /** `bigint` arrives as text; milliseconds fit a number. */
 const NOW_MS = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms'
 
-/** Raised by `assert_seen_last`: the same call has ended otherwise than whoever asks has seen. */
+/**
+ * Raised by `assert_seen_last` and `assert_nothing_refuses`: the same call has ended otherwise than whoever asks has seen. Of one
+ * attach key the last end is the last one committed: its next approval comes in only after that, and ends later. Of one call key
+ * several are open at once, under several keys, and what is timed earlier may be committed later; so what refuses is looked for
+ * as well.
+ */
 const MOVED_ON = 'HP001'
 
 /** The count may be overshot by calls that arrive in the same instant; it guards people's attention, not safety. */
@@ -46,7 +51,8 @@ const INSERT = `
            to_timestamp($9::bigint / 1000.0), $10::json, $15::integer, $16, $17, $18, $19
     FROM waiting WHERE n < $11
     ON CONFLICT (attach_key) WHERE status <> 'settled' DO NOTHING
-    RETURNING id, holdpoint.assert_seen_last(attach_key, $20, call_key, $21) AS is_seen
+    RETURNING id, holdpoint.assert_seen_last(attach_key, $20, call_key, $21)
+      AND holdpoint.assert_nothing_refuses(call_key, $22) AS is_seen
   ), audited AS (
     INSERT INTO holdpoint.audit_event (approval_id, version, payload, hash)
     SELECT id, $2, $12, $13 FROM inserted
@@ -105,7 +111,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
     },
 
     async create(proposal) {
-      const { approval, audit, pendingPerPrincipalMax, judgedRevision, seenLast } = proposal
+      const { approval, audit, pendingPerPrincipalMax, judgedRevision, seenLast, coolDownMs } = proposal
       const { asked } = approval
       const inserted = await insert([
         approval.id,
@@ -129,6 +135,7 @@ export function createApprovals(pool: pg.Pool): Approvals {
         wantsLookup(approval),
         seenLast === undefined ? null : asText(seenLast.byAttachKey),
         seenLast === undefined ? null : asText(seenLast.byCallKey),
+        coolDownMs ?? null,
       ])
       if (inserted === 'moved_on') return { kind: 'moved_on' }
       if (inserted !== 'key_reused' && inserted.created === 1) return { kind: 'created' }

@@ -22,6 +22,11 @@ export interface NewApproval {
   readonly judgedRevision?: number
   /** It is created only if this is still how the same call ended last. Left out: it does not matter. */
   readonly seenLast?: SeenLast
+  /**
+   * And only if no end of the same call refuses it, as `refusingByCallKey` finds it with this cool-down: what ended last does not
+   * show one that was timed earlier and committed later. Left out: it does not matter.
+   */
+  readonly coolDownMs?: number
 }
 
 /** A settled record as somebody saw it; `null`: there was none. */

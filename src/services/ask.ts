@@ -126,7 +126,8 @@ export function createAsk(deps: {
     const record: Approval = { ...approval, auditHead: audit.hash }
     const { pendingPerPrincipalMax } = limits
     const judgedRevision = request.revision
-    const proposal = { approval: record, audit, pendingPerPrincipalMax, judgedRevision }
+    const { coolDownMs } = timings
+    const proposal = { approval: record, audit, pendingPerPrincipalMax, judgedRevision, coolDownMs }
     let created = await ledger.create({ ...proposal, seenLast: looked.seenLast })
     // The upstream took its time, or this process stood still, and the same call came and ended elsewhere meanwhile.
     for (let looks = 1; created.kind === 'moved_on' && looks < LOOKS_MAX; looks++) {

@@ -143,6 +143,39 @@ export function ledgerContract(name: string, open: () => Promise<LedgerUnderTest
         })
       })
 
+      test.each(['no', 'unknown end'] as const)(
+        'a sibling’s %s that was timed earlier and written later keeps it out, for as long as it refuses',
+        async (end) => {
+          const call = uniqueCall()
+          const sibling = await created({ call: { ...call, idempotencyKey: `sibling-${calls}` } })
+          const other = await created({ call })
+          const cancelled = step(other, { kind: 'cancel', by: 'jun', reason: null }, nowMs + 1_000)
+          expect(await ledger.save(cancelled)).toBe(true)
+          const last = seen(cancelled.next)
+          const again = (coolDownMs?: number) =>
+            ledger.create({
+              ...anApproval({ nowMs, call }),
+              ...{ pendingPerPrincipalMax: PENDING_MAX, seenLast: { byAttachKey: last, byCallKey: last } },
+              ...(coolDownMs === undefined ? {} : { coolDownMs }),
+            })
+          const approve = approveEvent(sibling)
+          const events: readonly ApprovalEvent[] =
+            end === 'no'
+              ? [{ ...approve, decision: { ...approve.decision, kind: 'reject' } }]
+              : [approve, { kind: 'claim', node: 'a' }, { kind: 'lose_track', reason: 'reset' }]
+          let now = sibling
+          for (const event of events) {
+            const written = step(now, event)
+            expect(await ledger.save(written)).toBe(true)
+            now = written.next
+          }
+          // What ended last is what was seen, still.
+          expect((await ledger.lastSettledByCallKey(sibling.asked.callKey))?.approval.id).toBe(last.id)
+          expect(await again(3_600_000)).toEqual({ kind: 'moved_on' })
+          expect(await again(0)).toEqual({ kind: end === 'no' ? 'created' : 'moved_on' })
+        },
+      )
+
       test('who has seen what is no more the last is kept out, and what waits is attached to all the same', async () => {
         const call = uniqueCall()
         const last = seen(await ended({ call }))

@@ -101,6 +101,24 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
   const isGoneFor = ({ approval: { id }, goneSinceMs }: Row, ms: number) =>
     goneSinceMs !== null && goneSinceMs <= nowMs - ms && !mayBeAwaited(id) && wasOpenFor(ms)
 
+  function refusing(key: string, coolDownMs: number) {
+    const settled = all().flatMap((row) => {
+      const { approval } = row
+      if (approval.status !== 'settled' || approval.asked.callKey !== key) return []
+      const refused = refusedAfter(approval, nowMs, coolDownMs)
+      const { outcome } = approval
+      const next = outcome.kind === 'indeterminate' && outcome.successor !== null ? outcome.successor : null
+      const isAskedAgain = next !== null && rows.get(next)?.approval.status === 'settled'
+      return refused === null || isAskedAgain ? [] : [{ row, approval, because: refused.because }]
+    })
+    const [first] = settled.sort(
+      (a, b) =>
+        Number(b.because === 'unresolved') - Number(a.because === 'unresolved') ||
+        b.approval.settledAtMs - a.approval.settledAtMs,
+    )
+    return first ?? null
+  }
+
   const isOpen = ({ status }: Approval) => status === 'pending' || status === 'approved'
   const stopOf = ({ asked: { server, tool, requester: principal } }: Approval) =>
     stops.over({ server, tool, principal })
@@ -171,7 +189,7 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       return { count: Math.min(max, newer.length), form: Math.max(FORM_MAX, ...newer) }
     },
     nowMs: async () => nowMs,
-    async create({ approval, audit, pendingPerPrincipalMax, judgedRevision, seenLast }) {
+    async create({ approval, audit, pendingPerPrincipalMax, judgedRevision, seenLast, coolDownMs }) {
       const same = all().find((row) => isUnsettled(row, approval.asked.attachKey))
       if (same !== undefined) return { kind: 'attached', approval: read(same) }
       const { idempotencyKey, requester, server } = approval.asked
@@ -195,7 +213,8 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
         seenLast === undefined ||
         (isStill(seenLast.byAttachKey, ({ asked }) => asked.attachKey === attachKey) &&
           isStill(seenLast.byCallKey, ({ asked }) => asked.callKey === callKey))
-      if (!isSeen) return { kind: 'moved_on' }
+      const isRefused = coolDownMs !== undefined && refusing(callKey, coolDownMs) !== null
+      if (!isSeen || isRefused) return { kind: 'moved_on' }
       rows.set(approval.id, newRow(approval, audit, judgedRevision ?? null))
       return { kind: 'created' }
     },
@@ -263,21 +282,8 @@ export function createMemoryLedger(startMs = 1_000_000): MemoryLedger {
       return lastSettled((approval) => approval.asked.callKey === key)
     },
     async refusingByCallKey(key, coolDownMs) {
-      const settled = all().flatMap((row) => {
-        const { approval } = row
-        if (approval.status !== 'settled' || approval.asked.callKey !== key) return []
-        const refused = refusedAfter(approval, nowMs, coolDownMs)
-        const { outcome } = approval
-        const next = outcome.kind === 'indeterminate' && outcome.successor !== null ? outcome.successor : null
-        const isAskedAgain = next !== null && rows.get(next)?.approval.status === 'settled'
-        return refused === null || isAskedAgain ? [] : [{ row, approval, because: refused.because }]
-      })
-      const [first] = settled.sort(
-        (a, b) =>
-          Number(b.because === 'unresolved') - Number(a.because === 'unresolved') ||
-          b.approval.settledAtMs - a.approval.settledAtMs,
-      )
-      if (first === undefined) return null
+      const first = refusing(key, coolDownMs)
+      if (first === null) return null
       read(first.row)
       return first.approval
     },
