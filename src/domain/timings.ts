@@ -34,6 +34,11 @@ export interface Timings {
   readonly pollMs: number
   /** A session at a server of ours (a process behind a pipe) without traffic and open streams for this long was forgotten by its client. */
   readonly sessionIdleMs: number
+  /**
+   * A server that no gateway has had for so long was taken away, and its calls end: people should not decide about what nobody
+   * can run. A restart, a broken file that somebody mends, and a machine that is replaced take less. As long as a yes is good.
+   */
+  readonly unservedMs: number
   /** Lines of the decision log are kept this long: two whole weeks, so that a new policy is tried on weekdays and weekends. */
   readonly keepDecisionsMs: number
 }
@@ -45,12 +50,6 @@ const days = 24 * hours
 
 /** A deadline is moved by at least this much; less helps nobody and would be written thousands of times. */
 export const EXTENSION_MIN_MS = 1 * minutes
-
-/**
- * A server that no gateway has had for so long was taken away: a restart, an upgrade and a broken file that somebody mends take
- * less, and people should not decide about what nobody can run.
- */
-export const UNSERVED_MS = 15 * minutes
 
 /**
  * A gateway that has said nothing for so long, and no goodbye either, has died with the requests that it held. Until then it may
@@ -75,5 +74,6 @@ export const defaultTimings: Timings = {
   loopMs: 2 * seconds,
   pollMs: 5 * seconds,
   sessionIdleMs: 30 * minutes,
+  unservedMs: 1 * hours,
   keepDecisionsMs: 14 * days,
 }

@@ -25,6 +25,7 @@ export const timingNames = {
   loopMs: 'loop',
   pollMs: 'poll',
   sessionIdleMs: 'session_idle',
+  unservedMs: 'unserved',
   keepDecisionsMs: 'keep_decisions',
 } as const satisfies Record<keyof Timings, string>
 

@@ -5,7 +5,7 @@
  */
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { spanText } from '../domain/present.ts'
-import { UNSERVED_MS } from '../domain/timings.ts'
+import type { Timings } from '../domain/timings.ts'
 import { visible } from '../domain/visible.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ledger } from '../ports/ledger.ts'
@@ -14,8 +14,9 @@ import type { Change } from './change.ts'
 
 /** Ended in one round; the rest follows in the next. */
 const PER_ROUND_MAX = 200
-/** Often enough that one that was lost does not make a server look as if it were gone. */
+/** Often enough that some that were lost do not make a server look as if it were gone. */
 const NOTE_MS = 60_000
+const NOTES_IN_TIME_MIN = 5
 
 /** @returns how many were ended */
 export type VoidUnserved = () => Promise<number>
@@ -23,13 +24,14 @@ export type VoidUnserved = () => Promise<number>
 export function createVoidUnserved(deps: {
   ledger: Pick<Ledger, 'unserved' | 'get'>
   change: Change
+  timings: Pick<Timings, 'unservedMs'>
   log: Log
 }): VoidUnserved {
-  const { ledger, change, log } = deps
+  const { ledger, change, timings, log } = deps
 
   return async function voidUnserved() {
     let ended = 0
-    for (const id of await ledger.unserved(UNSERVED_MS, PER_ROUND_MAX)) {
+    for (const id of await ledger.unserved(timings.unservedMs, PER_ROUND_MAX)) {
       if (await endOne(id)) ended++
     }
     return ended
@@ -42,7 +44,7 @@ export function createVoidUnserved(deps: {
       if (reading === null) return false
       const { version, asked } = reading.approval
       const why =
-        `no gateway has had the server "${visible(asked.server)}" for ${spanText(UNSERVED_MS)}: it was taken out of ` +
+        `no gateway has had the server "${visible(asked.server)}" for ${spanText(timings.unservedMs)}: it was taken out of ` +
         'holdpoint.yaml, or its gateway is gone'
       const event = { kind: 'invalidate', change: why, successor: null, forbidden: false } as const
       const done = await change(id, event, { version })
@@ -59,17 +61,19 @@ export function createVoidUnserved(deps: {
   }
 }
 
-/** Says every minute what this gateway serves, and ends what nobody does, until `stopping` aborts; never rejects. */
+/** Says every minute, or more often where that matters, what this gateway serves, and ends what nobody does, until `stopping` aborts; never rejects. */
 export async function keepServing(deps: {
   ledger: Pick<Ledger, 'noteServing'>
   voidUnserved: VoidUnserved
   node: string
   servers: readonly string[]
   clock: Clock
+  timings: Pick<Timings, 'unservedMs'>
   stopping: AbortSignal
   log: Log
 }): Promise<void> {
-  const { ledger, voidUnserved, node, servers, clock, stopping, log } = deps
+  const { ledger, voidUnserved, node, servers, clock, timings, stopping, log } = deps
+  const noteMs = Math.min(NOTE_MS, timings.unservedMs / NOTES_IN_TIME_MIN)
   while (!stopping.aborted) {
     try {
       await ledger.noteServing(node, servers)
@@ -77,6 +81,6 @@ export async function keepServing(deps: {
     } catch (error) {
       log.warn({ err: error }, 'which servers are served could not be noted; the next round follows')
     }
-    await clock.sleep(NOTE_MS, stopping)
+    await clock.sleep(noteMs, stopping)
   }
 }

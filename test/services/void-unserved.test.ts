@@ -2,9 +2,11 @@
 import { expect, test } from 'vitest'
 import { newsOf } from '../../src/domain/news.ts'
 import { outcomeText } from '../../src/domain/present.ts'
-import { defaultTimings, UNSERVED_MS } from '../../src/domain/timings.ts'
+import { defaultTimings } from '../../src/domain/timings.ts'
 import { settledAnswer } from '../../src/mcp/downstream/replies.ts'
 import { aGateway, aWorld } from '../support/world.ts'
+
+const { unservedMs } = defaultTimings
 
 /** Gateways that are there all the time, and say each minute what they have. */
 async function asked() {
@@ -32,14 +34,14 @@ test.each(['pending', 'approved'] as const)(
     const { gateway, id, now, pass } = await asked()
     if (status === 'approved') await gateway.decide(id)
     await pass(60_000, { one: ['github'] })
-    await pass(UNSERVED_MS - 1, { one: ['slack'] })
+    await pass(unservedMs - 1, { one: ['slack'] })
     expect(await gateway.voidUnserved()).toBe(0)
     await pass(1, { one: ['slack'] })
     expect(await gateway.voidUnserved()).toBe(1)
     const approval = await now()
     if (approval?.status !== 'settled') throw new Error('not ended')
     expect(outcomeText(approval.outcome)).toBe(
-      'No longer valid: no gateway has had the server "github" for 15 min: it was taken out of holdpoint.yaml, or its gateway is gone. Nothing was sent.',
+      'No longer valid: no gateway has had the server "github" for 1 h 0 min: it was taken out of holdpoint.yaml, or its gateway is gone. Nothing was sent.',
     )
     expect(newsOf(approval).map(({ person }) => person)).toEqual(['jun'])
     expect(settledAnswer(approval, null, 'legacy', 0).text).toContain('no gateway has had the server')
@@ -49,9 +51,9 @@ test.each(['pending', 'approved'] as const)(
 
 test('it waits on as long as one gateway of several has it, and when it comes back in time', async () => {
   const { gateway, now, pass } = await asked()
-  await pass(2 * UNSERVED_MS, { one: ['slack'], two: ['github'] })
+  await pass(2 * unservedMs, { one: ['slack'], two: ['github'] })
   expect(await gateway.voidUnserved()).toBe(0)
-  await pass(UNSERVED_MS - 1, { one: ['slack'] })
+  await pass(unservedMs - 1, { one: ['slack'] })
   await pass(1, { one: ['slack'], two: ['github'] })
   expect(await gateway.voidUnserved()).toBe(0)
   expect(await now()).toMatchObject({ status: 'pending' })
