@@ -349,6 +349,65 @@ describe('what loads and is probably not meant', () => {
     ['a hidden tool', 'hide: ["t*"]\nallow: [two]', 'its tools are hidden'],
     ['sessions', ruleOf('tools: t, rate_limit: { max: 1, window: 60, per: session }'), 'opens a new session'],
     [
+      'a condition that contradicts itself',
+      when('path: args.amount, lt: 5, gt: 10'),
+      'can never be true: no value of args.amount meets lt 5 and gt 10',
+    ],
+    [
+      'a contradiction between owners and the condition',
+      ruleOf('tools: t, action: deny, owners: "a*", when: { path: owner, starts_with: b }'),
+      'can never be true: no value of owner',
+    ],
+    [
+      'a condition that no tool of the rule meets',
+      ruleOf('tools: "get_*", action: allow, when: { path: tool, eq: delete_all }'),
+      'none meets its condition: no value of tool',
+    ],
+    [
+      'a condition that no level of the rule meets',
+      ruleOf('risk: [high, critical], action: deny, when: { path: risk, eq: low }'),
+      'none meets its condition: no value of risk',
+    ],
+    [
+      'a contradiction in one of several',
+      when('any: [{ path: args.a, eq: 1 }, { path: args.b, in: [x, y], starts_with: z }]'),
+      'this part of the condition can never be true: no value of args.b',
+    ],
+    [
+      'a contradiction under a not',
+      ruleOf(
+        'tools: t, agents: bot, action: deny, when: { all: [{ path: args.c, exists: true }, { not: { path: args.a, eq: 1, gt: 2 } }] }',
+      ),
+      'the `not` never keeps a call out',
+    ],
+    [
+      'a rule that is there twice',
+      `rules:
+  - { tools: [pay, refund], action: deny, when: { path: args.a, in: [1, 2] }, name: one }
+  - { tools: [refund, pay], action: deny, when: { path: args.a, in: [2, 1] }, name: other }`,
+      'this rule says what /rules/0 says already',
+    ],
+    [
+      'a foreign condition that contradicts itself',
+      JSON.stringify({
+        version: '1',
+        default: 'deny',
+        tools: {
+          pay: {
+            deny_if: [
+              {
+                conditions: [
+                  { path: 'args.a', op: 'lt', value: 5 },
+                  { path: 'args.a', op: 'gt', value: 10 },
+                ],
+              },
+            ],
+          },
+        },
+      }),
+      'can never be true: no value of args.a',
+    ],
+    [
       'agents by a pattern that lets no agent of an issuer pass',
       ruleOf('tools: t, agents: "night-*", action: allow'),
       'none with a token of another issuer',
@@ -387,6 +446,30 @@ describe('what loads and is probably not meant', () => {
       const reading = readPolicyWithNotes('p.yaml', text('"night-*"'), known)
       expect(reading.ok && reading.value.notes).toEqual([])
     }
+  })
+
+  test('each has its line and column', () => {
+    const text = `rules:
+  - tools: t
+    action: deny
+    when:
+      any:
+        - { path: args.a, eq: 1 }
+        - { path: args.b, lt: 1, gt: 2 }`
+    expect(load(text).notes).toMatchObject([{ line: 7, column: 11, path: '/rules/0/when/any/1' }])
+  })
+
+  test('rules that differ in anything are no twins', () => {
+    const rules = (a: string, b: string) => `rules:\n  - { tools: t, ${a} }\n  - { tools: t, ${b} }`
+    for (const [a, b] of [
+      ['action: deny', 'action: deny, reason: No.'],
+      ['rate_limit: { max: 1, window: 60 }', 'rate_limit: { max: 2, window: 60 }'],
+      ['action: allow, when: { path: args.a, eq: 1 }', 'action: allow, when: { path: args.a, eq: "1" }'],
+      ['treat_as: low', 'treat_as: high'],
+      ['action: require_approval', 'action: require_approval, approval: { timeout: 1h }'],
+      ['action: deny, shadow: true', 'action: deny, shadow: true, when: { path: args.a, eq: 1 }'],
+    ] as const)
+      expect(load(rules(a, b)).notes.filter(({ message }) => message.includes('says what /'))).toEqual([])
   })
 
   test('exceptions are conditions, and nothing is said about them', () => {

@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import type { JsonValue } from '../../src/domain/canonical.ts'
 import { evaluate, talliesToRead } from '../../src/domain/policy.ts'
-import { readPolicy } from '../../src/files/policy-file.ts'
+import { readPolicy, readPolicyWithNotes } from '../../src/files/policy-file.ts'
 import { labelled, parts } from '../risk/labelled.ts'
 import { aJudgedCall } from '../support/builders.ts'
 
@@ -31,6 +31,11 @@ const ready = readdirSync(directory)
       ...tableShape.parse(parse(read(`${id}.test.yaml`))),
     }
   })
+
+test.each(ready)('$file has nothing that is probably not meant', ({ file }) => {
+  const reading = readPolicyWithNotes(file, read(file), { people: [], groups: [], hasIssuers: true })
+  expect(reading.ok ? reading.value.notes : reading.error).toEqual([])
+})
 
 function verdictOn({ policy }: (typeof ready)[number], call: string) {
   const [, tool = '', json, expected] = /^(\S+)(?: (\{.*\}))? → (\w+)$/.exec(call) ?? []

@@ -65,6 +65,17 @@ export function isWithin({ zone, days, from, to }: TimeWindow, nowMs: number): b
   const today = dayNumbers.get(part('weekday').toLowerCase())
   const minute = Number(part('hour')) * 60 + Number(part('minute'))
   if (today === undefined || !Number.isInteger(minute)) return null
+  return isWithinWeek({ days, from, to }, today * MINUTES_OF_DAY + minute)
+}
+
+export const MINUTES_OF_WEEK = 7 * MINUTES_OF_DAY
+
+/** @param minuteOfWeek by the clock on the wall, since Monday began */
+export function isWithinWeek(
+  { days, from, to }: Pick<TimeWindow, 'days' | 'from' | 'to'>,
+  minuteOfWeek: number,
+): boolean {
+  const [today, minute] = [Math.floor(minuteOfWeek / MINUTES_OF_DAY), minuteOfWeek % MINUTES_OF_DAY]
   const isOn = (index: number) => days.some((day) => day === weekdays[(index + 7) % 7])
   if (from < to) return isOn(today) && minute >= from && minute < to
   return (isOn(today) && minute >= from) || (isOn(today - 1) && minute < to)

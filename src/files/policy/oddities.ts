@@ -3,6 +3,7 @@ import { covers, type Glob, glob, isExact, matchesGlob } from '../../domain/poli
 import { isStricter, type Rule } from '../../domain/policy/rule.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Path } from '../document.ts'
+import { noteContradictions } from './contradictions.ts'
 import { noteMoments } from './moments.ts'
 import type { Reader } from './reader.ts'
 
@@ -18,6 +19,7 @@ export function noteOddities(reader: Reader, policy: Policy) {
   noteShadowed(reader, rules, [...hidden].map(glob))
   noteApprovers(reader, rules)
   noteMoments(reader, rules, ({ pointer }) => pathOf(pointer))
+  noteContradictions(reader, [...rules, ...policy.shadow])
   noteEvidence(reader, policy)
   for (const { limits } of rules) {
     for (const { tally, pointer } of limits) {

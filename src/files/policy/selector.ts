@@ -3,7 +3,7 @@ import { canonical, digestOf, type JsonValue } from '../../domain/canonical.ts'
 import type { Condition } from '../../domain/policy/condition.ts'
 import type { Rule } from '../../domain/policy/rule.ts'
 import type { ValuePath } from '../../domain/policy/value-path.ts'
-import { writeCondition } from './write.ts'
+import { writeCondition, writeRule } from './write.ts'
 
 /** `when`: with `agents`, `owners` and `servers`. */
 export type Selector = Pick<Rule, 'tools' | 'categories' | 'risks' | 'when'>
@@ -25,6 +25,13 @@ export function unnamed({ tools, categories, risks, when }: Selector, amount: nu
 
 /** Equal for conditions that say the same in another order. */
 export const conditionValue = (condition: Condition): JsonValue => unordered(writeCondition(condition))
+
+/** Equal for rules that say the same of the same calls, in whatever order. The order of stages and look-ups says something. */
+export function ruleValue(rule: Rule): JsonValue {
+  const { terms, pointer: _pointer, ...others } = rule
+  const { name: _name, approval: _approval, ...written } = writeRule({ ...others, terms, pointer: '' })
+  return { about: unordered(written), terms: JSON.stringify(terms) }
+}
 
 /** Every list in a written condition is a set, besides the one that may be a `default`. */
 function unordered(value: JsonValue): JsonValue {

@@ -44,8 +44,8 @@ function note(reader: Reader, path: Path, what: string) {
   )
 }
 
-/** Where the rule stands: `/tools/pay` also where `/tools/pay/action` decides. */
-function entryOf({ pointer }: Rule): Path {
+/** Where a rule stands: `/tools/pay` also where `/tools/pay/action` decides. */
+export function entryOf({ pointer }: Rule): Path {
   const [section = '', entry = ''] = pointer
     .split('/')
     .slice(1, 3)

@@ -58,7 +58,7 @@ function listed(rules: readonly Rule[]): readonly Rule[] {
 const nameOf = ({ tools: [tool] }: Rule): string => tool?.source ?? '*'
 const namesOf = (globs: readonly Glob[]) => globs.map(({ source }) => source)
 
-function writeRule(rule: Rule): Written {
+export function writeRule(rule: Rule): Written {
   const { action, reason, tools, categories, risks, when, treatAs, limits, terms, pointer } = rule
   const rates = limits.filter(({ tally }) => typeof tally.amount === 'number').map(writeLimit)
   const spends = limits.filter(({ tally }) => typeof tally.amount !== 'number').map(writeLimit)
