@@ -6,6 +6,7 @@ import { loadConfig, type ServerConfig } from '../config.ts'
 import type { JsonObject } from '../domain/canonical.ts'
 import { CLI } from '../domain/command-line.ts'
 import { didYouMean } from '../domain/did-you-mean.ts'
+import type { Policy } from '../domain/policy.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { atHome, clientFiles, clientServers, readClientFile, readEnvFile, readJsonc } from '../launch/scan.ts'
 import type { Parts } from './parts.ts'
@@ -18,6 +19,8 @@ export type Source =
       readonly name: string
       readonly upstream: ServerConfig['upstream']
       readonly isTrusted: boolean
+      /** `null`: it has none, or none is known. */
+      readonly policy: { readonly policy: Policy; readonly text: string } | null
       readonly from: string
     }
   | {
@@ -85,9 +88,10 @@ function configured(name: string | null, { surroundings }: Parts): Found {
   const found = [...servers.values()].filter((server) => name === null || server.name === name)
   if (found.length > 0)
     return ok(
-      found.map(({ name: found, upstream, isTrusted }) => ({
-        ...{ kind: 'server', name: found, upstream, isTrusted, from },
-      })),
+      found.map(({ name: called, upstream, isTrusted, rules, policyFile }): Source => {
+        const policy = policyFile && { policy: rules.policy, text: policyFile.text }
+        return { kind: 'server', name: called, upstream, isTrusted, policy, from }
+      }),
     )
   const known = [...servers.keys(), ...Object.keys(clientFiles)]
   const remedy =
@@ -109,7 +113,7 @@ function address(target: string): Found {
   const url = new URL(target)
   const common = { headers: {}, oauth: null, requireAuth: false }
   const upstream = { kind: 'http', url, transport: 'auto', ...common } as const
-  return ok([{ kind: 'server', name: url.hostname, upstream, isTrusted: false, from: target }])
+  return ok([{ kind: 'server', name: url.hostname, upstream, isTrusted: false, policy: null, from: target }])
 }
 
 const listShape = z.object({ server: z.string().optional(), tools: z.array(z.record(z.string(), z.json())) })
@@ -153,7 +157,7 @@ function fromFile(path: string, { surroundings }: Parts): Found {
         isDisabled
           ? { kind: 'disabled', name, from: path }
           : upstream.ok
-            ? { kind: 'server', name, upstream: upstream.value, isTrusted: false, from: path }
+            ? { kind: 'server', name, upstream: upstream.value, isTrusted: false, policy: null, from: path }
             : { kind: 'unreachable', name, reason: upstream.error, from: path },
     ),
   )

@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { formatProblems, type Problem, unknownTools } from '../config.ts'
 import { CLI } from '../domain/command-line.ts'
 import { attacksOn } from '../domain/risk/attacks.ts'
 import { proposedPolicy } from '../domain/risk/proposed-policy.ts'
@@ -53,24 +54,31 @@ export async function scan(parts: Parts, options: ScanOptions): Promise<ExitCode
   const servers: ScannedServer[] = []
   const missed: Missed[] = []
   const disabled = sources.flatMap(({ kind, name }) => (kind === 'disabled' ? [name] : []))
+  const notes: Problem[] = []
   for (const source of sources) {
     if (source.kind === 'disabled') continue
     const tools = await listed(source)
     if (tools.ok) servers.push(scanned(source.name, tools.value, options.trust || isTrusted(source)))
     else missed.push({ name: source.name, reason: tools.error })
+    if (tools.ok && source.kind === 'server' && source.policy !== null) {
+      const { policy, text } = source.policy
+      const names = tools.value.flatMap(({ name }) => (typeof name === 'string' ? [name] : []))
+      notes.push(...unknownTools(policy, text, names))
+    }
   }
   if (options.explain !== null) return explain(options.explain, servers, parts, options.json)
   if (options.writePolicy !== null) {
     const written = write(options.writePolicy, servers, parts)
     if (written !== 0) return written
   }
-  if (options.json) printJson(io, { servers, missed, disabled })
+  if (options.json) printJson(io, { servers, missed, disabled, notes })
   else {
     for (const line of renderScan(servers, io.colours)) io.out(line)
     for (const { name, reason } of missed)
       io.err(io.colours.red(`${visible(name)} could not be scanned: ${visible(reason)}`))
     for (const name of disabled)
       io.err(`${visible(name)} is switched off in its client, which does not start it either; left out.`)
+    if (notes.length > 0) io.err(formatProblems(notes))
     if (servers.length > 0) io.out(`Why a tool is where it is: ${CLI} scan … --explain <tool>`)
   }
   return missed.length > 0 ? 1 : 0

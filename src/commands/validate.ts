@@ -1,5 +1,13 @@
 /** `validate`: every problem of configuration and policies at once, or what they mean, server by server. */
-import { type Config, formatProblems, loadConfig, type ServerConfig, spellingOf } from '../config.ts'
+import {
+  type Config,
+  formatProblems,
+  jointlyUndecidable,
+  loadConfig,
+  notListedBeside,
+  type ServerConfig,
+  spellingOf,
+} from '../config.ts'
 import { askForEverything } from '../domain/policy.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
@@ -50,7 +58,14 @@ export function validate(
   return 0
 }
 
-function summary({ name, notes, rules: { policy, approvers } }: ServerConfig, { localPrincipal }: Config) {
+/** Where the tests beside the policy say what tools there are. */
+const notListed = ({ rules, policyFile }: ServerConfig) =>
+  policyFile === null ? [] : notListedBeside(policyFile.path, rules.policy, policyFile.text)
+
+function summary(server: ServerConfig, { localPrincipal, agents, people: directory }: Config) {
+  const { name, notes, rules } = server
+  const { policy, approvers } = rules
+  const asking = [...agents.values(), ...(localPrincipal === null ? [] : [localPrincipal])]
   const { groups, people, selfConfirm } = approvers
   // Where there is only the local person, the owner of every agent is known: their yes is a confirmation.
   const owner = selfConfirm ? (localPrincipal?.owner ?? null) : null
@@ -59,7 +74,7 @@ function summary({ name, notes, rules: { policy, approvers } }: ServerConfig, { 
     name,
     policy: policy === askForEverything ? 'none: calls are refused' : policy.source,
     spelling: policy === askForEverything ? '' : spellingOf(policy),
-    notes,
+    notes: [...notes, ...jointlyUndecidable(server, asking, directory), ...notListed(server)],
     rules: policy.rules.length,
     notEnforced: policy.shadow.length,
     hidden: policy.hidden.has('*') ? 'all' : policy.hidden.size,

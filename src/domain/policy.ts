@@ -303,7 +303,8 @@ function stricter(a: Candidate, b: Candidate): Candidate {
   return sortText(a) <= sortText(b) ? a : b
 }
 
-const yesesOf = ({ quorum, stages }: ApprovalTerms) => quorum ?? yesesWanted(stages ?? [])
+/** How many people have to say yes by these terms alone. */
+export const yesesOf = ({ quorum, stages }: ApprovalTerms) => quorum ?? yesesWanted(stages ?? [])
 const stageCount = ({ stages }: ApprovalTerms) => stages?.length ?? 1
 
 const sortText = ({ terms, reason, pointer }: Candidate) =>
@@ -319,7 +320,10 @@ const sortText = ({ terms, reason, pointer }: Candidate) =>
   ])
 
 /** Whoever wins names the approvers, now and later; what several rules say about how to decide is taken in the stricter way. */
-function strictestTerms({ terms }: Candidate, asking: readonly Candidate[]): ApprovalTerms {
+export function strictestTerms(
+  { terms }: { readonly terms: ApprovalTerms },
+  asking: readonly { readonly terms: ApprovalTerms }[],
+): ApprovalTerms {
   const timeouts = asking.flatMap(({ terms: { timeoutMs } }) => (timeoutMs === null ? [] : [timeoutMs]))
   const said = asking.map((each) => each.terms.selfConfirm)
   const isAllowed = said.every((each) => each === true) ? true : null

@@ -3,9 +3,10 @@ import { basename, dirname, extname, join } from 'node:path'
 import type { Policy } from '../domain/policy.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { readDocument, readTextFile } from './document.ts'
+import { unknownTools } from './policy/unknown-tools.ts'
 import { writePolicy } from './policy/write.ts'
 import { named, readPolicy, readPolicyWithNotes } from './policy-file.ts'
-import { type PolicyTestReport, runPolicyTests } from './policy-tests.ts'
+import { type PolicyTestReport, runPolicyTests, toolsOfTests } from './policy-tests.ts'
 import type { Problem } from './problem.ts'
 
 export interface PolicyDocument {
@@ -47,6 +48,13 @@ export const spellingOf = ({ spelling }: Policy): string => named[spelling]
 /** `policies/shop.yaml` has its tests in `policies/shop.test.yaml`. */
 const testsBeside = (path: string): string =>
   join(dirname(path), `${basename(path, extname(path))}.test.yaml`)
+
+/** Names of tools that the tests beside a policy do not list, where they list what the server has. */
+export function notListedBeside(path: string, policy: Policy, text: string): readonly Problem[] {
+  const beside = readTextFile(testsBeside(path), '')
+  const listed = beside.ok ? toolsOfTests('', beside.value) : null
+  return listed === null ? [] : unknownTools(policy, text, listed)
+}
 
 /** @param name how people call the policy */
 export function runTestsBeside(path: string, name: string): Result<PolicyTestReport, Problem[]> {

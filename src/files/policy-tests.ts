@@ -13,7 +13,7 @@ import { type Path, readDocument } from './document.ts'
 import { createReader } from './policy/reader.ts'
 import { grantMismatch, grantsShape } from './policy-test-grants.ts'
 import type { Problem } from './problem.ts'
-import { says } from './shape.ts'
+import { checkShape, says } from './shape.ts'
 
 export interface PolicyTest {
   readonly line: number | null
@@ -31,10 +31,11 @@ export interface PolicyTestReport {
 }
 
 const kinds = ['allow', 'deny', 'require_approval', 'hide'] as const
-/** `server` and `source` say what the table was made for. */
+/** `server` and `source` say what the table was made for, `tools` everything that the server lists. */
 const topShape = z.strictObject({
   server: z.string().optional(),
   source: z.string().optional(),
+  tools: z.array(z.string()).optional(),
   calls: z.array(z.string()).optional(),
   tests: z.array(z.unknown()).optional(),
 })
@@ -63,6 +64,16 @@ export function policyTestsJsonSchema(): string {
   const schema = z.toJSONSchema(shape, { target: 'draft-7', io: 'input' })
   return `${JSON.stringify({ title: 'Tests of a Holdpoint policy', ...schema }, null, 2)}\n`
 }
+
+/** The tools that the tests beside a policy say its server has; `null`: they do not say. */
+export function toolsOfTests(file: string, text: string): readonly string[] | null {
+  const read = readDocument(file, text, '')
+  if (!read.ok) return null
+  return checkShape(read.value, topShape).ok ? (namesIn(read.value.get(['tools'])) ?? null) : null
+}
+
+const namesIn = (value: JsonValue | undefined): readonly string[] | undefined =>
+  Array.isArray(value) ? value.filter((name) => typeof name === 'string') : undefined
 
 /** @param file the name people know */
 export function runPolicyTests(

@@ -1,5 +1,5 @@
 /** Finds the calls that nobody could decide: waiting for an approver who does not exist, they would only ever expire. */
-import type { EscalationStep, Stage } from '../domain/policy/rule.ts'
+import type { EscalationStep, Rule, Stage } from '../domain/policy/rule.ts'
 import { type ApproverChain, chainOf, stagesOf, withShadow } from '../domain/policy.ts'
 import type { Person, Principal } from '../domain/principal.ts'
 import { canBeMet } from '../domain/quorum.ts'
@@ -27,7 +27,7 @@ export function undecidable(
 }
 
 /** Who can be asked, and how many of them have to say yes; no stages: one. */
-interface AskedPeople {
+export interface AskedPeople {
   readonly chain: ApproverChain
   readonly stages: readonly Stage[]
   /** JSON Pointer of the rule, in its policy. */
@@ -41,15 +41,17 @@ function askedBy({ policy, approvers }: ServerConfig['rules']): AskedPeople[] {
     policy.fallback.action === 'require_approval'
       ? [{ chain: approvers, stages: [], pointer: policy.fallback.pointer }]
       : []
-  return [
-    ...usual,
-    ...asking.map(({ terms, pointer }) => {
-      const chain = chainOf(terms, approvers)
-      const later = terms.escalation ?? []
-      const stages = stagesOf(terms, chain).map((stage) => ({ ...stage, ...withLater(stage, later) }))
-      return { chain: { ...chain, ...withLater(chain, later) }, stages, pointer }
-    }),
-  ]
+  return [...usual, ...asking.map((rule) => askedByRule(rule, approvers))]
+}
+
+export function askedByRule(
+  { terms, pointer }: Pick<Rule, 'terms' | 'pointer'>,
+  approvers: ApproverChain,
+): AskedPeople {
+  const chain = chainOf(terms, approvers)
+  const later = terms.escalation ?? []
+  const stages = stagesOf(terms, chain).map((stage) => ({ ...stage, ...withLater(stage, later) }))
+  return { chain: { ...chain, ...withLater(chain, later) }, stages, pointer }
 }
 
 /** Whom an escalation names can decide in the end, and until then the call waits for them. */
@@ -64,30 +66,22 @@ function withLater(
 }
 
 function stuckWith(
-  { chain: approvers, stages, pointer }: AskedPeople,
+  asked: AskedPeople,
   server: Server,
   agents: readonly Principal[],
   people: ReadonlyMap<string, Person>,
   document: Document | null,
 ): Problem[] {
-  if (approvers.selfConfirm) return []
-  const deciders = [...people.values()].filter(
-    ({ id, groups }) =>
-      approvers.people.includes(id) || groups.some((group) => approvers.groups.includes(group)),
-  )
-  const withoutOwner = (owner: string) => deciders.filter(({ id }) => id !== owner)
-  const isStuck = (able: readonly Person[]) =>
-    stages.length === 0 ? able.length === 0 : !canBeMet(stages, able)
-  const stuck = isStuck(deciders)
-    ? ['any agent']
-    : agents.filter(({ owner }) => isStuck(withoutOwner(owner))).map(({ name }) => name)
+  const { stages, pointer } = asked
+  const deciders = decidersOf(asked, people)
+  const stuck = stuckAgents(asked, agents, people)
   if (stuck.length === 0) return []
   const path = ['servers', server.name, 'approvers']
   const place =
     document === null
       ? { file: `${server.rules.policy.source}#${pointer}`, line: null, column: null }
       : { file: document.file, ...document.at(path) }
-  const isEveryone = stuck[0] === 'any agent'
+  const isEveryone = stuck[0] === ANY_AGENT
   const why = deciders.length === 0 ? 'no approver is a person' : 'their owner is the only approver'
   if (stages.length > 0 && deciders.length > 0) {
     const besides = isEveryone ? '' : ' besides their owner'
@@ -108,4 +102,27 @@ function stuckWith(
       remedy: 'name another approver, or set `self_confirm: true` to let the owner confirm',
     },
   ]
+}
+
+const ANY_AGENT = 'any agent'
+
+const decidersOf = ({ chain }: AskedPeople, people: ReadonlyMap<string, Person>): readonly Person[] =>
+  [...people.values()].filter(
+    ({ id, groups }) => chain.people.includes(id) || groups.some((group) => chain.groups.includes(group)),
+  )
+
+/** The agents whose calls nobody could decide, by name; or any agent's. */
+export function stuckAgents(
+  asked: AskedPeople,
+  agents: readonly Principal[],
+  people: ReadonlyMap<string, Person>,
+): readonly string[] {
+  if (asked.chain.selfConfirm) return []
+  const deciders = decidersOf(asked, people)
+  const isStuck = (able: readonly Person[]) =>
+    asked.stages.length === 0 ? able.length === 0 : !canBeMet(asked.stages, able)
+  if (isStuck(deciders)) return [ANY_AGENT]
+  return agents
+    .filter(({ owner }) => isStuck(deciders.filter(({ id }) => id !== owner)))
+    .map(({ name }) => name)
 }

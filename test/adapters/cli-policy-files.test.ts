@@ -181,6 +181,69 @@ describe('policy', () => {
   })
 })
 
+describe('validate', () => {
+  const validated = async (files: Record<string, string>) => {
+    write({ 'holdpoint.yaml': 'servers: { s: { url: "https://s.example/mcp", policy: p.yaml } }', ...files })
+    const { code, out, err } = await holdpoint(['validate'], { cwd })
+    expect([code, err]).toEqual([0, ''])
+    return out.split('Worth a look:\n')[1] ?? ''
+  }
+
+  test('says which names are of no tool, where the tests beside the policy list the tools', async () => {
+    const policy = 'default: deny\nallow: [list_orders, get_*]\ndeny:\n  delete_order: Never.\n'
+    const rules = 'rules:\n  - { tools: [refnd, "purge_*"], action: require_approval }\nhide: [old]\n'
+    const tests = (tools: string) => `${tools}calls:\n  - list_orders → allow\n`
+    const listed = 'tools: [list_orders, get_order, delete_order, refund]\n'
+    const said = await validated({ 'p.yaml': policy + rules, 'p.test.yaml': tests(listed) })
+    expect(said).toContain('p.yaml:6:15  the server has no tool "refnd"')
+    expect(said).toContain('did you mean "refund"?')
+    expect(said).toContain('p.yaml:6:22  no tool of the server is called like "purge_*"')
+    expect(said).toContain('p.yaml:7:8  the server has no tool "old"')
+    expect(said).not.toContain('delete_order')
+    expect(await validated({ 'p.test.yaml': tests('') })).toBe('')
+  })
+
+  const team = `people: { mina: {}, jun: {}, ari: {}, hana: {} }
+groups: { finance: [mina], ops: [jun, ari, hana] }
+agents: { bot: { owner: hana } }
+servers: { s: { url: "https://s.example/mcp", policy: p.yaml } }
+`
+  const asks = (tools: string, approval: string, more = '') =>
+    `  - { tools: ${tools}, action: require_approval, approval: { ${approval} }${more} }\n`
+
+  test('says which rules people can satisfy each, and not both', async () => {
+    const grave = asks('"pay*"', 'groups: [finance]', ', treat_as: critical')
+    const policyText = `rules:\n${grave}${asks('pay', 'groups: [ops], quorum: 2')}`
+    const said = await validated({ 'holdpoint.yaml': team, 'p.yaml': policyText })
+    expect(said).toContain('p.yaml:3:5  this rule and /rules/0 can each be satisfied, and not both at once')
+    expect(said).toContain('2 of finance must say yes')
+  })
+
+  test.each([
+    [
+      'the one that names the people wants more of them',
+      asks('pay', 'groups: [ops], quorum: 2, timeout: 1h', ', treat_as: critical') +
+        asks('pay', 'groups: [ops]'),
+    ],
+    [
+      'they are never of one call',
+      asks('pay', 'groups: [finance]', ', treat_as: critical, when: { path: args.a, lt: 5 }') +
+        asks('pay', 'groups: [ops], quorum: 2', ', when: { path: args.a, gte: 5 }'),
+    ],
+    [
+      'they are about different tools',
+      asks('pay', 'groups: [finance]', ', treat_as: critical') + asks('refund', 'groups: [ops], quorum: 2'),
+    ],
+    [
+      'it names enough people',
+      asks('pay', 'groups: [finance, ops]', ', treat_as: critical') + asks('pay', 'groups: [ops], quorum: 2'),
+    ],
+  ])('says nothing of the kind where %s', async (_, rules) => {
+    const said = await validated({ 'holdpoint.yaml': team, 'p.yaml': `rules:\n${rules}` })
+    expect(said).not.toContain('not both at once')
+  })
+})
+
 test('validate names the spelling and what deserves a look', async () => {
   write({
     'i.yaml': 'tools: { a: { rules: [{ rate_limit: 5/hour }] } }',

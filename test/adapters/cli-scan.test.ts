@@ -105,6 +105,22 @@ describe('the servers of a client', () => {
     expect(await scanned('--trust')).toEqual([true, true])
   })
 
+  test('names in its policy that are of none of its tools are said, with where they stand', async () => {
+    const cwd = folder({
+      'holdpoint.yaml': {
+        servers: { files: { command: process.execPath, args: [filesystem, '.'], policy: 'p.yaml' } },
+      },
+      'p.yaml': 'default: deny\nallow: [read_file]\ndeny: [write_flie]\n',
+    })
+    const env = { PATH: process.env.PATH ?? '' }
+    const { err, code } = await holdpoint(['scan', '--yes'], { cwd, env })
+    expect(code).toBe(0)
+    expect(err).toContain('p.yaml:3:8  the server has no tool "write_flie"')
+    expect(err).toContain('did you mean "write_file"?')
+    const { notes } = JSON.parse((await holdpoint(['scan', '--json', '--yes'], { cwd, env })).out)
+    expect(notes).toMatchObject([{ line: 3, column: 8 }])
+  })
+
   test('VS Code: a server over HTTP, and one that asks for an input', async () => {
     const everything = await startEverything()
     try {
