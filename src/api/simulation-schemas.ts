@@ -19,6 +19,12 @@ export const simulationView = z
     uncertain: count.openapi({
       description: 'calls whose answer depends on arguments that were not kept, or on counts of the past',
     }),
+    limited: z.object({ atLeast: count, atMost: count }).openapi({
+      description: 'calls that a limit would have refused, counted from zero at the oldest call',
+    }),
+    unmeasured: count.openapi({
+      description: 'calls with a limit on an amount that was not kept; that limit is not replayed',
+    }),
     strictest: byChange.openapi({ description: 'if everything that is unknown turns out the stricter way' }),
     mildest: byChange,
     asIf: byChange.nullable().openapi({

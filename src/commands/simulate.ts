@@ -90,7 +90,8 @@ function simulationLines(simulation: SimulationView): readonly string[] {
 
 /** How many of what; what cannot be known is said. */
 export function shortSimulationLines(simulation: SimulationView): readonly string[] {
-  const { calls, from, to, isMore, uncertain, strictest, mildest, asIf, approvals } = simulation
+  const { calls, from, to, isMore, uncertain, strictest, mildest, asIf, approvals, limited, unmeasured } =
+    simulation
   const nowMs = Date.parse(to)
   if (calls === 0)
     return ['The decision log has no call to this server in that time, so there is nothing to try it on.']
@@ -103,10 +104,20 @@ export function shortSimulationLines(simulation: SimulationView): readonly strin
     ...(uncertain === 0
       ? []
       : [
-          `${uncertain} of them cannot be judged for sure: their arguments were not kept (\`record: full\`), or the policy asks about counts of the past. The numbers are the mildest and the strictest reading.`,
+          `${uncertain} of them cannot be judged for sure: their arguments were not kept (\`record: full\`), or it depends on what people would have said. The numbers are the mildest and the strictest reading.`,
         ]),
     ...(asIf === null ? [] : [shadowLine(asIf)]),
-    `Approvals: ${between(approvals.atLeast, approvals.atMost)}. Rate limits and spend caps are not replayed.`,
+    `Approvals: ${between(approvals.atLeast, approvals.atMost)}.`,
+    ...(limited.atMost === 0
+      ? []
+      : [
+          `Limits would have refused ${between(limited.atLeast, limited.atMost)} of them, counted from zero at the first of these calls.`,
+        ]),
+    ...(unmeasured === 0
+      ? []
+      : [
+          `${unmeasured} ${unmeasured === 1 ? 'call' : 'calls'} could not be judged by a limit on an amount, because the arguments were not kept (\`record: full\`).`,
+        ]),
   ]
 }
 

@@ -172,10 +172,8 @@ function evaluateRules(policy: Policy, call: JudgedCall): Verdict {
     const amount = amountOf(limit.tally, call.arguments)
     if (amount === null && call.onlyNames !== undefined) continue
     if (amount === null) return { kind: 'deny', rule: nameOf(limit.pointer), reason: uncountable(limit) }
-    const { tally, max, reason, pointer } = limit
-    const key = tallyKey(tally, call)
-    const wanted = { key, window: tally.window, amount, max, rule: nameOf(pointer), reason }
-    const same = reservations.findIndex((each) => each.key === key)
+    const wanted = reservationOf(policy, limit, amount, call)
+    const same = reservations.findIndex((each) => each.key === wanted.key)
     const earlier = reservations[same]
     // Limits that share a count count a call once.
     if (earlier === undefined) reservations.push(wanted)
@@ -187,6 +185,55 @@ function evaluateRules(policy: Policy, call: JudgedCall): Verdict {
   // The default names no tool: what it asks about is critical.
   const risk = pointer === policy.fallback.pointer ? winner.risk : worstOf(levels)
   return { kind: 'require_approval', rule, reason, risk, terms: strictestTerms(winner, asking), reservations }
+}
+
+/** A limit that counts a call. `isSure`: not only perhaps, because it is open whether its rule matches. */
+export interface LimitOn {
+  readonly reservation: Reservation
+  readonly isSure: boolean
+}
+
+/**
+ * Every limit on a call of the past, whatever becomes of it.
+ * `isUnmeasured`: some limit counts an amount that was not kept, and is left out.
+ */
+export function limitsOn(
+  policy: Policy,
+  call: JudgedCall,
+): { readonly limits: readonly LimitOn[]; readonly isUnmeasured: boolean } {
+  const rules = rulesFor(policy.rules, call.tool)
+  const levels = levelsOf(rules, call)
+  const matching = rules.flatMap((rule) => {
+    const truth = rule.limits.length === 0 ? false : atLevels(rule, levels, call, matches)
+    return truth === false ? [] : rule.limits.map((limit) => ({ limit, isSure: truth === true }))
+  })
+  const counted = [...countedFor(policy.rules, call.tool), ...countedFor(policy.shadow, call.tool)]
+  const byKey = new Map<string, LimitOn>()
+  let isUnmeasured = false
+  for (const { limit, isSure } of [...matching, ...counted.map((each) => ({ limit: each, isSure: true }))]) {
+    const amount = amountOf(limit.tally, call.arguments)
+    if (amount === null) {
+      isUnmeasured ||= call.onlyNames !== undefined
+      continue
+    }
+    const reservation = reservationOf(policy, limit, amount, call)
+    const earlier = byKey.get(reservation.key)
+    byKey.set(reservation.key, {
+      reservation: earlier === undefined ? reservation : narrower(earlier.reservation, reservation),
+      isSure: isSure || earlier?.isSure === true,
+    })
+  }
+  return { limits: [...byKey.values()], isUnmeasured }
+}
+
+function reservationOf(
+  { source }: Policy,
+  { tally, max, reason, pointer }: Limit,
+  amount: number,
+  call: JudgedCall,
+): Reservation {
+  const rule = `${source}#${pointer}`
+  return { key: tallyKey(tally, call), window: tally.window, amount, max, rule, reason }
 }
 
 /**

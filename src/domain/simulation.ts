@@ -28,6 +28,10 @@ export interface Replayed {
   readonly asIf: Answer | null
   /** People who would be asked, should it ask. */
   readonly asked: readonly string[]
+  /** Whether it was a limit that refuses it, in each reading. */
+  readonly limited: { readonly strictest: boolean; readonly mildest: boolean }
+  /** A limit on it counts an amount that was not kept, and was not replayed. */
+  readonly isUnmeasured: boolean
 }
 
 export interface ChangedCalls {
@@ -56,6 +60,10 @@ export interface Simulation {
   readonly uncertain: number
   readonly strictest: Readonly<Record<Change, number>>
   readonly mildest: Readonly<Record<Change, number>>
+  /** Calls that a limit would have refused. */
+  readonly limited: { readonly atLeast: number; readonly atMost: number }
+  /** Calls with a limit on an amount that was not kept. */
+  readonly unmeasured: number
   /** What enforcing the rules in shadow would change about `strictest`; `null`: there are none. */
   readonly asIf: Readonly<Record<Change, number>> | null
   /** Most calls first; not all, where there are many. */
@@ -84,7 +92,7 @@ export function changeOf(was: Answer, is: Answer): Change {
 }
 
 export interface Tallying {
-  /** In any order by tool, newest first. */
+  /** In any order by tool, the oldest first. */
   add(call: Replayed): void
   result(about: Pick<Simulation, 'toMs' | 'isMore' | 'usualDecisionMs'> & { sinceMs: number }): Simulation
 }
@@ -98,13 +106,14 @@ export function createTallying(repeatMs: number): Tallying {
   const counted = new Map<string, number>()
   const hours = new Map<number, number>()
   const people = new Map<string, { approvals: number; days: Map<number, number> }>()
-  let [calls, uncertain, atLeast, atMost] = [0, 0, 0, 0]
+  let [calls, uncertain, atLeast, atMost, unmeasured] = [0, 0, 0, 0, 0]
+  const limited = { atLeast: 0, atMost: 0 }
   let oldestMs = Number.POSITIVE_INFINITY
 
   function isRepeat({ sameness, atMs }: Replayed): boolean {
     if (sameness === null) return false
-    const later = counted.get(sameness)
-    if (later !== undefined && later - atMs < repeatMs) return true
+    const first = counted.get(sameness)
+    if (first !== undefined && atMs - first < repeatMs) return true
     counted.set(sameness, atMs)
     return false
   }
@@ -133,6 +142,9 @@ export function createTallying(repeatMs: number): Tallying {
       }
       const isSure = call.strictest === call.mildest
       if (!isSure) uncertain++
+      if (call.isUnmeasured) unmeasured++
+      if (call.limited.mildest) limited.atLeast++
+      if (call.limited.strictest) limited.atMost++
       if (!isSure || was !== call.strictest) {
         const key = JSON.stringify([tool, was, call.strictest, call.mildest, rule])
         const same = changed.get(key)
@@ -157,6 +169,7 @@ export function createTallying(repeatMs: number): Tallying {
       const [busiest] = [...hours].sort((a, b) => b[1] - a[1] || a[0] - b[0])
       return {
         ...{ fromMs, toMs, calls, isMore, uncertain, strictest, mildest, approvals: { atLeast, atMost } },
+        ...{ limited, unmeasured },
         asIf: hasShadow ? asIf : null,
         changed: [...changed.values()].sort((a, b) => b.calls - a.calls).slice(0, CHANGED_SHOWN_MAX),
         people: loads.sort((a, b) => b.approvals - a.approvals || a.person.localeCompare(b.person)),

@@ -1,9 +1,21 @@
-/** Replays the decision log against rules that are not in force. Limits and conditions about the past are not replayed. */
+/**
+ * Replays the decision log against rules that are not in force, with their limits and what conditions ask about the past, in the order
+ * of time.
+ */
 import type { Approval } from '../domain/approval.ts'
 import type { JsonValue } from '../domain/canonical.ts'
 import type { JudgedCall } from '../domain/policy/judged-call.ts'
-import { type ApproverChain, asIf, evaluate, mildestAnswer, type Verdict } from '../domain/policy.ts'
+import {
+  type ApproverChain,
+  asIf,
+  evaluate,
+  limitsOn,
+  mildestAnswer,
+  talliesToRead,
+  type Verdict,
+} from '../domain/policy.ts'
 import type { Person } from '../domain/principal.ts'
+import { createReplayedLimits, type ReplayedLimits } from '../domain/replayed-limits.ts'
 import { type Answer, createTallying, type Replayed, type Simulation } from '../domain/simulation.ts'
 import type { Timings } from '../domain/timings.ts'
 import type { DecisionLog, LoggedVerdict } from '../ports/decision-log.ts'
@@ -16,6 +28,8 @@ export type Simulate = (server: string, rules: ServerRules, spanMs: number) => P
 
 /** Some seconds of work in pieces of milliseconds; beyond it the newest calls say enough. */
 const REPLAYED_MAX = 100_000
+/** They are kept until all are read, because limits count from the oldest on; most calls have less than a kilobyte. */
+const REPLAYED_ARGUMENTS_BYTES_MAX = 64 * 1024 * 1024
 const PAGE = 1_000
 /** Settled approvals that say how long people take. */
 const DECIDED_LOOKED_AT = 200
@@ -32,32 +46,45 @@ export function createSimulate(deps: {
   return async function simulate(server, rules, spanMs) {
     const toMs = await ledger.nowMs()
     const sinceMs = toMs - spanMs
+    const { lines, isMore } = await linesOf(server, sinceMs)
     const tallying = createTallying(timings.decisionMs)
+    const limits = createReplayedLimits()
+    // Several gateways write it, each a second later.
+    const inTime = lines.toReversed().sort((a, b) => a.atMs - b.atMs)
+    for (const [index, line] of inTime.entries()) {
+      tallying.add(replayed(line, rules, limits))
+      // Other calls are served in between.
+      if (index % PAGE === PAGE - 1) await new Promise((resolve) => setImmediate(resolve))
+    }
+    const usualDecisionMs = await usualDecision(server)
+    return tallying.result({ sinceMs, toMs, isMore, usualDecisionMs })
+  }
+
+  /** Newest first. */
+  async function linesOf(
+    server: string,
+    fromMs: number,
+  ): Promise<{ lines: readonly Line[]; isMore: boolean }> {
+    const lines: Line[] = []
     let before: number | null = null
-    let calls = 0
-    while (calls < REPLAYED_MAX) {
+    let [looked, bytes] = [0, 0]
+    while (looked < REPLAYED_MAX && bytes < REPLAYED_ARGUMENTS_BYTES_MAX) {
       const page: readonly LoggedVerdict[] = await decisionLog.list({
-        ...{
-          fromMs: sinceMs,
-          server,
-          agent: null,
-          owner: null,
-          verdict: null,
-          isTried: false,
-          limit: PAGE,
-          before,
-        },
+        ...{ fromMs, server, agent: null, owner: null, verdict: null, isTried: false, limit: PAGE, before },
       })
-      for (const line of page) if (saysSomething(line)) tallying.add(replayed(line, rules))
-      calls += page.length
+      for (const line of page) {
+        if (!saysSomething(line)) continue
+        bytes += line.arguments?.length ?? 0
+        lines.push(keptOf(line))
+      }
+      looked += page.length
       before = page.at(-1)?.id ?? null
       if (before === null) break
     }
-    const usualDecisionMs = await usualDecision(server)
-    return tallying.result({ sinceMs, toMs, isMore: before !== null, usualDecisionMs })
+    return { lines, isMore: before !== null }
   }
 
-  function replayed(line: LoggedVerdict, { policy, approvers }: ServerRules): Replayed {
+  function replayed(line: Line, { policy, approvers }: ServerRules, limits: ReplayedLimits): Replayed {
     const { server, tool, principal, session, atMs, category, risk, paramsDigest, keys } = line
     const args: JsonValue = line.arguments === null ? {} : JSON.parse(line.arguments)
     const call: JudgedCall = {
@@ -73,17 +100,31 @@ export function createSimulate(deps: {
       facts: known.facts?.(server, tool) ?? { category, risk },
       ...(line.arguments === null ? { onlyNames: keys } : {}),
     }
-    const verdict = evaluate(policy, call)
-    const tried = asIf(policy, call)
+    const tallies = talliesToRead(policy, call).flatMap(({ key }) => {
+      const count = limits.known(key, atMs)
+      return count === null ? [] : [[key, count] as const]
+    })
+    const whole = { ...call, tallies: new Map(tallies) }
+    const verdict = evaluate(policy, whole)
+    const tried = asIf(policy, whole)
     // Its definition was not the accepted one: people are asked about such a call whatever a policy lets pass.
     const isQuarantined = line.rule?.startsWith(PINNED_TOOLS) === true
-    return {
-      ...{ atMs, tool, was: answerOf(line.verdict) },
+    const byRules = {
       strictest: isQuarantined ? asked(answerOf(verdict.kind)) : answerOf(verdict.kind),
-      mildest: isQuarantined ? asked(mildestAnswer(policy, call)) : mildestAnswer(policy, call),
-      asIf: tried === null ? null : answerOf(tried.kind),
+      mildest: isQuarantined ? asked(mildestAnswer(policy, whole)) : mildestAnswer(policy, whole),
+    }
+    const { limits: counting, isUnmeasured } = limitsOn(policy, whole)
+    const answer = limits.judge(counting, byRules, atMs)
+    const limited = {
+      strictest: answer.strictest === 'deny' && byRules.strictest !== 'deny',
+      mildest: answer.mildest === 'deny' && byRules.mildest !== 'deny',
+    }
+    return {
+      ...{ atMs, tool, was: answerOf(line.verdict), limited, isUnmeasured },
+      ...{ strictest: answer.strictest, mildest: answer.mildest },
+      asIf: tried === null ? null : limited.strictest ? 'deny' : answerOf(tried.kind),
       sameness: paramsDigest === null ? null : `${principal.name} ${principal.owner} ${paramsDigest}`,
-      rule: verdict.kind === 'hide' ? null : verdict.rule,
+      rule: answer.rule ?? (verdict.kind === 'hide' ? null : verdict.rule),
       asked: askedBy(chainOfVerdict(verdict, approvers), principal.owner),
     }
   }
@@ -105,6 +146,31 @@ export function createSimulate(deps: {
   }
 }
 
+/** What a replay needs of a line. */
+type Line = Pick<
+  LoggedVerdict,
+  | 'server'
+  | 'tool'
+  | 'principal'
+  | 'session'
+  | 'atMs'
+  | 'category'
+  | 'risk'
+  | 'paramsDigest'
+  | 'keys'
+  | 'arguments'
+  | 'verdict'
+  | 'rule'
+>
+
+function keptOf(line: LoggedVerdict): Line {
+  const { server, tool, principal, session, atMs, category, risk, paramsDigest, keys } = line
+  return {
+    ...{ server, tool, principal, session, atMs, category, risk, paramsDigest, keys },
+    ...{ arguments: line.arguments, verdict: line.verdict, rule: line.rule },
+  }
+}
+
 /** Not a stopped call, which no policy was asked about, and no call of Holdpoint's own. */
 const saysSomething = ({ verdict }: LoggedVerdict) => verdict !== 'stopped' && verdict !== 'look_up'
 
@@ -117,6 +183,6 @@ function decidedWithin(approval: Approval): readonly number[] {
 
 function answerOf(kind: LoggedVerdict['verdict'] | Verdict['kind']): Answer {
   if (kind === 'hide' || kind === 'not_set_up' || kind === 'stopped') return 'deny'
-  // Limits are not replayed: what went over one was allowed by the policy. A look-up was allowed as well.
-  return kind === 'limited' || kind === 'look_up' ? 'allow' : kind
+  if (kind === 'limited') return 'deny'
+  return kind === 'look_up' ? 'allow' : kind
 }

@@ -202,7 +202,7 @@ const traffic = async () => {
     line('merge', { paramsDigest: 'bb', arguments: '{"n":500}', keys: ['n'], atMs: atMs - 86_400_000 }),
     line('merge', { paramsDigest: 'cc', keys: ['n'], atMs: atMs - 2 * 86_400_000 }),
     line('drop_table', { verdict: 'require_approval' }),
-    line('wipe', { verdict: 'limited' }),
+    line('wipe'),
     line('hidden_tool', { verdict: 'hide', rule: null }),
   ])
 }
@@ -247,6 +247,23 @@ test('simulate says what would be denied, asked and let pass, how sure that is, 
   await aFile('default: alow\n')
   expect((await run()).code).toBe(1)
   expect(await numberInForce()).toBe(1)
+})
+
+test('simulate says what limits would have refused, and of which calls that cannot be known', async () => {
+  const atMs = await world.ledger.nowMs()
+  const paid = (minutes: number, args: string | null) =>
+    aRecordedVerdict({ tool: 'pay', atMs: atMs - minutes * 60_000, keys: ['n'], arguments: args })
+  await decisionLog.add([paid(4, '{"n":70}'), paid(3, '{"n":40}'), paid(2, '{"n":30}'), paid(1, null)])
+  const file = await aFile(
+    'default: allow\ntools: { pay: { action: allow, spend_limit: { path: args.n, max: 100, window: 3600 } } }\n',
+  )
+  const { out } = await holdpoint(['simulate', '--policy', file, '--server', 'github'], kim())
+  expect(out).toMatch(/^Of 4 calls since .*: 3 unchanged, 1 newly denied\.$/m)
+  expect(out).toContain('Limits would have refused 1 of them, counted from zero at the first of these calls.')
+  expect(out).toContain(
+    '1 call could not be judged by a limit on an amount, because the arguments were not kept',
+  )
+  expect(out).toMatch(/1 +pay +allow +deny +.*#\/tools\/pay\/spend_limit/)
 })
 
 test('apply shows the effect on the last seven days, and goes on without a log', async () => {
