@@ -33,7 +33,10 @@ const ready = readdirSync(directory)
   })
 
 test.each(ready)('$file has nothing that is probably not meant', ({ file }) => {
-  const reading = readPolicyWithNotes(file, read(file), { people: [], groups: [], hasIssuers: true })
+  const reading = readPolicyWithNotes(file, read(file), {
+    ...{ people: [], groups: [], agents: [], servers: [] },
+    hasIssuers: true,
+  })
   expect(reading.ok ? reading.value.notes : reading.error).toEqual([])
 })
 
