@@ -5,7 +5,18 @@
  * duplicate keys. What makes YAML surprising is refused: anchors and aliases, tags, merge keys, several documents.
  */
 import { readFileSync, statSync } from 'node:fs'
-import { CST, isMap, isScalar, isSeq, Lexer, LineCounter, parseAllDocuments } from 'yaml'
+import {
+  Composer,
+  CST,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Pair,
+  Parser,
+  type YAMLMap,
+} from 'yaml'
 import type { JsonValue } from '../domain/canonical.ts'
 import { err, ok, type Result } from '../domain/result.ts'
 import { keepsDigits } from '../domain/strict-json.ts'
@@ -94,22 +105,22 @@ export function readDocument(
     report(start, [], ...tooLarge)
     return err(problems)
   }
-  const excess = excessOf(text)
-  if (excess !== null) {
-    report(placeIn(text, excess.offset), [], ...excess.words)
+  const tokens = tokensOf(text, lines)
+  if (!tokens.ok) {
+    report(placeIn(text, tokens.error.offset), [], ...tokens.error.words)
     return err(problems)
   }
-  const parsed = parseAllDocuments(text, {
+  const composer = new Composer({
     version: '1.2',
     schema: 'core',
     merge: false,
     stringKeys: true,
     // The parser compares each key with every other; the walk uses a set, because a file may hold 100,000 keys.
     uniqueKeys: false,
-    lineCounter: lines,
     prettyErrors: false,
     logLevel: 'silent',
   })
+  const parsed = composer.compose(tokens.value)
   const [document, second] = Array.from(parsed)
   if (document === undefined) {
     report(start, [], ...empty)
@@ -129,49 +140,37 @@ export function readDocument(
     return err(problems)
   }
 
-  const places = new Map<string, { key: Place; value: Place }>()
-  const value = walk(document.contents, [], start)
+  /** Where the walk is; one list for all of it, because a file may have 100,000 parts. */
+  const path: (string | number)[] = []
+  const { contents } = document
+  const value = walk(contents, 0)
   if (problems.length > 0) return err(problems)
 
-  const nearest = (path: Path) => {
-    for (let length = path.length; length > 0; length--) {
-      const found = places.get(pointer(path.slice(0, length)))
-      if (found !== undefined) return { found, exact: length === path.length }
-    }
-    return { found: { key: start, value: start }, exact: path.length === 0 }
-  }
   return ok({
     file,
-    get: (path) => valueAt(value, path),
-    at: (path) => {
-      const { found, exact } = nearest(path)
-      return exact ? found.value : found.key
+    get: (at) => valueAt(value, at),
+    at: (at) => {
+      const { key, value: place, isExact } = placesOf(contents, at)
+      return placeOf(isExact ? place : key)
     },
-    keyAt: (path) => nearest(path).found.key,
+    keyAt: (at) => placeOf(placesOf(contents, at).key),
   })
 
-  function walk(node: unknown, path: Path, keyPlace: Place): JsonValue {
-    const range = hasRange(node) ? node.range : null
-    const place = range === null ? keyPlace : placeOf(range[0])
-    places.set(pointer(path), { key: keyPlace, value: place })
+  /** @param keyAt where its key or the entry begins */
+  function walk(node: unknown, keyAt: number): JsonValue {
+    const at = offsetOf(node, keyAt)
+    const refuse = (message: string, remedy: string) => report(placeOf(at), path, message, remedy)
     if (path.length > DEPTH_MAX) {
-      report(place, path, ...tooDeep)
+      refuse(...tooDeep)
       return null
     }
     if (!isMap(node) && !isSeq(node) && !isScalar(node)) {
-      report(place, path, 'aliases (`*name`) are not read here', 'write the value out')
+      refuse('aliases (`*name`) are not read here', 'write the value out')
       return null
     }
-    if (node.anchor !== undefined) {
-      report(place, path, 'anchors (`&name`) are not read here', 'remove the anchor')
-    }
+    if (node.anchor !== undefined) refuse('anchors (`&name`) are not read here', 'remove the anchor')
     if (node.tag !== undefined) {
-      report(
-        place,
-        path,
-        `tags (\`${node.tag}\`) are not read here`,
-        'remove the tag; quote the value to make it text',
-      )
+      refuse(`tags (\`${node.tag}\`) are not read here`, 'remove the tag; quote the value to make it text')
     }
     if (isScalar(node)) {
       const scalar = node.value
@@ -181,46 +180,93 @@ export function readDocument(
           const message = `no number holds this exactly: it would be read as ${shownNumber(scalar)}`
           const remedy =
             'put an id in quotes: calls bring such a one as text, which `eq` and `eq_text` compare'
-          report(place, path, message, remedy)
+          refuse(message, remedy)
         }
         return scalar
       }
-      report(place, path, 'this value has no JSON form', 'write a number, text, true, false or null')
+      refuse('this value has no JSON form', 'write a number, text, true, false or null')
       return null
     }
-    if (isSeq(node))
-      return node.items.map((item, index) => walk(item, [...path, index], placeOfItem(item, place)))
+    if (isSeq(node)) {
+      const items: JsonValue[] = []
+      for (const item of node.items) {
+        path.push(items.length)
+        items.push(walk(item, offsetOf(item, at)))
+        path.pop()
+      }
+      return items
+    }
 
     const entries: [string, JsonValue][] = []
     const seen = new Set<string>()
     for (const pair of node.items) {
-      const place = placeOfItem(pair.key, keyPlace)
+      const pairAt = offsetOf(pair.key, keyAt)
       // The parser was told to make every key a string; what it could not is among its errors already.
       if (!isScalar(pair.key) || typeof pair.key.value !== 'string') continue
       const key = pair.key.value
-      const below = [...path, key]
+      path.push(key)
+      const refuseKey = (message: string, remedy: string) => report(placeOf(pairAt), path, message, remedy)
       if (pair.key.anchor !== undefined || pair.key.tag !== undefined) {
-        report(place, below, 'anchors and tags are not read here', 'write the plain key')
+        refuseKey('anchors and tags are not read here', 'write the plain key')
       }
       if (key === '<<') {
-        report(place, below, 'merge keys (`<<`) are not read here', 'write the keys out')
+        refuseKey('merge keys (`<<`) are not read here', 'write the keys out')
       } else if (dangerousKeys.has(key)) {
-        report(place, below, `the key "${key}" is not allowed`, 'choose another name')
+        refuseKey(`the key "${key}" is not allowed`, 'choose another name')
       } else if (seen.has(key)) {
-        report(place, below, `the key "${key}" is written twice`, 'keep one of them')
+        refuseKey(`the key "${key}" is written twice`, 'keep one of them')
       } else {
         seen.add(key)
-        entries.push([key, pair.value === null ? null : walk(pair.value, below, place)])
-        if (pair.value === null) places.set(pointer(below), { key: place, value: place })
+        entries.push([key, pair.value === null ? null : walk(pair.value, pairAt)])
       }
+      path.pop()
     }
     return Object.fromEntries(entries)
   }
-
-  function placeOfItem(node: unknown, otherwise: Place): Place {
-    return hasRange(node) ? placeOf(node.range[0]) : otherwise
-  }
 }
+
+interface Places {
+  /** Offsets in the text. */
+  readonly key: number
+  readonly value: number
+  /** Whether the part itself is there, and not only what it would be in. */
+  readonly isExact: boolean
+}
+
+/** Looked up when somebody asks, which is for problems only: a place for every part takes longer than reading them. */
+function placesOf(root: unknown, path: Path): Places {
+  let node = root
+  let places: Places = { key: 0, value: 0, isExact: path.length === 0 }
+  for (const [index, step] of path.entries()) {
+    const isExact = index === path.length - 1
+    if (isSeq(node)) {
+      const item = node.items[Number(step)]
+      if (item === undefined) break
+      const at = offsetOf(item, places.value)
+      places = { key: at, value: at, isExact }
+      node = item
+    } else if (isMap(node)) {
+      const pair = pairsOf(node).get(String(step))
+      if (pair === undefined) break
+      const key = offsetOf(pair.key, places.key)
+      places = { key, value: offsetOf(pair.value, key), isExact }
+      node = pair.value
+    } else break
+  }
+  return places
+}
+
+const pairs = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>()
+
+function pairsOf(map: YAMLMap): ReadonlyMap<string, Pair> {
+  const known = pairs.get(map)
+  if (known !== undefined) return known
+  const made = new Map(map.items.map((pair) => [isScalar(pair.key) ? String(pair.key.value) : '', pair]))
+  pairs.set(map, made)
+  return made
+}
+
+const offsetOf = (node: unknown, otherwise: number): number => (hasRange(node) ? node.range[0] : otherwise)
 
 function valueAt(value: JsonValue, path: Path): JsonValue | undefined {
   let found: JsonValue | undefined = value
@@ -245,9 +291,13 @@ const marks = new Set([CST.DOCUMENT, CST.FLOW_END, CST.SCALAR])
 
 /**
  * The parser recurses, and a stack that runs out inside one of its regular expressions ends the process instead of
- * throwing (V8: "RegExpCompiler Allocation failed"). The lexer hands out tokens one by one, so it is asked first.
+ * throwing (V8: "RegExpCompiler Allocation failed"). The lexer hands out tokens one by one, so each is looked at before the
+ * parser gets it.
  */
-function excessOf(text: string): Excess | null {
+function tokensOf(text: string, lines: LineCounter): Result<readonly CST.Token[], Excess> {
+  const parser = new Parser(lines.addNewLine)
+  lines.addNewLine(0)
+  const parsed: CST.Token[] = []
   let tokens = 0
   let brackets = 0
   let indicators = 0
@@ -265,13 +315,16 @@ function excessOf(text: string): Excess | null {
     else if (type === 'newline') indicators = 0
     // `- - - a` and `? ? ? a` open several levels in one line.
     else if (type === 'seq-item-ind' || type === 'explicit-key-ind') indicators += 1
-    else if (type === 'space' && isLineStart && token.length > INDENT_MAX) return { offset, words: tooDeep }
-    if (brackets > DEPTH_MAX || indicators > DEPTH_MAX) return { offset, words: tooDeep }
-    if (tokens > TOKENS_MAX) return { offset, words: tooManyParts }
+    else if (type === 'space' && isLineStart && token.length > INDENT_MAX)
+      return err({ offset, words: tooDeep })
+    if (brackets > DEPTH_MAX || indicators > DEPTH_MAX) return err({ offset, words: tooDeep })
+    if (tokens > TOKENS_MAX) return err({ offset, words: tooManyParts })
     isLineStart = type === 'newline'
     if (!isMark) offset += token.length
+    for (const each of parser.next(token)) parsed.push(each)
   }
-  return null
+  for (const each of parser.end()) parsed.push(each)
+  return ok(parsed)
 }
 
 /** Before the parser has counted lines. */
