@@ -65,7 +65,7 @@ const judging = quantiles(isShort ? 10_000 : 100_000, (index) =>
 
 /** As block YAML, which has the fewest parts: a file may have 200,000. */
 const largeText = `default: deny\nrules:\n${Array.from({ length: 10_000 }, (_, index) => `  - tools: tool_${index}\n    action: allow\n`).join('')}`
-const reading = Array.from({ length: isShort ? 1 : 5 }, () => {
+const reading = Array.from({ length: isShort ? 3 : 5 }, () => {
   // Of the processor: what else runs on the machine is no part of it.
   const began = process.cpuUsage()
   evaluate(load(largeText), calls[0])
@@ -91,7 +91,7 @@ const results = [
     what: `read 10,000 rules and judge once: median of ${reading.length}, CPU`,
     value: reading[Math.floor(reading.length / 2)],
     unit: 'ms',
-    target: 1_000,
+    target: 600,
   },
   { what: `heap gained by ${reloads} reloads of 200 rules`, value: after - before, unit: 'MiB', target: 5 },
   ...(log === null
@@ -109,5 +109,6 @@ else {
     )
   }
 }
-const patience = isShort ? 5 : 1
+// How busy a machine is explains a factor of some, and not one of ten.
+const patience = isShort ? 10 : 1
 process.exit(results.some(({ value, target }) => target !== null && value > target * patience) ? 1 : 0)

@@ -138,6 +138,19 @@ function ofTheOtherKind(comparison: Comparison, answers: Answers, mark: string, 
   }
 }
 
+const clocks = new Map<string, Intl.DateTimeFormat>()
+
+/** Making one takes longer than everything else here. */
+function clockIn(timeZone: string): Intl.DateTimeFormat {
+  const known = clocks.get(timeZone)
+  if (known !== undefined) return known
+  const made = new Intl.DateTimeFormat('en-US', {
+    ...{ timeZone, weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
+  })
+  clocks.set(timeZone, made)
+  return made
+}
+
 function isSo(condition: Condition, call: JudgedCall): Answers {
   switch (condition.kind) {
     case 'all':
@@ -169,15 +182,7 @@ function isSo(condition: Condition, call: JudgedCall): Answers {
     }
     case 'time': {
       const { zone, days, from, to } = condition.window
-      const [day = '', time = ''] = new Date(call.nowMs)
-        .toLocaleString('en-US', {
-          timeZone: zone,
-          weekday: 'short',
-          hour: '2-digit',
-          minute: '2-digit',
-          hourCycle: 'h23',
-        })
-        .split(/,? /)
+      const [day = '', time = ''] = clockIn(zone).format(call.nowMs).split(/,? /)
       const [hour = 0, minute = 0] = time.split(':').map(Number)
       const now = hour * 60 + minute
       const week = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']
