@@ -34,7 +34,7 @@ const ready = readdirSync(directory)
 
 test.each(ready)('$file has nothing that is probably not meant', ({ file }) => {
   const reading = readPolicyWithNotes(file, read(file), {
-    ...{ people: [], groups: [], agents: [], servers: [] },
+    ...{ people: [], groups: [], agents: [], servers: [], decisionMs: 4 * 3_600_000 },
     hasIssuers: true,
   })
   expect(reading.ok ? reading.value.notes : reading.error).toEqual([])
