@@ -165,8 +165,11 @@ function refused(
       remedy: `Make a new one with \`${CLI} people token <id>\`. ${LOCAL_TOKEN}`,
     }
   }
-  return { message: visible(message), remedy: remedy === undefined ? null : visible(remedy) }
+  return { message: visibleLines(message), remedy: remedy === undefined ? null : visible(remedy) }
 }
+
+/** A policy that does not load has a line for each problem and for each remedy. */
+const visibleLines = (text: string) => text.split('\n').map(visible).join('\n')
 
 function parseJson(text: string): unknown {
   try {

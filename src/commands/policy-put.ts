@@ -40,10 +40,6 @@ export const rollbackPolicy = (parts: Parts, server: string, number: number | nu
 async function put(parts: Parts, server: string, wish: WishBody, options: PutOptions): Promise<ExitCode> {
   const { io } = parts
   const { yes, json } = options
-  if (!yes && !io.isInteractive) {
-    io.err('Nobody can be asked here: there is no terminal. Add --yes.')
-    return 2
-  }
   return withGateway(parts, async (settings) => {
     const client = createPolicyClient(settings)
     const preview = await client.preview(server, wish)
@@ -55,6 +51,10 @@ async function put(parts: Parts, server: string, wish: WishBody, options: PutOpt
     if (!difference.ok) return difference
     for (const line of difference.value) show(line)
     for (const line of effectLines(preview.value)) show(line)
+    if (!yes && !io.isInteractive) {
+      io.err('Nothing was changed: nobody can be asked here, since there is no terminal. Add --yes.')
+      return ok(2)
+    }
     if (!yes && !/^y(es)?$/i.test((await io.ask(`Put it in force for ${server}? [y/N] `)).trim())) {
       io.err('Nothing was changed.')
       return ok(1)

@@ -165,13 +165,19 @@ test('refused: who is no operator, a broken file, an unknown server or number, w
   await aFile('default: alow\n')
   const broken = await holdpoint(apply(), kim())
   expect([broken.code, broken.err]).toEqual([1, expect.stringMatching(/github\.yaml:1:10.*alow/)])
+  // Its remedy stands on a line of its own.
+  expect(broken.err).toMatch(/\n +→ /)
   expect((await holdpoint(['policy', 'list', 'gitlab'], kim())).err).toContain('There are: github, pay')
   expect((await holdpoint(['policy', 'show', 'github', '7'], kim())).err).toContain('no revision 7')
   expect((await holdpoint(['policy', 'rollback', 'github', '--yes'], kim())).err).toContain('the first one')
   expect((await holdpoint(['policy', 'rollback', 'github', '1', '--yes'], kim())).err).toContain(
     'in force already',
   )
-  expect((await holdpoint(['policy', 'rollback', 'github'], kim())).code).toBe(2)
+  // Without a terminal it shows the effect all the same, and changes nothing.
+  await aFile('default: deny\n')
+  const shown = await holdpoint(['policy', 'apply', file, '--server', 'github'], kim())
+  expect([shown.code, shown.out]).toEqual([2, expect.stringContaining('default: deny')])
+  expect(shown.err).toContain('Add --yes')
   expect((await holdpoint(['policy', 'show', 'github', 'x'], kim())).code).toBe(2)
   expect(await numberInForce()).toBe(1)
 })

@@ -97,12 +97,12 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
       decision: { by: 'mina', via: 'slack', reason: '같은 고객 & <ok>', gives: { uses: 2, ended: null } },
     })
     await world().cardSaying(id, 'up to 2 more of such calls, until')
-    expect(await labels(id, '0 of 2 calls so far; until')).toEqual(['End the grant'])
+    expect(await labels(id, '0 of 2 calls so far')).toEqual(['End the grant'])
 
     const next = await refund(charge, '다른 사유')
     expect(await world().useGrant(next, 1)).toMatchObject({ decision: { by: 'mina', under: id } })
     await world().cardSaying(next.id, `Approved by the grant that mina gave with ${id}`)
-    const card = await world().cardSaying(id, '1 of 2 calls so far; until')
+    const card = await world().cardSaying(id, '1 of 2 calls so far')
     const [end] = world().slack.buttons(card)
     expect(end?.confirm).toContain('the next such call is asked about')
 
@@ -257,7 +257,7 @@ describe('what is not given', () => {
   test('for longer than it stands: the card says that its time is over, or that it was stopped', async () => {
     const over = await ask()
     await submit(await opened(over.id), tenMinutes)
-    await world().cardSaying(over.id, '0 of 2 calls so far; until')
+    await world().cardSaying(over.id, '0 of 2 calls so far')
     await query(
       world().config.databaseUrl ?? '',
       'UPDATE holdpoint.approval_grant SET expires_at = clock_timestamp() WHERE approval_id = $1',
@@ -267,7 +267,7 @@ describe('what is not given', () => {
 
     const { id } = await ask()
     await submit(await opened(id), tenMinutes)
-    await world().cardSaying(id, '0 of 2 calls so far; until')
+    await world().cardSaying(id, '0 of 2 calls so far')
     const scope = { server: 'github', tool: 'create_refund', agent: null, owner: null }
     const put = await world().store.stops.put({ scope, reason: 'odd refunds', by: 'jun' })
     expect(await labels(id, '0 of 2 calls so far; ended by the kill switch')).toEqual([])

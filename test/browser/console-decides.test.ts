@@ -101,6 +101,19 @@ describe.skipIf(isBrowserMissing)('the console in a browser', () => {
     expect(await page.context().cookies()).toEqual([])
   })
 
+  test('what may be granted fits the narrowest phone', async () => {
+    const mayDiffer = [
+      { path: 'args.body', steps: ['body'], is: [{ op: 'length', is: [{ op: 'lte', value: 2_000 }] }] },
+    ] as const
+    const grants = { usesMax: 5, durationMsMax: 3_600_000, mayDiffer }
+    const { id } = await world.add({ ...korean, asking: { grants } })
+    const page = await signedIn(mina, { viewport: { width: 360, height: 740 } })
+    await page.goto(`${server.url}/approvals/${id}`)
+    await page.getByText('Approve, and allow more').click()
+    await page.getByRole('button', { name: 'Approve and allow these' }).waitFor(wait)
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360)
+  })
+
   test('one of three yeses, with long names, in Korean, dark and narrow; then it is taken back', async () => {
     const long = `결제-최종-승인자-${'서울본사-재무운영-'.repeat(4)}팀`
     const stages = [

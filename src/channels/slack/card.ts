@@ -10,16 +10,7 @@ import { type Presented, riskWords } from '../../domain/present.ts'
 import type { Risk } from '../../domain/risk.ts'
 import { visible } from '../../domain/visible.ts'
 import type { Showing } from '../../ports/channels.ts'
-import {
-  type Block,
-  context,
-  header,
-  instantMark,
-  type Line,
-  lines,
-  preformatted,
-  textSum,
-} from './blocks.ts'
+import { type Block, context, header, type Line, lines, preformatted, textSum } from './blocks.ts'
 import { type OfferDeps, offer, offerAfter, offerEnd, successorButtons } from './offer.ts'
 import { reviewPages } from './review-pages.ts'
 import { type Still, stillOf } from './still.ts'
@@ -58,11 +49,13 @@ export function cardOf(showing: Showing, deps: CardDeps): Card {
   const still = stillOf(showing, deps)
   const { shown } = still
   const head = headLines(shown)
-  const title = [header(titleOf(shown)), lines(head.lines), ...evidenceBlocks(shown)]
-  const tail = [
+  const title = [
+    header(titleOf(shown)),
+    lines(head.lines),
     ...grantBlocks(grant, approval, nowMs, deps),
-    context(`${shown.ticket} · digest ${shown.digest.short}`),
+    ...evidenceBlocks(shown),
   ]
+  const tail = [context(`${shown.ticket} · digest ${shown.digest.short}`)]
   const all = shown.sections.flatMap((section) => section.lines)
   const isSmall =
     still.sent.kind === 'whole' && all.length <= CARD_LINES_MAX && all.join('\n').length <= CARD_TEXT_MAX
@@ -159,8 +152,7 @@ function grantBlocks(
   return [lines([{ label: 'Used', text: cut(end === '' ? used : `${used}; ${end}`, FIELD_MAX).text }])]
 }
 
-const endText = (grant: Grant, state: GrantState) =>
-  state === 'stands' ? `until ${instantMark(grant.untilMs)}` : grantStateText(state, grant)
+const endText = (grant: Grant, state: GrantState) => (state === 'stands' ? '' : grantStateText(state, grant))
 
 const notLooked = ({ lookups }: Presented): readonly Block[] =>
   lookups.length === 0

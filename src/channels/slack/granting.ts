@@ -51,7 +51,7 @@ export function createGranting(deps: {
   }
 
   /** What was before this person when they asked for the dialog, looked at again as it is now. */
-  async function still(account: Account, { place, value, reviewed }: Granting) {
+  async function boundTo(account: Account, { place, value, reviewed }: Granting) {
     const shown = { account, place, value }
     if (reviewed === null) return ok<{ shown: typeof shown; purpose: Purpose }>({ shown, purpose: 'grant' })
     const seen = await review.seenAll(account, { place, value, ...reviewed })
@@ -73,7 +73,7 @@ export function createGranting(deps: {
     },
 
     async submit({ account, granting, uses, durationMs, reason }) {
-      const bound = await still(account, granting)
+      const bound = await boundTo(account, granting)
       if (!bound.ok) return { words: bound.error }
       const wish: GrantWish = { uses, durationMs }
       const { shown, purpose } = bound.value
