@@ -77,3 +77,21 @@ export const defaultTimings: Timings = {
   unservedMs: 1 * hours,
   keepDecisionsMs: 14 * days,
 }
+
+/** Promised to agents: a new critical call is refused within this time of being asked while the ledger is away. */
+export const REFUSED_WITHIN_MS = 1 * seconds
+
+/**
+ * How the ledger's silence is noticed in that time. A call that is asked in the very moment in which the ledger stops answering waits
+ * for the next question, then until that has been open for `silentMs`, counted at each further question's turn, then for a look.
+ */
+export const ledgerPulse = {
+  /** How often it is asked. A tiny query, on a connection that is open anyway. */
+  askMs: 150,
+  /** A question that has no answer so long after it usually has: the server stands still, or the way to it is cut. */
+  silentMs: 600,
+  /** What a client asked for is given this long before the silence counts. */
+  patienceMs: 700,
+  /** Whoever waits looks this often. */
+  lookMs: 50,
+} as const

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { ledgerPulse } from '../domain/timings.ts'
 import { LedgerAway } from '../ports/ledger-faults.ts'
 import type { Log } from '../ports/log.ts'
 import { only } from './connect.ts'
@@ -24,15 +25,9 @@ export interface Pulse {
   stop(): Promise<void>
 }
 
-/** How often it is asked. A tiny query, on a connection that is open anyway. */
-const PING_MS = 200
-/** A query that has no answer so long after it usually has: the server stands still, or the way to it is cut. */
-const SILENT_MS = 600
+const { askMs: PING_MS, silentMs: SILENT_MS, patienceMs: PATIENCE_MS, lookMs: LOOK_MS } = ledgerPulse
 /** What is usual: one late answer, after a pause of the server, does not make it. */
 const USUAL_OF = 3
-/** A client is told within a second; what it asked for is given this long before the silence counts. */
-const PATIENCE_MS = 700
-const LOOK_MS = 50
 /** A connection that owes an answer for this long is tested against a new one. */
 const DOUBT_MS = 1_500
 /** A new connection that is not up by then is tried again. */

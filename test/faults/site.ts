@@ -15,7 +15,7 @@ import { freshDatabaseOn } from '../support/postgres.ts'
 
 /**
  * Only what hangs is caught by these: the longest time-out that a call could wait for instead is a minute. The figures that were
- * measured are printed; on a machine of its own they are below one second.
+ * measured are printed; that they are below one second follows from the timings (test/domain/timings.test.ts).
  */
 export const REFUSED_MS_MAX = 15_000
 /** After a store is back. */
