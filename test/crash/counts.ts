@@ -5,11 +5,17 @@ import type { Lane } from './lane.ts'
 /** The one limit of these tests counts the calls with this note. */
 const COUNTED = '"note":"counted"'
 
+/** What has left the window of an hour is swept. A call is counted some minutes before it is received at the most. */
+const LOOKED_BACK_MS = 50 * 60_000
+
 export async function checkCounts({ pool, upstream }: Lane): Promise<Broken[]> {
   const counted = await pool.query<{ count: number }>(
-    'SELECT count(*)::integer AS count FROM holdpoint.tally_entry',
+    "SELECT count(*)::integer AS count FROM holdpoint.tally_entry WHERE at > clock_timestamp() - interval '55 minutes'",
   )
-  const sent = upstream.requests.filter(({ tool, body }) => tool !== null && body.includes(COUNTED)).length
+  const sinceMs = Date.now() - LOOKED_BACK_MS
+  const sent = upstream.requests.filter(
+    ({ tool, body, atMs }) => tool !== null && body.includes(COUNTED) && atMs > sinceMs,
+  ).length
   const found = counted.rows.flatMap(({ count }): Broken[] =>
     count < sent
       ? [

@@ -17,6 +17,9 @@ export interface LaneStores {
 /** A process under load opens up to 25, and a lane has up to eight; one that died keeps its own until the server notices. */
 const CONNECTIONS_MAX = 400
 
+const STARTS_MAX = 20
+const AGAIN_MS = 250
+
 /** Where every submission is tested, a missing Redis or PostgreSQL is a failure. */
 export async function openLaneStores(): Promise<LaneStores> {
   const withRedis = !isRedisMissing()
@@ -33,7 +36,15 @@ export async function openLaneStores(): Promise<LaneStores> {
   const postgresDies = async (awayMs: number) => {
     await server.kill()
     await sleep(awayMs)
-    await server.start()
+    for (let starts = 1; ; starts++) {
+      try {
+        return await server.start()
+      } catch (error) {
+        // One of its backends may not have noticed yet, and holds the shared memory.
+        if (starts >= STARTS_MAX) throw error
+        await sleep(AGAIN_MS)
+      }
+    }
   }
   return { postgresUrl: server.url, withRedis, postgresDies, lanesMax: 3, close: () => server.stop() }
 }
