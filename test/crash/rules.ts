@@ -47,7 +47,7 @@ rules:
     tools: echo
     when: { path: args.note, eq: grants }
     action: require_approval
-    approval: { groups: [ops], grants: { max_uses: ${GRANTED_USES}, max_duration: 1h, may_differ: [args.message] }, timeout: 8s }
+    approval: { groups: [ops], grants: { max_uses: ${GRANTED_USES}, max_duration: 1h, may_differ: [args.message] }, timeout: 10s }
   - name: counted
     tools: echo
     when: { path: args.note, eq: counted }
