@@ -43,11 +43,11 @@ import { SAMPLE_SERVER, sampleServer } from './files/sample-server.ts'
 import type { ServerConfig } from './files/server-config.ts'
 import { undecidable } from './files/undecidable.ts'
 
+export { readTextFile } from './files/document.ts'
 export { durationMs } from './files/duration.ts'
 export { jointlyUndecidable } from './files/jointly-undecidable.ts'
 export { packageVersion } from './files/package-root.ts'
 export { policyJsonSchema } from './files/policy/json-schema.ts'
-
 export { unknownTools } from './files/policy/unknown-tools.ts'
 export {
   converted,
@@ -57,7 +57,6 @@ export {
   spellingOf,
 } from './files/policy-documents.ts'
 export { type PolicyTestReport, policyTestsJsonSchema } from './files/policy-tests.ts'
-
 export { formatProblems, type Problem } from './files/problem.ts'
 export type { ServerConfig } from './files/server-config.ts'
 

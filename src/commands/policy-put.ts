@@ -1,5 +1,4 @@
 /** `policy apply` and `rollback`: first the difference and what would become of the calls that wait, then a yes. */
-import { readFile } from 'node:fs/promises'
 import type { PolicyPreview, RevisionView, WishBody } from '../api/policy-schemas.ts'
 import { CLI } from '../domain/command-line.ts'
 import { ok, type Result } from '../domain/result.ts'
@@ -8,6 +7,7 @@ import type { ExitCode, Io } from './io.ts'
 import type { Parts } from './parts.ts'
 import { createPolicyClient, type PolicyClient } from './policy-client.ts'
 import { diffLines } from './policy-read.ts'
+import { readPolicyText } from './policy-text.ts'
 import { printJson, withGateway } from './session.ts'
 import type { Trouble } from './settings.ts'
 import { shortSimulationLines } from './simulate.ts'
@@ -24,13 +24,8 @@ export async function applyPolicy(
   file: string,
   options: PutOptions,
 ): Promise<ExitCode> {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    parts.io.err(`${visible(file)} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
-    return 2
-  }
+  const text = readPolicyText(parts.io, file)
+  if (text === null) return 2
   return put(parts, server, { source: file, text }, options)
 }
 

@@ -1,5 +1,4 @@
 /** `simulate`, and its short form in the preview of `policy apply`: what a policy would have said about calls of the past. */
-import { readFile } from 'node:fs/promises'
 import type { SimulationView } from '../api/simulation-schemas.ts'
 import { spanText } from '../domain/present.ts'
 import { ok } from '../domain/result.ts'
@@ -8,6 +7,7 @@ import { visible } from '../domain/visible.ts'
 import type { ExitCode } from './io.ts'
 import type { Parts } from './parts.ts'
 import { createPolicyClient } from './policy-client.ts'
+import { readPolicyText } from './policy-text.ts'
 import { localTime } from './render.ts'
 import { printJson, withGateway } from './session.ts'
 import { table } from './table.ts'
@@ -27,13 +27,8 @@ export async function simulatePolicy(
   { spanMs, budget, json }: SimulateOptions,
 ): Promise<ExitCode> {
   const { io } = parts
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    io.err(`${visible(file)} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
-    return 2
-  }
+  const text = readPolicyText(io, file)
+  if (text === null) return 2
   return withGateway(parts, async (settings) => {
     const answer = await createPolicyClient(settings).simulate(server, { source: file, text }, spanMs)
     if (!answer.ok) return answer

@@ -182,6 +182,22 @@ test('refused: who is no operator, a broken file, an unknown server or number, w
   expect(await numberInForce()).toBe(1)
 })
 
+test.each(['apply', 'simulate'])(
+  '%s of a file that is not there, or no text, says so in words',
+  async (what) => {
+    const wish = (file: string) =>
+      what === 'apply'
+        ? ['policy', 'apply', file, '--server', 'github']
+        : ['simulate', '--policy', file, '--server', 'github']
+    const missing = await holdpoint(wish('/nowhere/new.yaml'), kim())
+    expect(missing.code).toBe(2)
+    expect(missing.err).toContain('/nowhere/new.yaml')
+    expect(missing.err).toContain('there is no such file')
+    expect(missing.err).not.toContain('ENOENT')
+    expect((await holdpoint(wish(tmpdir()), kim())).err).toContain('this is not a file')
+  },
+)
+
 test('what came into force while somebody looked at the effect is not overwritten', async () => {
   const file = await aFile('default: allow\n')
   const stage = {
