@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { JsonValue } from '../../src/domain/canonical.ts'
 import { evaluate, type Policy, talliesToRead } from '../../src/domain/policy.ts'
 import { writePolicy } from '../../src/files/policy/write.ts'
+import { converted } from '../../src/files/policy-documents.ts'
 import { readPolicy, readPolicyWithNotes } from '../../src/files/policy-file.ts'
 import { aJudgedCall } from '../support/builders.ts'
 
@@ -209,5 +210,15 @@ describe('where ours is stricter than Intercept, validate says so once', () => {
     expect(
       [{ role: 'viewer' }, { role: null }, { role: ['viewer'] }].map((args) => said(policy, args)),
     ).toEqual(['allow', 'deny', 'deny'])
+  })
+})
+
+test('what would not load again is not handed out', () => {
+  const { policy } = read('{"version":"1","default":"deny","hide":["a"]}')
+  const document = { policy, description: null, notes: [] }
+  expect(converted(document)).toMatchObject({ ok: true })
+  expect(converted({ ...document, policy: { ...policy, hidden: new Set(['no name']) } })).toMatchObject({
+    ok: false,
+    error: [{ file: 'p.json', message: expect.stringContaining('/hide/0') }],
   })
 })
