@@ -2,22 +2,15 @@
  * A person asks again about a call whose end nobody knows: a new approval of the same call, with a ticket, a nonce and a
  * decision of its own. Nothing runs by itself: somebody has to say yes to it, and somebody has to be there for its result.
  */
-import {
-  type Approval,
-  bindingDigest,
-  type Door,
-  formOf,
-  type InstantMs,
-  type Pending,
-} from '../domain/approval.ts'
+import type { Approval, Door, InstantMs } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { auditEvent, CHAIN_START } from '../domain/audit.ts'
 import { authorise, type Unauthorised } from '../domain/authority.ts'
 import type { JsonValue } from '../domain/canonical.ts'
 import { askingOf } from '../domain/judgement.ts'
-import { nothingLookedUp } from '../domain/lookups.ts'
 import type { Person } from '../domain/principal.ts'
 import { err, ok, type Result } from '../domain/result.ts'
+import { successorTo } from '../domain/successor.ts'
 import type { Timings } from '../domain/timings.ts'
 import { type ApprovalEvent, transition } from '../domain/transition.ts'
 import type { Ledger } from '../ports/ledger.ts'
@@ -74,7 +67,12 @@ export function createAskAgain(deps: {
       const judged = await judgedAgain(previous, nowMs)
       if (judged === null) return err(notAsked)
 
-      const unchained = successorOf(previous, judged, nowMs)
+      const { verdict, approvers } = judged
+      const unchained = successorTo(previous, {
+        ...{ id: random.approvalId(), nonce: random.nonce(), asking: askingOf(verdict, approvers) },
+        ...{ why: 'unknown_end', difference: 'nobody knows whether that one happened', like: null },
+        ...{ createdAtMs: nowMs, expiresAtMs: nowMs + (verdict.terms.timeoutMs ?? timings.decisionMs) },
+      })
       const successorAudit = auditEvent(CHAIN_START, { kind: 'ask' }, unchained, nowMs)
       const successor: Approval = { ...unchained, auditHead: successorAudit.hash }
       const event: ApprovalEvent = { kind: 'ask_again', by: person.id, via, reason, successor: successor.id }
@@ -112,29 +110,6 @@ export function createAskAgain(deps: {
     const call = { server, tool, principal, arguments: params.arguments ?? {}, session, nowMs }
     const judged = await judge(call)
     return judged !== null && isAsking(judged) ? judged : null
-  }
-
-  function successorOf(previous: Approval, { verdict, approvers }: Asks, nowMs: InstantMs): Pending {
-    const { id, asked, proposed, edits } = previous
-    const nonce = random.nonce()
-    const { server, tool, requester } = asked
-    const { canonicalParams, toolDefinitionDigest } = proposed
-    const asking = askingOf(verdict, approvers)
-    const { ruleDigest } = asking
-    const binding = { nonce, server, tool, canonicalParams, toolDefinitionDigest, ruleDigest, requester }
-    const difference = 'nobody knows whether that one happened'
-    return {
-      v: formOf(asking),
-      ...{ id: random.approvalId(), version: 1, auditHead: CHAIN_START, nonce, status: 'pending' },
-      ...{ asked, proposed: { ...proposed, digest: bindingDigest(binding) }, edits, like: null },
-      asking,
-      nudges: [],
-      lookups: nothingLookedUp(asking),
-      votes: [],
-      predecessor: { id, difference, why: 'unknown_end' },
-      createdAtMs: nowMs,
-      expiresAtMs: nowMs + (verdict.terms.timeoutMs ?? timings.decisionMs),
-    }
   }
 }
 

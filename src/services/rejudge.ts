@@ -2,22 +2,14 @@
  * Judges open approvals by the policy in force: the same rule keeps one, votes and decision included; another rule ends it and
  * asks anew; a forbidding one ends it. Level-triggered and guarded, so that any number of gateways may do it, and stop half-way.
  */
-import {
-  type Approval,
-  type Asking,
-  bindingDigest,
-  formOf,
-  type InstantMs,
-  type Pending,
-  type Proposed,
-} from '../domain/approval.ts'
+import type { Approval, InstantMs, Proposed } from '../domain/approval.ts'
 import type { ApprovalId } from '../domain/approval-id.ts'
 import { auditEvent, CHAIN_START } from '../domain/audit.ts'
 import type { JsonValue } from '../domain/canonical.ts'
 import { type Judgement, judgementOf } from '../domain/judgement.ts'
-import { nothingLookedUp } from '../domain/lookups.ts'
 import type { Reservation } from '../domain/policy/tally.ts'
 import { cancelReason, type Stop, stopOver } from '../domain/stop.ts'
+import { successorTo } from '../domain/successor.ts'
 import type { Timings } from '../domain/timings.ts'
 import { type ApprovalEvent, transition } from '../domain/transition.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -134,8 +126,11 @@ export function createRejudge(deps: {
     revision: number,
     nowMs: InstantMs,
   ) {
-    const expiresAtMs = nowMs + (timeoutMs ?? timings.decisionMs)
-    const successor = { ...successorOf(previous, asking, difference, nowMs), expiresAtMs }
+    const successor = successorTo(previous, {
+      ...{ id: random.approvalId(), nonce: random.nonce(), asking },
+      ...{ why: 'rule_changed', difference, like: previous.like },
+      ...{ createdAtMs: nowMs, expiresAtMs: nowMs + (timeoutMs ?? timings.decisionMs) },
+    })
     const audit = auditEvent(CHAIN_START, { kind: 'ask' }, successor, nowMs)
     const record: Approval = { ...successor, auditHead: audit.hash }
     const change = `the rule changed: ${difference}`
@@ -161,38 +156,6 @@ export function createRejudge(deps: {
     const audit = auditEvent(previous.auditHead, event, step.value.next, nowMs)
     const next: Approval = { ...step.value.next, auditHead: audit.hash }
     return { previous, next, audit, deadline: step.value.deadline, replyText: null }
-  }
-
-  /** The same call with the same edits, in new hands: a nonce of its own, so that nothing said about the other one fits. */
-  function successorOf(
-    { id, asked, proposed, edits, like }: Approval,
-    asking: Asking,
-    difference: string,
-    nowMs: InstantMs,
-  ): Omit<Pending, 'expiresAtMs'> {
-    const nonce = random.nonce()
-    const { server, tool, requester } = asked
-    const { canonicalParams, toolDefinitionDigest } = proposed
-    const { ruleDigest } = asking
-    const digest = bindingDigest({
-      ...{ nonce, server, tool, canonicalParams, toolDefinitionDigest, ruleDigest, requester },
-    })
-    return {
-      v: formOf(asking),
-      ...{ id: random.approvalId(), version: 1, auditHead: CHAIN_START, nonce, status: 'pending' },
-      ...{
-        asked,
-        proposed: { ...proposed, digest },
-        edits,
-        asking,
-        nudges: [],
-        lookups: nothingLookedUp(asking),
-        votes: [],
-        predecessor: { id, difference, why: 'rule_changed' },
-        like,
-      },
-      createdAtMs: nowMs,
-    }
   }
 }
 
