@@ -9,7 +9,8 @@ import { standingOf } from '../../src/domain/quorum.ts'
 import type { ApprovalEvent } from '../../src/domain/transition.ts'
 import { approveEvent } from '../support/builders.ts'
 
-const people = ['mina', 'sora', 'ari']
+/** All of the group that may decide. */
+export const people = ['mina', 'sora', 'ari']
 const QUORUM = 2
 export const twoYeses: readonly Stage[] = [{ groups: ['ops'], people: [], quorum: QUORUM }]
 
@@ -28,7 +29,8 @@ const NOW_MS = 10
 
 /** What a person does; `event` is `null` where nothing of it is written. */
 export interface Deed {
-  readonly event: ApprovalEvent | null
+  readonly name: string
+  readonly event: ((approval: Approval) => ApprovalEvent) | null
   readonly meant: Meant
 }
 
@@ -42,19 +44,32 @@ export function* deedsOn(approval: Approval, meant: Meant, isBlind: boolean): Ge
     const standing = standingOf(personOf(id), approval, known, NOW_MS)
     const voters = isBlind ? approval.votes.map(({ by }) => by) : standing.voters
     yield {
-      event: { ...approveEvent(approval, id), standing: { ...standing, voters } },
+      // Who has left counts in what is asked, and not in how it is called.
+      name: `${id} says yes${left.join()}`,
+      event: (record) => ({ ...approveEvent(record, id), standing: { ...standing, voters } }),
       meant: { ...meant, yeses: [...yeses, id].sort() },
     }
     const others = yeses.filter((other) => other !== id)
     if (takenBack < TAKEN_BACK_MAX)
       yield {
-        event: { kind: 'take_back', by: id, via: 'api', reason: null },
+        name: `${id} takes it back`,
+        event: () => ({ kind: 'take_back', by: id, via: 'api', reason: null }),
         meant: { ...meant, yeses: others, takenBack: takenBack + 1 },
       }
-    if (left.length < LEFT_MAX) yield { event: null, meant: { ...meant, yeses: others, left: [...left, id] } }
+    if (left.length < LEFT_MAX)
+      yield {
+        name: `${id} leaves the group`,
+        event: null,
+        meant: { ...meant, yeses: others, left: [...left, id] },
+      }
   }
   const fallen = approval.votes.flatMap(({ by }) => (left.includes(by) ? [by] : []))
-  if (fallen.length > 0) yield { event: { kind: 'void_votes', people: fallen }, meant }
+  if (fallen.length > 0)
+    yield {
+      name: `${fallen.join()} counts no more`,
+      event: () => ({ kind: 'void_votes', people: fallen }),
+      meant,
+    }
 }
 
 /** An edit is another question: nobody has said yes to it. */
@@ -62,8 +77,10 @@ export const meantAfter = (before: Approval, after: Approval, meant: Meant): Mea
   after.edits.length > before.edits.length ? { ...meant, yeses: [] } : meant
 
 /** People are alike: what matters is who of them said yes first, means it, and is there, not how they are called. */
-export function nameOfMeant(approval: Approval | null, { yeses, takenBack, left }: Meant): string {
-  const votes = approval?.status === 'pending' ? approval.votes.map(({ by }) => by) : []
+export function nameOfMeant(approval: Approval, meant: Meant): string {
+  if (meant === nobodyYet) return ''
+  const { yeses, takenBack, left } = meant
+  const votes = approval.status === 'pending' ? approval.votes.map(({ by }) => by) : []
   const each = people.map(
     (id) => `${votes.indexOf(id)}${yeses.includes(id) ? 'y' : ''}${left.includes(id) ? 'l' : ''}`,
   )

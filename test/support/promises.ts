@@ -95,7 +95,8 @@ export function brokenPromisesOf(story: Story): Broken[] {
   return found
 }
 
-function brokenChain({ approval, trail }: Story): Broken[] {
+/** Whether the audit of one approval is whole: each event chained to the one before, one for each version, up to the record's own head. */
+export function brokenChain({ approval, trail }: Pick<Story, 'approval' | 'trail'>): Broken[] {
   const found: Broken[] = []
   let head = CHAIN_START
   for (const { payload, hash } of trail) {
