@@ -8,10 +8,9 @@
  * everything accepted still comes to its end by what happens by itself, without any person.
  *
  * Bounds, because their product is what there is to look at. Each thing that need not happen (`world.ts`) happens once at the
- * most. Two calls can meet all eleven of them, any two in one run; besides, repeat, edit and death (with a start again) all in
- * one run; and with `MODEL=whole` a standstill and a failover in the same run too (3.3 million states, a minute of a processor: too
- * long for every run). One call meets all five in one run. Calls touch only through gateways, the policy and these bounds.
- * Several yeses are a world of their own. Not in here, because no order of events decides them: I7, I9, I12, and of I11 how a
+ * most. Two calls can meet all eleven of them, any two in one run; besides, repeat, edit, death (with a start again), standstill
+ * and failover all in one run (3.3 million states, 40 s of a processor). Calls touch only through gateways, the policy and these
+ * bounds. Several yeses are a world of their own. Not in here, because no order of events decides them: I7, I9, I12, and of I11 how a
  * call is shown.
  */
 import { expect, test } from 'vitest'
@@ -24,20 +23,14 @@ const once = (some: readonly Chance[], max: number): Pick<World, 'bounds' | 'amo
   bounds: Object.fromEntries(some.map((chance) => [chance, 1])),
   among: { chances: some, max },
 })
-const few: readonly Chance[] = ['repeat', 'edit', 'crash']
-const accidents: readonly Chance[] = [...few, 'stall', 'failover']
-const together = process.env.MODEL === 'whole' ? accidents : few
+const accidents: readonly Chance[] = ['repeat', 'edit', 'crash', 'stall', 'failover']
 
 const usual = { gateways: 2, isQuorum: false, design: null } as const
 const worlds: readonly (readonly [string, World])[] = [
   ['two calls, any two of all that can happen', { ...usual, calls: 2, ...once(chances, 2) }],
   [
-    `two calls, with ${together.join(', ')} in one run`,
-    { ...usual, calls: 2, ...once(together, together.length) },
-  ],
-  [
-    `one call, with ${accidents.join(', ')} in one run`,
-    { ...usual, calls: 1, ...once(accidents, accidents.length) },
+    `two calls, with ${accidents.join(', ')} in one run`,
+    { ...usual, calls: 2, ...once(accidents, accidents.length) },
   ],
   ['one call, any three of all that can happen', { ...usual, calls: 1, ...once(chances, 3) }],
   [
@@ -46,7 +39,7 @@ const worlds: readonly (readonly [string, World])[] = [
   ],
   [
     'one call, where two of three people have to say yes, who take it back and leave',
-    { ...usual, calls: 1, isQuorum: true, ...once(few, 1) },
+    { ...usual, calls: 1, isQuorum: true, ...once(['repeat', 'edit', 'crash'], 1) },
   ],
 ]
 
