@@ -177,13 +177,55 @@ test.each([
   ['path: args.a..b, op: exists, value: true', 'path', 'a key in it is empty'],
   [`path: args${'.a'.repeat(40)}, op: exists, value: true`, 'path', 'at most 32 steps'],
   [`path: args.${'$'.repeat(252)}, op: exists, value: true`, 'path', 'at most 256 characters'],
-  ['path: args.a, op: eq, value: null', 'value', 'an argument that is null counts as not there'],
-  ['path: args.a, op: contains, value: [1]', 'value', 'and no list'],
 ])('Intercept: %s is refused with its reason', (condition, key, message) => {
   const reading = readPolicy('p.yaml', conditioned(condition))
   expect(reading.ok ? [] : reading.error).toMatchObject([
     { path: `/tools/t/rules/0/conditions/0/${key}`, line: 2, message: expect.stringContaining(message) },
   ])
+})
+
+test.each([
+  [
+    'op: eq, value: null',
+    [{ a: 1 }, { a: null }, {}],
+    ['deny', 'deny', 'deny'],
+    '`eq` with null holds for no call',
+  ],
+  ['op: neq, value: null', [{ a: 1 }, { a: null }, {}], ['allow', 'deny', 'deny'], null],
+  ['op: eq, value: [1]', [{ a: [1] }, { a: '[1]' }], ['deny', 'deny'], '`eq` with a list holds for no call'],
+  [
+    'op: neq, value: { b: 1 }',
+    [{ a: 1 }, { a: { b: 1 } }],
+    ['deny', 'deny'],
+    '`neq` with a map holds for no call',
+  ],
+  [
+    'op: contains, value: [1]',
+    [{ a: [[1]] }, { a: [1] }],
+    ['deny', 'deny'],
+    '`contains` with a list holds for no',
+  ],
+])(
+  'Intercept: %s loads, and where nothing can be compared lets nothing pass',
+  (condition, calls, verdicts, note) => {
+    const written = conditioned(`path: args.a, ${condition}`)
+    for (const policy of twice(written)) expect(calls.map((args) => said(policy, args))).toEqual(verdicts)
+    const notes = read(written).notes.map(({ message }) => message)
+    if (note === null) expect(notes.join()).not.toContain('holds for no call')
+    else expect(notes).toContainEqual(expect.stringContaining(note))
+  },
+)
+
+test('in a hosted rule that denies what its conditions hold for, a comparison with null is refused with its reason', () => {
+  const hosted = JSON.stringify({
+    version: '1',
+    default: 'allow',
+    tools: { t: { deny_if: [{ conditions: [{ path: 'args.a', op: 'eq', value: null }] }] } },
+  })
+  const reading = readPolicy('p.json', hosted)
+  expect(reading.ok ? [] : reading.error.map(({ message }) => message)).toContainEqual(
+    expect.stringContaining('an argument that is null counts as not there'),
+  )
 })
 
 describe('where ours is stricter than Intercept, validate says so once', () => {

@@ -16,13 +16,19 @@ import type { ForeignCondition } from './shapes.ts'
 /** How a spelling writes where a value stands; the error says in words why it is no such place. */
 export type ParsePath = (source: string) => Result<ValuePath, string>
 
-/** @param counterOf the count that a `state` path names; `null` where no rule keeps it */
+export interface ForeignReading {
+  readonly parsePath: ParsePath
+  /** The count that a `state` path names; `null` where no rule keeps it. */
+  readonly counterOf: (path: string) => Tally | null
+  /** A call for which the condition does not hold is denied: then it may also be read as one that never holds. */
+  readonly isRequirement: boolean
+}
+
 export function readForeignCondition(
   reader: Reader,
   written: ForeignCondition,
   at: Path,
-  parsePath: ParsePath,
-  counterOf: (path: string) => Tally | null,
+  { parsePath, counterOf, isRequirement }: ForeignReading,
 ): Condition | null {
   const op = written.op ?? 'exists'
   const value = written.op === undefined ? true : written.value
@@ -32,7 +38,10 @@ export function readForeignCondition(
   if (op === 'exists' && typeof value !== 'boolean') {
     return reader.refuse([...at, 'value'], '`exists` takes true or false', 'write one of them')
   }
-  const comparison = comparisonOf(reader, op, value, at)
+  const comparison =
+    isRequirement && isIncomparable(op, value)
+      ? withoutComparing(reader, op, value, at)
+      : comparisonOf(reader, op, value, at)
   if (comparison === null) return null
   const { is, isNegated } = comparison
   const subject = subjectOf(reader, written.path, at, parsePath, counterOf)
@@ -110,6 +119,27 @@ function comparisonOf(
     case 'exists':
       return plain({ op: 'exists', value: value === true })
   }
+}
+
+/** `null`, lists and maps: the original compares how they print, and no server goes by that. */
+const isIncomparable = (op: string, value: unknown) =>
+  (op === 'eq' || op === 'neq' || op === 'contains') && typeof value === 'object'
+
+/** An argument that is null counts as not there; what else stands here lets nothing pass. */
+function withoutComparing(
+  reader: Reader,
+  op: string,
+  value: unknown,
+  at: Path,
+): { is: Comparison; isNegated: boolean } {
+  if (op === 'neq' && value === null) return { is: { op: 'exists', value: true }, isNegated: false }
+  const what = value === null ? 'null' : Array.isArray(value) ? 'a list' : 'a map'
+  reader.note(
+    [...at, 'value'],
+    `\`${op}\` with ${what} holds for no call here: servers do not go by how such a value is printed`,
+    'ask with `op: exists` whether it is there, or write a condition for each value',
+  )
+  return { is: { op: 'exists', value: false }, isNegated: false }
 }
 
 /** What the original compares with as well, and nobody can say how a server would read it. */

@@ -59,7 +59,11 @@ function forbidding(
   }
   const of = list.map((each, index) => {
     const place = conditions === undefined ? at : [...at, 'conditions', index]
-    return readForeignCondition(reader, each, place, parseHostedPath, () => null)
+    return readForeignCondition(reader, each, place, {
+      parsePath: parseHostedPath,
+      counterOf: () => null,
+      isRequirement: mode === 'unless',
+    })
   })
   if (!of.every((each) => each !== null)) return []
   const all: Condition = { kind: 'all', of }

@@ -111,13 +111,11 @@ function readRule(
     return []
   }
   const of = conditions.map((each, index) =>
-    readForeignCondition(
-      reader,
-      each,
-      [...at, 'conditions', index],
-      parseDottedPath,
-      (path) => counters.get(path) ?? null,
-    ),
+    readForeignCondition(reader, each, [...at, 'conditions', index], {
+      parsePath: parseDottedPath,
+      counterOf: (path) => counters.get(path) ?? null,
+      isRequirement: true,
+    }),
   )
   if (!of.every((each) => each !== null)) return []
   const limits = limitsOf(rule, tool, at, reason, counters)
