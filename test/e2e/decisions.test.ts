@@ -122,7 +122,7 @@ rules:
   expect(tried.code).toBe(0)
   expect(JSON.parse(tried.out)).toMatchObject({
     uncertain: 0,
-    strictest: { newly_denied: 1, newly_asked: 1, no_longer_asked: 1, no_longer_denied: 1 },
+    strictest: { newly_denied: 1, newly_asked: 1, no_longer_asked: 1, no_longer_denied: 2 },
     approvals: { atLeast: 1, atMost: 1 },
     people: [{ person: 'mina', approvals: 1, perDay: 1, busiestDay: 1 }],
     busiestHour: { approvals: 1 },
@@ -133,7 +133,7 @@ rules:
     1,
     expect.stringContaining('Over budget: mina would be asked 1.0 times a day'),
   ])
-  expect(over.out).toContain('1 newly denied, 1 newly asked, 1 no longer asked, 1 no longer denied.')
+  expect(over.out).toContain('1 newly denied, 1 newly asked, 1 no longer asked, 2 no longer denied.')
   expect(over.out).toMatch(/Busiest hour: 1 approvals/)
   expect(over.out).toContain('Rules in shadow are not enforced')
 
