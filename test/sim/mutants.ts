@@ -21,7 +21,7 @@ import {
   withChanged,
 } from '../support/broken-designs.ts'
 import type { Mutant, MutantWorld } from './actors.ts'
-import { alone } from './world.ts'
+import { alone, calling } from './world.ts'
 
 const withLedger = (change: (ledger: Ledger) => Partial<Ledger>): NonNullable<Mutant['ports']> =>
   function withChangedLedger(deps): ServicesDeps {
@@ -326,6 +326,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'whoever follows later may decide at once',
+    beginsWith: calling,
     ports: withLedger((ledger) => ({
       async get(id) {
         const read = await ledger.get(id)
@@ -337,6 +338,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the time from which somebody may decide is looked at only when they click',
+    beginsWith: calling,
     ports: withLedger((ledger) => ({
       async get(id) {
         const read = await ledger.get(id)
@@ -347,6 +349,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a reminder is sent for what was asked, whatever has been decided since',
+    beginsWith: calling,
     nudgeLedger: (ledger) => ({
       async get(id) {
         const read = await ledger.get(id)

@@ -8,6 +8,7 @@ import { brokenPromises } from './invariants.ts'
 import {
   alone,
   beginsWithGrants,
+  calling,
   createSimWorld,
   granting,
   lee,
@@ -21,11 +22,6 @@ export interface Simulated {
   readonly world: SimWorld
 }
 
-/** Moments that fall into the middle of what people do. */
-const calling = `rules:
-  - tools: "*"
-    action: require_approval
-    approval: { reminders: [2s, 12s, 25s], escalation: [{ after: 8s, groups: [leads] }, { after: 20s, people: [sora] }] }`
 const agents: readonly Principal[] = [
   { name: 'night-agent', owner: 'jun' },
   { name: 'day-agent', owner: 'jun' },

@@ -126,6 +126,11 @@ export const severalPeople: readonly string[] = [
   askingFor('{ stages: [{ groups: [ops, security], quorum: 2 }, { groups: [security, leads] }] }'),
 ]
 
+/** Reminders and escalations, at moments that fall into the middle of what people do. */
+export const calling = askingFor(
+  '{ reminders: [2s, 12s, 25s], escalation: [{ after: 8s, groups: [leads] }, { after: 20s, people: [sora] }] }',
+)
+
 /** A rule under which people grant more of such calls, and all calls are such calls. */
 export const granting = askingFor('{ grants: { max_uses: 2, max_duration: 1m, may_differ: [args.call] } }')
 /** A rule under which calls run without their agent. */
