@@ -180,7 +180,7 @@ function asRequest<T>(world: SimWorld, { name }: Principal, run: () => Promise<T
   requestsOf.set(world, counts)
   const id = (counts.get(name) ?? 0) + 1
   counts.set(name, id)
-  return world.requestIds.run(id, run)
+  return world.requestIds === null ? run() : world.requestIds.run(id, run)
 }
 
 /** One request of an agent: it asks and waits, and may leave. It ends when it is told something or its gateway dies. */

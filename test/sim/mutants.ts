@@ -2,6 +2,7 @@
  * Designs that look right and are not. Each changes a port or a service of every gateway and leaves all else as it is;
  * the checker must catch every one. A checker that cannot fail proves nothing.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Approval, type Approved, headerOf, recomputedDigest } from '../../src/domain/approval.ts'
 import type { ApprovalId } from '../../src/domain/approval-id.ts'
 import { auditEvent } from '../../src/domain/audit.ts'
@@ -413,7 +414,9 @@ export const mutants: readonly Mutant[] = [
 ]
 
 /** The same call is looked for by the id of the request that is being served. */
-function knownByRequestId(ledger: Ledger, { requestIds }: MutantWorld): Ledger {
+function knownByRequestId(ledger: Ledger, world: MutantWorld): Ledger {
+  world.requestIds ??= new AsyncLocalStorage()
+  const { requestIds } = world
   const approvals = new Map<number, ApprovalId>()
   return withChanged(ledger, {
     async unsettledByAttachKey(key) {

@@ -119,6 +119,7 @@ export async function simulate(seed: number, mutant: Mutant | null = null): Prom
     scheduler.advance(world.timings.loopMs)
   }
   for (let steps = 0; steps < 5_000 && (await scheduler.runOne()); steps++);
+  world.requestIds?.disable()
   return { seed, broken: await brokenPromises(world), world }
 }
 
