@@ -30,8 +30,8 @@ export async function runProcess(
   try {
     started = await start(config, log)
   } catch (error) {
-    process.stderr.write(`${explain(error, config)}\n`)
-    process.exitCode = 1
+    // What was begun is undone. Whatever still keeps the process must not: somebody waits for its end to start it again.
+    process.stderr.write(`${explain(error, config)}\n`, () => process.exit(1))
     return
   }
   if (typeof started === 'string') {
