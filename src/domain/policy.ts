@@ -22,7 +22,7 @@ import {
 } from './policy/rule.ts'
 import { countedFor, historyFor, rulesFor } from './policy/rule-index.ts'
 import { amountOf, type Limit, type Reservation, tallyKey, type Window } from './policy/tally.ts'
-import { allOf, type Truth } from './policy/truth.ts'
+import type { Truth } from './policy/truth.ts'
 import { yesesWanted } from './quorum.ts'
 import { type Risk, risks } from './risk.ts'
 
@@ -152,10 +152,11 @@ function evaluateRules(policy: Policy, call: JudgedCall): Verdict {
   if (isHidden(policy, call.tool)) return { kind: 'hide' }
   const about = rulesFor(policy.rules, call.tool)
   const levels = levelsOf(about, call)
-  const possible = about.flatMap((rule) => {
+  const possible: { readonly rule: Rule; readonly isSure: boolean }[] = []
+  for (const rule of about) {
     const truth = atLevels(rule, levels, call, matches)
-    return truth === false ? [] : [{ rule, isSure: truth === true }]
-  })
+    if (truth !== false) possible.push({ rule, isSure: truth === true })
+  }
   const acting: Candidate[] = possible.flatMap(({ rule }) => candidateOf(rule, levels, call))
   const isCovered = possible.some(({ rule, isSure }) => isSure && rule.action !== null)
   if (!isCovered) acting.push({ ...policy.fallback, risk: 'critical', terms: usualTerms })
@@ -276,7 +277,10 @@ const strictestOf = (actions: readonly Action[]): Action =>
   actions.reduce((a, b) => (isStricter(a, b) ? a : b), 'allow')
 
 function matches(rule: Rule, call: JudgedCall): Truth {
-  return allOf([concerns(rule, call), rule.when === null || truthOf(rule.when, call)], (each) => each)
+  const isAbout = concerns(rule, call)
+  if (isAbout === false || rule.when === null) return isAbout
+  const holds = truthOf(rule.when, call)
+  return holds === false ? false : isAbout && holds
 }
 
 /**
@@ -284,6 +288,7 @@ function matches(rule: Rule, call: JudgedCall): Truth {
  * does. Several where that cannot be known. A rule with `treat_as` goes by what is known, all others by what it says.
  */
 function levelsOf(rules: readonly Rule[], call: JudgedCall): readonly Risk[] {
+  if (rules.every(({ treatAs }) => treatAs === null)) return [call.facts.risk]
   const said = rules.flatMap((rule) => {
     const truth = rule.treatAs === null ? false : matches(rule, call)
     return rule.treatAs === null || truth === false ? [] : [{ level: rule.treatAs, isSure: truth === true }]
@@ -306,7 +311,8 @@ function atLevels(
   call: JudgedCall,
   truth: (rule: Rule, call: JudgedCall) => Truth,
 ): Truth {
-  const [first = call.facts.risk, ...others] = rule.treatAs === null ? levels : []
+  if (rule.treatAs !== null) return truth(rule, at(call.facts.risk, call))
+  const [first = call.facts.risk, ...others] = levels
   const answer = truth(rule, at(first, call))
   return others.every((level) => truth(rule, at(level, call)) === answer) ? answer : null
 }
